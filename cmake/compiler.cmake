@@ -1,0 +1,35 @@
+# Language, warnings, sanitizers, ccache: everything about how this project's own code is compiled.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+endif()
+
+find_package(Threads REQUIRED)
+
+add_library(railhead_compiler INTERFACE)
+target_compile_options(railhead_compiler INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+target_include_directories(railhead_compiler INTERFACE "${PROJECT_SOURCE_DIR}")
+target_link_libraries(railhead_compiler INTERFACE Threads::Threads)
+if(CMAKE_SIZEOF_VOID_P EQUAL 4)
+  # 64-bit file offsets; time_t stays as the distribution's libraries were built (never -D_TIME_BITS=64 here).
+  target_compile_definitions(railhead_compiler INTERFACE _FILE_OFFSET_BITS=64)
+  target_compile_options(railhead_compiler INTERFACE -Wno-psabi)
+endif()
+
+set(RAILHEAD_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
+if(RAILHEAD_SANITIZE)
+  add_compile_options(-fsanitize=${RAILHEAD_SANITIZE} -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=${RAILHEAD_SANITIZE})
+  if(RAILHEAD_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()

@@ -1,0 +1,32 @@
+// Times inside the house (S20, S21). Wall time is int64 nanoseconds since 1970 UTC, never time_t (32 bit on ARM);
+// boot time counts from the machine's start, also through suspend, and never steps: timeouts, rates, backoff, ttl.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace railhead {
+
+using Duration = std::chrono::nanoseconds;
+using Time = std::chrono::sys_time<Duration>;
+
+struct BootClockTag {
+  using rep = std::int64_t;
+  using period = std::nano;
+  using duration = Duration;
+  using time_point = std::chrono::time_point<BootClockTag>;
+  static constexpr bool is_steady = true;
+};
+using BootTime = std::chrono::time_point<BootClockTag, Duration>;
+
+// RFC 3339 in UTC with as many digits of the second as needed: "2026-01-01T00:00:00Z", "...00.125Z". Years 0001..9999
+// parse; what Time cannot hold (before 1677, after 2262) is nullopt.
+[[nodiscard]] std::string to_rfc3339(Time time);
+// Always three digits of the second: for logs.
+[[nodiscard]] std::string to_rfc3339_ms(Time time);
+[[nodiscard]] std::optional<Time> parse_rfc3339(std::string_view text);
+
+}  // namespace railhead

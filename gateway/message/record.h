@@ -1,0 +1,81 @@
+// Record: what goes out, after the rules; the payload of a spool frame (S5). No pointer into the configuration, so an
+// edit of the configuration never strands a backlog.
+//
+// Bytes, version 1 (little-endian; "text" = varint length + bytes):
+//   u8 version | u8 priority | varint flags (RecordFlag) | text sink | text topic | text routing_key
+//   | key: u8 0 none, 1 + text | i64 time ns | i64 expires after ns (0 never) | text source | text device | text type
+//   | text content_type | text quality | own identity: text (empty = the frame's own place)
+//   | token: u8 0 none, 1 + u64 session + u16 packet id + u64 content hash
+//   | varint header count, each text name + text value | text body
+// An older reader refuses a higher version (Errc::unsupported). Fields are added by a new version only.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "gateway/base/result.h"
+#include "gateway/base/strong.h"
+#include "gateway/base/time.h"
+#include "gateway/message/reading.h"
+
+namespace railhead {
+
+enum class Priority : std::uint8_t { low, normal, high, alarm };  // alarm selects the other spool (S10, S11)
+[[nodiscard]] std::string_view name_of(Priority priority) noexcept;
+
+// What the record's reader upstream must know; written as headers (S34).
+enum RecordFlag : std::uint8_t {
+  kMaybeRepeat = 1,    // rh-dup: 1
+  kClockUnsynced = 2,  // rh-clock: unsynced
+};
+
+struct Header {
+  std::string name;
+  std::string value;
+  friend bool operator==(const Header&, const Header&) = default;
+};
+
+struct Record {
+  std::string sink;
+  std::string topic;             // Kafka and MQTT topic, or empty
+  std::string routing_key;       // AMQP, or empty
+  std::optional<std::string> key;  // nullopt: keyless (S16)
+  Priority priority = Priority::normal;
+  std::uint8_t flags = 0;
+  Time time{};                   // of the reading
+  Duration ttl{};                // 0: never expires; counted from the append
+  std::string source;
+  std::string device;
+  std::string type = "railhead.reading";
+  std::string content_type = "application/json";
+  std::string quality;           // written as rh-quality when not good
+  std::string identity;          // empty: <gateway>/<epoch>/<sequence> of its own frame (S3)
+  std::optional<FieldToken> token;
+  std::vector<Header> headers;   // the user's
+  std::string body;
+
+  friend bool operator==(const Record&, const Record&) = default;
+};
+
+void encode(const Record& record, std::string& out);
+// Errors: damaged (does not decode), unsupported (a newer version).
+[[nodiscard]] Result<Record> decode_record(std::string_view bytes);
+
+// "<gateway>/<epoch as 16 hex digits>/<sequence>"
+[[nodiscard]] std::string identity_of(std::string_view gateway, Epoch epoch, Sequence sequence);
+
+// The headers of S34 in the order they are written. `prefix` is the binding's: "ce_" Kafka, "cloudEvents_" AMQP, "" MQTT.
+struct HeaderContext {
+  std::string_view gateway;
+  std::string_view identity;
+  std::string_view prefix;
+  bool late = false;      // rh-late: refused once (S17)
+  bool with_key = false;  // rh-key: the upstream has no key of its own
+};
+[[nodiscard]] std::vector<Header> headers_of(const Record& record, const HeaderContext& context);
+
+}  // namespace railhead

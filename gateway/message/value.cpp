@@ -1,0 +1,215 @@
+#include "gateway/message/value.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <unordered_map>
+
+namespace railhead {
+namespace {
+
+struct Shared {
+  std::atomic<std::uint32_t> references{1};
+};
+struct SharedText : Shared {
+  std::string text;
+};
+struct SharedList : Shared {
+  Value::List items;
+};
+struct SharedMap : Shared {
+  Value::Entries entries;
+  // Where a text key stands, for maps of more than kIndexAbove entries.
+  std::unordered_map<std::string_view, std::size_t> index;
+};
+constexpr std::size_t kIndexAbove = 12;
+
+template <class T>
+T* pointer_at(const unsigned char* bytes) {
+  T* pointer = nullptr;
+  std::memcpy(&pointer, bytes, sizeof pointer);
+  return pointer;
+}
+
+bool numbers_equal(const Value& left, const Value& right) {
+  const auto exact = [](double number, auto integer) {
+    using Integer = decltype(integer);
+    constexpr double low = std::is_signed_v<Integer> ? -9223372036854775808.0 : 0.0;
+    constexpr double high = std::is_signed_v<Integer> ? 9223372036854775808.0 : 18446744073709551616.0;
+    return number >= low && number < high && std::trunc(number) == number && static_cast<Integer>(number) == integer;
+  };
+  const Kind a = left.kind();
+  const Kind b = right.kind();
+  if (a == b) {
+    if (a == Kind::integer) return left.as_integer() == right.as_integer();
+    if (a == Kind::uinteger) return left.as_uinteger() == right.as_uinteger();
+    return left.as_real() == right.as_real();
+  }
+  if (b < a) return numbers_equal(right, left);
+  if (a == Kind::integer && b == Kind::uinteger) {
+    return left.as_integer() >= 0 && static_cast<std::uint64_t>(left.as_integer()) == right.as_uinteger();
+  }
+  if (a == Kind::integer) return exact(right.as_real(), left.as_integer());
+  return exact(right.as_real(), left.as_uinteger());
+}
+
+}  // namespace
+
+std::string_view cel_type_name(Kind kind) noexcept {
+  switch (kind) {
+    case Kind::null: return "null_type";
+    case Kind::boolean: return "bool";
+    case Kind::integer: return "int";
+    case Kind::uinteger: return "uint";
+    case Kind::real: return "double";
+    case Kind::string: return "string";
+    case Kind::bytes: return "bytes";
+    case Kind::timestamp: return "google.protobuf.Timestamp";
+    case Kind::duration: return "google.protobuf.Duration";
+    case Kind::list: return "list";
+    case Kind::map: return "map";
+    case Kind::type: return "type";
+    case Kind::error: return "error";
+  }
+  return "error";
+}
+
+Value Value::characters(Kind kind, std::string_view text) {
+  Value value;
+  if (text.size() <= kInlineMax) {
+    value.set(kind, static_cast<unsigned char>(text.size()));
+    if (!text.empty()) std::memcpy(value.bytes_ + 2, text.data(), text.size());
+    return value;
+  }
+  auto* shared = new SharedText;
+  shared->text = text;
+  Shared* base = shared;
+  std::memcpy(value.bytes_ + kPayloadAt, &base, sizeof base);
+  value.set(kind, kShared);
+  return value;
+}
+
+Value Value::list(List items) {
+  Value value;
+  auto* shared = new SharedList;
+  shared->items = std::move(items);
+  Shared* base = shared;
+  std::memcpy(value.bytes_ + kPayloadAt, &base, sizeof base);
+  value.set(Kind::list, kShared);
+  return value;
+}
+
+Value Value::map(Entries entries) {
+  auto* shared = new SharedMap;
+  Value value;
+  Shared* base = shared;
+  std::memcpy(value.bytes_ + kPayloadAt, &base, sizeof base);
+  value.set(Kind::map, kShared);
+  if (entries.size() <= kIndexAbove) {
+    for (std::size_t i = 1; i < entries.size(); ++i) {
+      const bool repeated = std::any_of(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(i),
+                                        [&](const Entry& earlier) { return earlier.first == entries[i].first; });
+      if (repeated) {
+        entries.erase(entries.begin() + static_cast<std::ptrdiff_t>(i));
+        --i;
+      }
+    }
+    shared->entries = std::move(entries);
+    return value;
+  }
+  // Views into the entries' own keys: the vector is reserved, so inline texts do not move.
+  shared->entries.reserve(entries.size());
+  for (Entry& entry : entries) {
+    const bool is_text = entry.first.is(Kind::string);
+    const bool repeated = is_text ? shared->index.contains(entry.first.as_text())
+                                  : std::any_of(shared->entries.begin(), shared->entries.end(),
+                                                [&](const Entry& earlier) { return earlier.first == entry.first; });
+    if (repeated) continue;
+    shared->entries.push_back(std::move(entry));
+    if (is_text) shared->index.emplace(shared->entries.back().first.as_text(), shared->entries.size() - 1);
+  }
+  return value;
+}
+
+std::string_view Value::as_text() const {
+  RAILHEAD_ASSERT(kind() == Kind::string || kind() == Kind::bytes || kind() == Kind::type || kind() == Kind::error);
+  if (shared()) return static_cast<const SharedText*>(pointer_at<Shared>(bytes_ + kPayloadAt))->text;
+  return {reinterpret_cast<const char*>(bytes_ + 2), bytes_[1]};
+}
+
+const Value::List& Value::as_list() const {
+  RAILHEAD_ASSERT(kind() == Kind::list);
+  return static_cast<const SharedList*>(pointer_at<Shared>(bytes_ + kPayloadAt))->items;
+}
+
+const Value::Entries& Value::as_map() const {
+  RAILHEAD_ASSERT(kind() == Kind::map);
+  return static_cast<const SharedMap*>(pointer_at<Shared>(bytes_ + kPayloadAt))->entries;
+}
+
+double Value::to_real() const {
+  switch (kind()) {
+    case Kind::integer: return static_cast<double>(as_integer());
+    case Kind::uinteger: return static_cast<double>(as_uinteger());
+    default: return as_real();
+  }
+}
+
+const Value* Value::find(std::string_view key) const {
+  if (kind() != Kind::map) return nullptr;
+  const auto* map = static_cast<const SharedMap*>(pointer_at<Shared>(bytes_ + kPayloadAt));
+  if (map->entries.size() > kIndexAbove) {
+    const auto found = map->index.find(key);
+    return found == map->index.end() ? nullptr : &map->entries[found->second].second;
+  }
+  for (const Entry& entry : map->entries) {
+    if (entry.first.is(Kind::string) && entry.first.as_text() == key) return &entry.second;
+  }
+  return nullptr;
+}
+
+const Value* Value::find(const Value& key) const {
+  if (key.is(Kind::string)) return find(key.as_text());
+  if (kind() != Kind::map) return nullptr;
+  for (const Entry& entry : as_map()) {
+    if (entry.first == key) return &entry.second;
+  }
+  return nullptr;
+}
+
+bool operator==(const Value& left, const Value& right) {
+  if (left.is_number() && right.is_number()) return numbers_equal(left, right);
+  if (left.kind() != right.kind()) return false;
+  switch (left.kind()) {
+    case Kind::null: return true;
+    case Kind::boolean: return left.as_boolean() == right.as_boolean();
+    case Kind::timestamp: return left.as_timestamp() == right.as_timestamp();
+    case Kind::duration: return left.as_duration() == right.as_duration();
+    case Kind::list: return left.as_list() == right.as_list();
+    case Kind::map: {
+      const Value::Entries& entries = left.as_map();
+      if (entries.size() != right.as_map().size()) return false;
+      return std::all_of(entries.begin(), entries.end(), [&](const Value::Entry& entry) {
+        const Value* other = right.find(entry.first);
+        return other != nullptr && entry.second == *other;
+      });
+    }
+    default: return left.as_text() == right.as_text();
+  }
+}
+
+void Value::retain() const noexcept {
+  pointer_at<Shared>(bytes_ + kPayloadAt)->references.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Value::release() noexcept {
+  auto* shared = pointer_at<Shared>(bytes_ + kPayloadAt);
+  if (shared->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  switch (kind()) {
+    case Kind::list: delete static_cast<SharedList*>(shared); break;
+    case Kind::map: delete static_cast<SharedMap*>(shared); break;
+    default: delete static_cast<SharedText*>(shared); break;
+  }
+}
+
+}  // namespace railhead

@@ -1,0 +1,148 @@
+// Value: the one dynamic value of the house: what a field device said, what an expression computes, what a body holds.
+// Immutable, 16 bytes, cheap to copy: scalars and texts of up to 14 bytes live inside, the rest is shared by reference count.
+// Kinds: those of CEL (cel-spec, langdef.md "Values"); `error` is an expression's failure, kept as a value.
+// Errors: asking a value for another kind than its own is the program's mistake (assertion).
+// Threads: one Value is not to be assigned by two threads at once; copies may be read anywhere.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "gateway/base/assert.h"
+#include "gateway/base/time.h"
+
+namespace railhead {
+
+enum class Kind : std::uint8_t {
+  null,
+  boolean,
+  integer,    // int64
+  uinteger,   // uint64
+  real,       // IEEE 754 double
+  string,     // UTF-8
+  bytes,
+  timestamp,  // int64 ns since 1970 UTC
+  duration,   // int64 ns
+  list,
+  map,
+  type,       // the name of a type
+  error,      // a sentence
+};
+
+// CEL's names: null_type bool int uint double string bytes google.protobuf.Timestamp google.protobuf.Duration list map type.
+[[nodiscard]] std::string_view cel_type_name(Kind kind) noexcept;
+
+class Value {
+ public:
+  using Entry = std::pair<Value, Value>;
+  using List = std::vector<Value>;
+  using Entries = std::vector<Entry>;
+
+  Value() noexcept { set(Kind::null, 0); }
+  Value(const Value& other) noexcept {
+    std::memcpy(bytes_, other.bytes_, sizeof bytes_);
+    if (shared()) retain();
+  }
+  Value(Value&& other) noexcept {
+    std::memcpy(bytes_, other.bytes_, sizeof bytes_);
+    other.set(Kind::null, 0);
+  }
+  Value& operator=(const Value& other) noexcept {
+    Value copy(other);
+    swap(copy);
+    return *this;
+  }
+  Value& operator=(Value&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Value() {
+    if (shared()) release();
+  }
+  void swap(Value& other) noexcept {
+    unsigned char held[sizeof bytes_];
+    std::memcpy(held, bytes_, sizeof bytes_);
+    std::memcpy(bytes_, other.bytes_, sizeof bytes_);
+    std::memcpy(other.bytes_, held, sizeof bytes_);
+  }
+
+  [[nodiscard]] static Value boolean(bool value) noexcept { return scalar(Kind::boolean, std::uint64_t{value}); }
+  [[nodiscard]] static Value integer(std::int64_t value) noexcept { return scalar(Kind::integer, value); }
+  [[nodiscard]] static Value uinteger(std::uint64_t value) noexcept { return scalar(Kind::uinteger, value); }
+  [[nodiscard]] static Value real(double value) noexcept { return scalar(Kind::real, value); }
+  [[nodiscard]] static Value timestamp(Time value) noexcept {
+    return scalar(Kind::timestamp, std::int64_t{value.time_since_epoch().count()});
+  }
+  [[nodiscard]] static Value duration(Duration value) noexcept { return scalar(Kind::duration, std::int64_t{value.count()}); }
+  [[nodiscard]] static Value text(std::string_view value) { return characters(Kind::string, value); }
+  [[nodiscard]] static Value bytes(std::string_view value) { return characters(Kind::bytes, value); }
+  [[nodiscard]] static Value type(std::string_view name) { return characters(Kind::type, name); }
+  [[nodiscard]] static Value error(std::string_view sentence) { return characters(Kind::error, sentence); }
+  [[nodiscard]] static Value list(List items);
+  // Keys: boolean, integer, uinteger, string. Order is kept; of two equal keys the first stays.
+  [[nodiscard]] static Value map(Entries entries);
+
+  [[nodiscard]] Kind kind() const noexcept { return static_cast<Kind>(bytes_[0]); }
+  [[nodiscard]] bool is(Kind wanted) const noexcept { return kind() == wanted; }
+  [[nodiscard]] bool is_number() const noexcept { return kind() >= Kind::integer && kind() <= Kind::real; }
+
+  [[nodiscard]] bool as_boolean() const { return payload<std::uint64_t>(Kind::boolean) != 0; }
+  [[nodiscard]] std::int64_t as_integer() const { return payload<std::int64_t>(Kind::integer); }
+  [[nodiscard]] std::uint64_t as_uinteger() const { return payload<std::uint64_t>(Kind::uinteger); }
+  [[nodiscard]] double as_real() const { return payload<double>(Kind::real); }
+  [[nodiscard]] Time as_timestamp() const { return Time{Duration{payload<std::int64_t>(Kind::timestamp)}}; }
+  [[nodiscard]] Duration as_duration() const { return Duration{payload<std::int64_t>(Kind::duration)}; }
+  // The characters of a string, bytes, type or error; valid while this Value lives and is not assigned.
+  [[nodiscard]] std::string_view as_text() const;
+  [[nodiscard]] const List& as_list() const;
+  [[nodiscard]] const Entries& as_map() const;
+  // Any of the three number kinds as the nearest double.
+  [[nodiscard]] double to_real() const;
+
+  // In a map, by text key or by any key (numbers compare by value across kinds, as CEL's do). nullptr if absent or no map.
+  [[nodiscard]] const Value* find(std::string_view key) const;
+  [[nodiscard]] const Value* find(const Value& key) const;
+
+  // CEL equality: numbers compare by value across kinds, other kinds never equal each other; NaN equals nothing;
+  // lists and maps by their members (the order of a map's entries is no part of its value).
+  friend bool operator==(const Value& left, const Value& right);
+
+ private:
+  static constexpr unsigned char kShared = 0xff;
+  static constexpr std::size_t kInlineMax = 14;
+  static constexpr std::size_t kPayloadAt = 8;
+
+  template <class T>
+  static Value scalar(Kind kind, T payload) noexcept {
+    static_assert(sizeof(T) == 8);
+    Value value;
+    value.set(kind, 0);
+    std::memcpy(value.bytes_ + kPayloadAt, &payload, sizeof payload);
+    return value;
+  }
+  static Value characters(Kind kind, std::string_view text);
+
+  void set(Kind kind, unsigned char length) noexcept {
+    bytes_[0] = static_cast<unsigned char>(kind);
+    bytes_[1] = length;
+  }
+  [[nodiscard]] bool shared() const noexcept { return bytes_[1] == kShared; }
+  template <class T>
+  [[nodiscard]] T payload(Kind wanted) const {
+    RAILHEAD_ASSERT(kind() == wanted);
+    T value;
+    std::memcpy(&value, bytes_ + kPayloadAt, sizeof value);
+    return value;
+  }
+  void retain() const noexcept;
+  void release() noexcept;
+
+  // [0] kind, [1] length of inline characters or kShared, then characters from [2], or a payload or pointer at [8].
+  alignas(8) unsigned char bytes_[16] = {};
+};
+
+}  // namespace railhead
