@@ -1,0 +1,76 @@
+// What the catalogue (gateway/app) knows of an adapter: its name in the configuration, its fields, and how to make its
+// source or sink. Reading a configuration never touches the network.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/ports/sink.h"
+#include "gateway/ports/source.h"
+
+namespace railhead::system {
+class Clock;
+}
+namespace railhead::status {
+class Reporter;
+class LinkStatus;
+}  // namespace railhead::status
+namespace railhead::config {
+class Node;
+class Diagnostics;
+class Reference;
+}  // namespace railhead::config
+
+namespace railhead::ports {
+
+// Lives as long as the source or sink made with it.
+struct Context {
+  std::string name;     // of the source or sink in the configuration
+  std::string gateway;  // identity of this gateway
+  const system::Clock& clock;
+  status::Reporter& reporter;
+  status::LinkStatus& link;
+};
+
+// What the rules' checker may know of a source before anything connects.
+struct KnownDevice {
+  std::string name;
+  std::vector<std::string> points;  // empty: not known (MQTT)
+};
+
+class SourcePlan {
+ public:
+  virtual ~SourcePlan() = default;
+  [[nodiscard]] virtual std::unique_ptr<Source> make(Context context) const = 0;
+  [[nodiscard]] virtual std::vector<KnownDevice> devices() const { return {}; }
+  // True when devices() is complete: any other name is a mistake.
+  [[nodiscard]] virtual bool devices_are_known() const { return false; }
+};
+
+class SinkPlan {
+ public:
+  virtual ~SinkPlan() = default;
+  [[nodiscard]] virtual std::unique_ptr<Sink> make(Context context) const = 0;
+  // What a rule's send must name for this sink: checked by the rules.
+  [[nodiscard]] virtual bool needs_topic() const { return false; }
+  [[nodiscard]] virtual bool takes_routing_key() const { return false; }
+};
+
+// One row of the catalogue.
+struct SourceKind {
+  std::string_view name;  // "modbus"
+  // `node` is the value of the field `name`; `models` is the configuration's models section (may be null).
+  // Returns nullptr after reporting errors.
+  std::unique_ptr<SourcePlan> (*read)(const config::Node& node, const config::Node& models, config::Diagnostics& diagnostics);
+  void (*describe)(config::Reference& reference);
+};
+struct SinkKind {
+  std::string_view name;  // "kafka"
+  std::unique_ptr<SinkPlan> (*read)(const config::Node& node, config::Diagnostics& diagnostics);
+  void (*describe)(config::Reference& reference);
+};
+
+}  // namespace railhead::ports

@@ -1,0 +1,73 @@
+// Source: an adapter that reads the field. Intake: the one door it talks to.
+// Threads: an Intake has one caller at a time, the source's own thread; durable_fd() may be polled there too.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "gateway/base/result.h"
+#include "gateway/base/time.h"
+#include "gateway/message/reading.h"
+#include "gateway/ports/ticket.h"
+
+namespace railhead::ports {
+
+// What could not become a reading, kept with its bytes as a dead letter (S15).
+struct RawInput {
+  std::string_view source;
+  std::string_view device;  // if known
+  std::string_view topic;   // or the request it answered
+  std::string_view payload;
+  std::optional<FieldToken> token;
+};
+
+// What is known of MQTT deliveries (S19, and S7 for QoS 2), recovered with the spool. `session` as in FieldToken.
+class Deliveries {
+ public:
+  virtual ~Deliveries() = default;
+  // QoS 2: a PUBLISH with this identifier was offered and its PUBREL has not come: do not offer it again, answer PUBREC
+  // when durable() covers open_ticket().
+  [[nodiscard]] virtual bool is_open(std::uint64_t session, std::uint16_t packet_id) const = 0;
+  [[nodiscard]] virtual Ticket open_ticket(std::uint64_t session, std::uint16_t packet_id) const = 0;
+  // QoS 2: the PUBLISH just offered (or refused) under `ticket` waits for its PUBREL. Its record carries the token, so
+  // a recovered spool knows it.
+  virtual void open(std::uint64_t session, std::uint16_t packet_id, Ticket ticket) = 0;
+  // QoS 2: PUBREL came. PUBCOMP must wait until the ticket is durable, or the identifier's reuse could look like a repeat.
+  [[nodiscard]] virtual Result<Ticket> close(std::uint64_t session, std::uint16_t packet_id) = 0;
+  // QoS 1: the whole PUBACK was handed to the socket.
+  virtual void acknowledged(std::uint64_t session, std::uint16_t packet_id) = 0;
+  // The broker had no session of ours: its packet identifiers start afresh.
+  virtual void session_lost(std::uint64_t session) = 0;
+};
+
+class Intake {
+ public:
+  virtual ~Intake() = default;
+  // Rules + append of all readings; never waits for the disk. Errc::full or io: nothing of the batch was taken, offer it
+  // again later and acknowledge nothing. An empty batch lets due windows close.
+  [[nodiscard]] virtual Result<Ticket> offer(std::span<const Reading> batch) = 0;
+  // A malformed input: durable as a dead letter before it may be acknowledged. Errors as offer().
+  [[nodiscard]] virtual Result<Ticket> refuse(const RawInput& raw, const Error& why) = 0;
+  // A reading the source itself leaves out for a reason the ledger knows (retained: ignore).
+  virtual void ignored(std::uint64_t count) = 0;
+  // What is at or below this watermark is on disk and may be acknowledged.
+  [[nodiscard]] virtual Ticket durable() const = 0;
+  // Readable after the watermark rose; the source reads it empty (8 bytes, eventfd) before it looks at durable().
+  [[nodiscard]] virtual int durable_fd() const = 0;
+  // When a window closes by time: then offer({}).
+  [[nodiscard]] virtual std::optional<BootTime> next_due() const = 0;
+  [[nodiscard]] virtual Deliveries& deliveries() = 0;
+};
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  // Reads the field until `stop`; reconnects by itself; returns only when asked to.
+  virtual void run(Intake& intake, std::stop_token stop) = 0;
+};
+
+}  // namespace railhead::ports

@@ -1,0 +1,77 @@
+// The event table: everything worth telling an operator, one row each: name, level, the sentence, what he should do.
+// report() (reporter.h) is the only way to print or count. docs/operations.md takes its last column from here.
+// A row's counter is railhead_events_total{event="name"}.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace railhead::status {
+
+enum class Level : std::uint8_t { info, warning, error };
+
+// clang-format off
+#define RAILHEAD_EVENTS(X) \
+  /* the process */ \
+  X(started,               info,    "railhead is running",                        "") \
+  X(stopping,              info,    "stopping: sources first, then the spool, then the sinks", "") \
+  X(stopped,               info,    "stopped",                                    "") \
+  X(config_refused,        error,   "the new configuration was refused, the old one stays", "run railhead check and mend what it names") \
+  X(config_applied,        info,    "configuration applied",                      "") \
+  X(thread_failed,         error,   "a part of the gateway ended by an error",    "report this: the program is wrong") \
+  X(clock_stepped,         warning, "the wall clock stepped",                     "check time synchronisation") \
+  /* the spool */ \
+  X(spool_opened,          info,    "spool opened",                               "") \
+  X(spool_epoch_begun,     warning, "the spool began a new epoch",                "expected after a clone, a restore or a damaged tail; identities start afresh") \
+  X(spool_tail_cut,        info,    "an unfinished write at the end of the spool was cut off", "nothing: it was never acknowledged") \
+  X(spool_damaged,         error,   "damaged bytes in the spool were set aside",  "check the disk; the bytes are kept in damaged/") \
+  X(spool_dropped,         warning, "the spool is full: oldest records dropped",  "raise spool.limit, or bring the upstream back") \
+  X(spool_full,            error,   "the spool is full: the field is no longer acknowledged", "bring the upstream back or raise spool.limit") \
+  X(disk_failed,           error,   "the disk does not take writes: nothing is acknowledged", "check space, mount and health of the disk") \
+  X(disk_recovered,        info,    "the disk takes writes again",                "") \
+  X(dead_letter,           warning, "a message was set aside",                    "railhead dead list shows it with its reason") \
+  X(lane_orphaned,         warning, "records wait for a sink that is no longer configured", "put the sink back, or railhead spool replay / drop") \
+  /* the field */ \
+  X(source_connected,      info,    "source connected",                           "") \
+  X(source_lost,           warning, "source lost its connection",                 "check the device, the broker and the cable; it is tried again by itself") \
+  X(device_down,           warning, "device does not answer",                     "check power, address and wiring; the other devices go on") \
+  X(device_up,             info,    "device answers again",                       "") \
+  X(request_refused,       warning, "device refused a request",                   "compare the addresses with the vendor's register map") \
+  X(payload_refused,       warning, "a payload could not be read and was set aside", "railhead dead show has the bytes; check payload: in the subscription") \
+  X(session_lost,          warning, "the broker forgot our session",              "messages published meanwhile are gone at the broker; check its persistence") \
+  /* the rules */ \
+  X(rule_failed,           warning, "a rule failed on a reading",                 "try the reading with railhead try") \
+  X(table_refused,         warning, "a new version of a table was refused, the old one stays", "mend the file it names") \
+  /* the upstream */ \
+  X(sink_connected,        info,    "sink connected",                             "") \
+  X(sink_lost,             warning, "sink lost its connection: records wait in the spool", "check the upstream; it is tried again by itself") \
+  X(sink_refused,          warning, "the upstream refused a record",              "railhead dead show has the record and the upstream's reason") \
+  X(sink_rebuilt,          warning, "the sink started afresh and sends again from its mark", "nothing: repeats carry the same identity") \
+  /* the panel */ \
+  X(led_failed,            warning, "the status LED cannot be driven",            "check panel.led and the rights on the LED's files") \
+  X(health_changed,        info,    "health changed",                             "railhead health says why")
+// clang-format on
+
+enum class Event : std::uint16_t {
+#define RAILHEAD_EVENT_NAME(name, level, sentence, action) name,
+  RAILHEAD_EVENTS(RAILHEAD_EVENT_NAME)
+#undef RAILHEAD_EVENT_NAME
+};
+
+struct EventRow {
+  std::string_view name;
+  Level level;
+  std::string_view sentence;
+  std::string_view action;
+};
+
+inline constexpr std::array kEvents{
+#define RAILHEAD_EVENT_ROW(name, level, sentence, action) EventRow{#name, Level::level, sentence, action},
+    RAILHEAD_EVENTS(RAILHEAD_EVENT_ROW)
+#undef RAILHEAD_EVENT_ROW
+};
+
+[[nodiscard]] constexpr const EventRow& row_of(Event event) { return kEvents[static_cast<std::size_t>(event)]; }
+
+}  // namespace railhead::status

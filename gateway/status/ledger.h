@@ -1,0 +1,45 @@
+// The two ledgers of the delivery contract (S14). Every term has its own counter, raised where it happens; none is
+// computed from the others. Plain counts; whoever owns a ledger guards it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace railhead::status {
+
+// Readings: each counts once in `in`, and once by the first of the others that applies.
+struct ReadingLedger {
+  std::uint64_t in = 0;
+  std::uint64_t redelivered = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t routed = 0;
+  std::uint64_t absorbed = 0;
+  std::uint64_t set_aside = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t filtered = 0;
+  std::uint64_t unrouted = 0;
+  [[nodiscard]] bool adds_up() const {
+    return in == redelivered + refused + routed + absorbed + set_aside + dropped + filtered + unrouted;
+  }
+};
+
+// Records of one lane: carried_over + accepted = delivered + spooled + held + set_aside + expired + damaged + dropped.
+struct LaneLedger {
+  std::uint64_t carried_over = 0;  // found at the start of the ledger (a new epoch, an adopted orphan)
+  std::uint64_t accepted = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t spooled = 0;
+  std::uint64_t held = 0;
+  std::uint64_t set_aside = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t damaged = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t repeats = 0;  // beside the equation: sent more than once
+  [[nodiscard]] bool adds_up() const {
+    return carried_over + accepted == delivered + spooled + held + set_aside + expired + damaged + dropped;
+  }
+};
+
+}  // namespace railhead::status

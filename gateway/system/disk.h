@@ -1,0 +1,60 @@
+// Disk: the few file operations the spool rests on, as an interface, so that tests can lose power at any of them
+// (tests/support/crash_disk.h). What durable means: bytes after File::sync, names after Disk::sync_directory.
+// Errors: full (ENOSPC, EDQUOT), denied (EROFS, EACCES), io (everything else); `what` names operation and path.
+// Threads: a File is one thread's at a time for writing; positional reads may run beside it. Disk: any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/base/result.h"
+
+namespace railhead::system {
+
+class File {
+ public:
+  virtual ~File() = default;
+  // All of `bytes` at `offset`, or an error (then any part may have been written).
+  [[nodiscard]] virtual Result<void> write_at(std::uint64_t offset, std::string_view bytes) = 0;
+  // Up to `size` bytes into `out` (replaced); shorter only at the end of the file.
+  [[nodiscard]] virtual Result<void> read_at(std::uint64_t offset, std::size_t size, std::string& out) const = 0;
+  // fdatasync: contents and size are durable on return. A failure must not be retried as if it could succeed.
+  [[nodiscard]] virtual Result<void> sync() = 0;
+  [[nodiscard]] virtual Result<void> truncate(std::uint64_t size) = 0;
+  // Reserves blocks so that later writes below `size` do not run out of space; the file's size grows to `size` (zeros).
+  [[nodiscard]] virtual Result<void> preallocate(std::uint64_t size) = 0;
+  [[nodiscard]] virtual Result<std::uint64_t> size() const = 0;
+  // Bytes the file takes on the disk.
+  [[nodiscard]] virtual Result<std::uint64_t> allocated() const = 0;
+};
+
+enum class OpenMode : std::uint8_t { read, read_write, create_new };
+
+class Disk {
+ public:
+  virtual ~Disk() = default;
+  [[nodiscard]] virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
+  // Names in the directory, sorted, without "." and "..".
+  [[nodiscard]] virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
+  [[nodiscard]] virtual Result<void> make_directories(const std::string& path) = 0;
+  [[nodiscard]] virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  [[nodiscard]] virtual Result<void> remove(const std::string& path) = 0;
+  [[nodiscard]] virtual Result<void> sync_directory(const std::string& path) = 0;
+  [[nodiscard]] virtual Result<std::uint64_t> free_bytes(const std::string& path) = 0;
+  [[nodiscard]] virtual bool exists(const std::string& path) = 0;
+  // An exclusive advisory lock on `path` (created) for the life of the returned object; Errc::unavailable when another
+  // process holds it.
+  class Lock {
+   public:
+    virtual ~Lock() = default;
+  };
+  [[nodiscard]] virtual Result<std::unique_ptr<Lock>> lock(const std::string& path) = 0;
+};
+
+// The real one.
+[[nodiscard]] std::unique_ptr<Disk> posix_disk();
+
+}  // namespace railhead::system
