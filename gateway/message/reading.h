@@ -18,6 +18,8 @@ struct FieldToken {
   std::uint64_t session = 0;       // hash of the broker's URL and the client identifier
   std::uint16_t packet_id = 0;     // 0: none (QoS 0, Modbus)
   std::uint64_t content_hash = 0;  // of topic and payload
+  std::uint8_t qos = 0;
+  bool dup = false;                // the broker said that it may be a repeat; not kept in the record
   friend bool operator==(const FieldToken&, const FieldToken&) = default;
 };
 
