@@ -19,6 +19,7 @@ struct FieldToken {
   std::uint16_t packet_id = 0;     // 0: none (QoS 0, Modbus)
   std::uint64_t content_hash = 0;  // of topic and payload
   std::uint8_t qos = 0;
+  std::uint8_t spools = 0;         // bit per ports::SpoolId that holds a part of its group (S11); set by the intake
   bool dup = false;                // the broker said that it may be a repeat; not kept in the record
   friend bool operator==(const FieldToken&, const FieldToken&) = default;
 };

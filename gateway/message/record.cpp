@@ -45,6 +45,7 @@ void encode(const Record& record, std::string& out) {
     writer.u16(record.token->packet_id);
     writer.u64(record.token->content_hash);
     writer.u8(record.token->qos);
+    writer.u8(record.token->spools);
   }
   writer.varint(record.headers.size());
   for (const Header& header : record.headers) {
@@ -79,6 +80,7 @@ Result<Record> decode_record(std::string_view bytes) {
     token.packet_id = reader.u16();
     token.content_hash = reader.u64();
     token.qos = reader.u8();
+    token.spools = reader.u8();
     record.token = token;
   }
   const std::uint64_t headers = reader.varint();

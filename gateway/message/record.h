@@ -5,7 +5,7 @@
 //   u8 version | u8 priority | varint flags (RecordFlag) | text sink | text topic | text routing_key
 //   | key: u8 0 none, 1 + text | i64 time ns | i64 expires after ns (0 never) | text source | text device | text type
 //   | text content_type | text quality | own identity: text (empty = the frame's own place)
-//   | token: u8 0 none, 1 + u64 session + u16 packet id + u64 content hash + u8 qos
+//   | token: u8 0 none, 1 + u64 session + u16 packet id + u64 content hash + u8 qos + u8 spools
 //   | varint header count, each text name + text value | text body
 // An older reader refuses a higher version (Errc::unsupported). Fields are added by a new version only.
 #pragma once

@@ -29,14 +29,12 @@ struct RawInput {
 class Deliveries {
  public:
   virtual ~Deliveries() = default;
-  // QoS 2: a PUBLISH with this identifier was offered and its PUBREL has not come: do not offer it again, answer PUBREC
-  // when durable() covers open_ticket().
-  [[nodiscard]] virtual bool is_open(std::uint64_t session, std::uint16_t packet_id) const = 0;
-  [[nodiscard]] virtual Ticket open_ticket(std::uint64_t session, std::uint16_t packet_id) const = 0;
-  // QoS 2: the PUBLISH just offered (or refused) under `ticket` waits for its PUBREL. Its record carries the token, so
-  // a recovered spool knows it.
-  virtual void open(std::uint64_t session, std::uint16_t packet_id, Ticket ticket) = 0;
+  // QoS 2: this PUBLISH (same session, identifier and content) was taken before and its PUBREL has not come: do not offer
+  // it again; answer PUBREC when durable() covers open_ticket().
+  [[nodiscard]] virtual bool is_open(const FieldToken& token) const = 0;
+  [[nodiscard]] virtual Ticket open_ticket(const FieldToken& token) const = 0;
   // QoS 2: PUBREL came. PUBCOMP must wait until the ticket is durable, or the identifier's reuse could look like a repeat.
+  // An identifier that is not open gives an empty ticket. (offer() and refuse() open the identifiers of QoS 2 tokens.)
   [[nodiscard]] virtual Result<Ticket> close(std::uint64_t session, std::uint16_t packet_id) = 0;
   // QoS 1: the whole PUBACK was handed to the socket.
   virtual void acknowledged(std::uint64_t session, std::uint16_t packet_id) = 0;
