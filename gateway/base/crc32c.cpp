@@ -35,8 +35,8 @@ std::uint32_t update_portable(std::uint32_t crc, const char* at, std::size_t siz
   const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(at[i])); };
   while (size >= 8) {
     crc ^= byte(0) | byte(1) << 8 | byte(2) << 16 | byte(3) << 24;
-    crc = kTables[7][crc & 0xff] ^ kTables[6][(crc >> 8) & 0xff] ^ kTables[5][(crc >> 16) & 0xff] ^ kTables[4][crc >> 24] ^
-          kTables[3][byte(4)] ^ kTables[2][byte(5)] ^ kTables[1][byte(6)] ^ kTables[0][byte(7)];
+    crc = kTables[7][crc & 0xff] ^ kTables[6][(crc >> 8) & 0xff] ^ kTables[5][(crc >> 16) & 0xff] ^
+          kTables[4][crc >> 24] ^ kTables[3][byte(4)] ^ kTables[2][byte(5)] ^ kTables[1][byte(6)] ^ kTables[0][byte(7)];
     at += 8;
     size -= 8;
   }
@@ -45,7 +45,8 @@ std::uint32_t update_portable(std::uint32_t crc, const char* at, std::size_t siz
 }
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) std::uint32_t update_hardware(std::uint32_t crc, const char* at, std::size_t size) noexcept {
+__attribute__((target("sse4.2"))) std::uint32_t update_hardware(std::uint32_t crc, const char* at,
+                                                                std::size_t size) noexcept {
   std::uint64_t wide = crc;
   for (; size >= 8; at += 8, size -= 8) {
     std::uint64_t word;
@@ -58,7 +59,8 @@ __attribute__((target("sse4.2"))) std::uint32_t update_hardware(std::uint32_t cr
 }
 bool has_hardware() noexcept { return __builtin_cpu_supports("sse4.2") != 0; }
 #elif defined(__aarch64__) && defined(__GNUC__) && !defined(__clang__)
-__attribute__((target("+crc"))) std::uint32_t update_hardware(std::uint32_t crc, const char* at, std::size_t size) noexcept {
+__attribute__((target("+crc"))) std::uint32_t update_hardware(std::uint32_t crc, const char* at,
+                                                              std::size_t size) noexcept {
   for (; size >= 8; at += 8, size -= 8) {
     std::uint64_t word;
     std::memcpy(&word, at, 8);
@@ -79,7 +81,8 @@ bool has_hardware() noexcept { return false; }
 
 std::uint32_t crc32c(std::string_view bytes, std::uint32_t crc) noexcept {
   static const bool hardware = has_hardware();
-  return ~(hardware ? update_hardware(~crc, bytes.data(), bytes.size()) : update_portable(~crc, bytes.data(), bytes.size()));
+  return ~(hardware ? update_hardware(~crc, bytes.data(), bytes.size())
+                    : update_portable(~crc, bytes.data(), bytes.size()));
 }
 
 std::uint32_t crc32c_portable(std::string_view bytes, std::uint32_t crc) noexcept {

@@ -1,5 +1,6 @@
-// Mutex, MutexLock, CondVar with clang's thread-safety annotations (https://clang.llvm.org/docs/ThreadSafetyAnalysis.html).
-// Fields say who may touch them: `int count_ RAILHEAD_GUARDED_BY(mutex_);` clang -Wthread-safety checks it.
+// Mutex, MutexLock, CondVar with clang's thread-safety annotations
+// (https://clang.llvm.org/docs/ThreadSafetyAnalysis.html). Fields say who may touch them: `int count_
+// RAILHEAD_GUARDED_BY(mutex_);` clang -Wthread-safety checks it.
 #pragma once
 
 #include <chrono>

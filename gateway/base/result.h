@@ -1,6 +1,6 @@
-// Result<T>: what a call gives when the world may fail. A human's mistake is a config::Diagnostics, the program's an assertion.
-// A code exists only if somebody acts differently on it; `what` is a sentence for a person.
-// Context is added general first: "kafka sink 'plant': topic 'boiler': message too large".
+// Result<T>: what a call gives when the world may fail. A human's mistake is a config::Diagnostics, the program's an
+// assertion. A code exists only if somebody acts differently on it; `what` is a sentence for a person. Context is added
+// general first: "kafka sink 'plant': topic 'boiler': message too large".
 #pragma once
 
 #include <cstdint>

@@ -18,7 +18,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     for (std::size_t j = 1; j <= b.size(); ++j) {
       const std::size_t change = a[i - 1] == b[j - 1] ? 0 : 1;
       row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + change});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], before_last[j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = std::min(row[j], before_last[j - 2] + 1);
     }
     std::swap(before_last, last);
     std::swap(last, row);
@@ -31,13 +32,8 @@ struct Unit {
   double factor;
 };
 
-constexpr std::array<Unit, 7> kDurationUnits{{{"ns", 1.0},
-                                              {"us", 1e3},
-                                              {"ms", 1e6},
-                                              {"s", 1e9},
-                                              {"min", 60e9},
-                                              {"h", 3600e9},
-                                              {"d", 86400e9}}};
+constexpr std::array<Unit, 7> kDurationUnits{
+    {{"ns", 1.0}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}}};
 constexpr std::array<Unit, 9> kSizeUnits{{{"B", 1.0},
                                           {"KiB", 1024.0},
                                           {"MiB", 1048576.0},
@@ -71,7 +67,8 @@ std::optional<std::string> nearest(std::string_view unknown, std::span<const std
   for (const std::string& name : known) {
     const std::size_t allowed = std::max<std::size_t>(1, std::max(name.size(), unknown.size()) / 3);
     const std::size_t distance = edit_distance(unknown, name);
-    if (distance <= allowed && distance < std::max(name.size(), unknown.size()) && (!best || distance < best_distance)) {
+    if (distance <= allowed && distance < std::max(name.size(), unknown.size()) &&
+        (!best || distance < best_distance)) {
       best = name;
       best_distance = distance;
     }

@@ -24,10 +24,11 @@ Civil civil_of(Time time) {
 std::string format(Time time, int digits) {
   const Civil civil = civil_of(time);
   std::array<char, 64> text{};
-  int length = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(civil.date.year()),
-                             static_cast<unsigned>(civil.date.month()), static_cast<unsigned>(civil.date.day()),
-                             static_cast<int>(civil.clock.hours().count()), static_cast<int>(civil.clock.minutes().count()),
-                             static_cast<int>(civil.clock.seconds().count()));
+  int length =
+      std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(civil.date.year()),
+                    static_cast<unsigned>(civil.date.month()), static_cast<unsigned>(civil.date.day()),
+                    static_cast<int>(civil.clock.hours().count()), static_cast<int>(civil.clock.minutes().count()),
+                    static_cast<int>(civil.clock.seconds().count()));
   std::string result(text.data(), static_cast<std::size_t>(length));
   const auto fraction = static_cast<long long>(civil.clock.subseconds().count());
   if (digits != 0 || fraction != 0) {
@@ -104,7 +105,8 @@ std::optional<Time> parse_rfc3339(std::string_view text) {
     if (!take(text, '+') && !take(text, '-')) return std::nullopt;
     int offset_hour = 0;
     int offset_minute = 0;
-    if (!take_number(text, 2, offset_hour) || !take(text, ':') || !take_number(text, 2, offset_minute)) return std::nullopt;
+    if (!take_number(text, 2, offset_hour) || !take(text, ':') || !take_number(text, 2, offset_minute))
+      return std::nullopt;
     if (offset_hour > 23 || offset_minute > 59) return std::nullopt;
     offset_minutes = (offset_hour * 60 + offset_minute) * (west ? -1 : 1);
   }

@@ -1,9 +1,9 @@
 #include "gateway/message/json.h"
 
+#include <simdjson.h>
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <simdjson.h>
 
 #include "gateway/base/bytes.h"
 #include "gateway/base/text.h"

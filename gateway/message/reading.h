@@ -19,21 +19,21 @@ struct FieldToken {
   std::uint16_t packet_id = 0;     // 0: none (QoS 0, Modbus)
   std::uint64_t content_hash = 0;  // of topic and payload
   std::uint8_t qos = 0;
-  std::uint8_t spools = 0;         // bit per ports::SpoolId that holds a part of its group (S11); set by the intake
-  bool dup = false;                // the broker said that it may be a repeat; not kept in the record
+  std::uint8_t spools = 0;  // bit per ports::SpoolId that holds a part of its group (S11); set by the intake
+  bool dup = false;         // the broker said that it may be a repeat; not kept in the record
   friend bool operator==(const FieldToken&, const FieldToken&) = default;
 };
 
 struct Reading {
-  std::string source;              // name in the configuration
-  std::string device;              // name; (source, device) identifies it
-  Time time{};                     // observed; arrival unless the payload tells
-  bool clock_trusted = true;       // S20: false makes the records carry rh-clock: unsynced
-  bool maybe_repeat = false;       // S19: cannot be told from a redelivery; records carry rh-dup
+  std::string source;         // name in the configuration
+  std::string device;         // name; (source, device) identifies it
+  Time time{};                // observed; arrival unless the payload tells
+  bool clock_trusted = true;  // S20: false makes the records carry rh-clock: unsynced
+  bool maybe_repeat = false;  // S19: cannot be told from a redelivery; records carry rh-dup
   Quality quality = Quality::good;
-  Value value;                     // scalar, map of points, or null (device up / down)
-  Value bad;                       // map point -> reason, or null
-  Value attributes;                // map: topic, captures, retained, MQTT 5 properties, ...; or null
+  Value value;       // scalar, map of points, or null (device up / down)
+  Value bad;         // map point -> reason, or null
+  Value attributes;  // map: topic, captures, retained, MQTT 5 properties, ...; or null
   std::optional<FieldToken> token;
 };
 

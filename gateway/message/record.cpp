@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "gateway/base/bytes.h"
+#include "gateway/message/field_token.h"
 
 namespace railhead {
 namespace {
@@ -39,14 +40,7 @@ void encode(const Record& record, std::string& out) {
   writer.text(record.content_type);
   writer.text(record.quality);
   writer.text(record.identity);
-  writer.u8(record.token ? 1 : 0);
-  if (record.token) {
-    writer.u64(record.token->session);
-    writer.u16(record.token->packet_id);
-    writer.u64(record.token->content_hash);
-    writer.u8(record.token->qos);
-    writer.u8(record.token->spools);
-  }
+  write_token(record.token, writer);
   writer.varint(record.headers.size());
   for (const Header& header : record.headers) {
     writer.text(header.name);
@@ -74,15 +68,7 @@ Result<Record> decode_record(std::string_view bytes) {
   record.content_type = reader.text();
   record.quality = reader.text();
   record.identity = reader.text();
-  if (reader.u8() != 0) {
-    FieldToken token;
-    token.session = reader.u64();
-    token.packet_id = reader.u16();
-    token.content_hash = reader.u64();
-    token.qos = reader.u8();
-    token.spools = reader.u8();
-    record.token = token;
-  }
+  record.token = read_token(reader);
   const std::uint64_t headers = reader.varint();
   if (headers > kHeadersMax) return fail(Errc::damaged, "record with an impossible number of headers");
   for (std::uint64_t i = 0; i < headers && reader.ok(); ++i) {
@@ -101,8 +87,9 @@ Result<Record> decode_record(std::string_view bytes) {
 
 std::string identity_of(std::string_view gateway, Epoch epoch, Sequence sequence) {
   std::array<char, 48> text{};
-  const int length = std::snprintf(text.data(), text.size(), "/%016llx/%llu", static_cast<unsigned long long>(epoch.value()),
-                                   static_cast<unsigned long long>(sequence.value()));
+  const int length =
+      std::snprintf(text.data(), text.size(), "/%016llx/%llu", static_cast<unsigned long long>(epoch.value()),
+                    static_cast<unsigned long long>(sequence.value()));
   return std::string(gateway) + std::string(text.data(), static_cast<std::size_t>(length));
 }
 

@@ -5,7 +5,7 @@
 //   u8 version | u8 priority | varint flags (RecordFlag) | text sink | text topic | text routing_key
 //   | key: u8 0 none, 1 + text | i64 time ns | i64 expires after ns (0 never) | text source | text device | text type
 //   | text content_type | text quality | own identity: text (empty = the frame's own place)
-//   | token: u8 0 none, 1 + u64 session + u16 packet id + u64 content hash + u8 qos + u8 spools
+//   | token as in field_token.h
 //   | varint header count, each text name + text value | text body
 // An older reader refuses a higher version (Errc::unsupported). Fields are added by a new version only.
 #pragma once
@@ -41,21 +41,21 @@ struct Header {
 
 struct Record {
   std::string sink;
-  std::string topic;             // Kafka and MQTT topic, or empty
-  std::string routing_key;       // AMQP, or empty
+  std::string topic;               // Kafka and MQTT topic, or empty
+  std::string routing_key;         // AMQP, or empty
   std::optional<std::string> key;  // nullopt: keyless (S16)
   Priority priority = Priority::normal;
   std::uint8_t flags = 0;
-  Time time{};                   // of the reading
-  Duration ttl{};                // 0: never expires; counted from the append
+  Time time{};     // of the reading
+  Duration ttl{};  // 0: never expires; counted from the append
   std::string source;
   std::string device;
   std::string type = "railhead.reading";
   std::string content_type = "application/json";
-  std::string quality;           // written as rh-quality when not good
-  std::string identity;          // empty: <gateway>/<epoch>/<sequence> of its own frame (S3)
+  std::string quality;   // written as rh-quality when not good
+  std::string identity;  // empty: <gateway>/<epoch>/<sequence> of its own frame (S3)
   std::optional<FieldToken> token;
-  std::vector<Header> headers;   // the user's
+  std::vector<Header> headers;  // the user's
   std::string body;
 
   friend bool operator==(const Record&, const Record&) = default;
@@ -68,7 +68,8 @@ void encode(const Record& record, std::string& out);
 // "<gateway>/<epoch as 16 hex digits>/<sequence>"
 [[nodiscard]] std::string identity_of(std::string_view gateway, Epoch epoch, Sequence sequence);
 
-// The headers of S34 in the order they are written. `prefix` is the binding's: "ce_" Kafka, "cloudEvents_" AMQP, "" MQTT.
+// The headers of S34 in the order they are written. `prefix` is the binding's: "ce_" Kafka, "cloudEvents_" AMQP, ""
+// MQTT.
 struct HeaderContext {
   std::string_view gateway;
   std::string_view identity;

@@ -1,6 +1,6 @@
 // Value: the one dynamic value of the house: what a field device said, what an expression computes, what a body holds.
-// Immutable, 16 bytes, cheap to copy: scalars and texts of up to 14 bytes live inside, the rest is shared by reference count.
-// Kinds: those of CEL (cel-spec, langdef.md "Values"); `error` is an expression's failure, kept as a value.
+// Immutable, 16 bytes, cheap to copy: scalars and texts of up to 14 bytes live inside, the rest is shared by reference
+// count. Kinds: those of CEL (cel-spec, langdef.md "Values"); `error` is an expression's failure, kept as a value.
 // Errors: asking a value for another kind than its own is the program's mistake (assertion).
 // Threads: one Value is not to be assigned by two threads at once; copies may be read anywhere.
 #pragma once
@@ -20,20 +20,21 @@ namespace railhead {
 enum class Kind : std::uint8_t {
   null,
   boolean,
-  integer,    // int64
-  uinteger,   // uint64
-  real,       // IEEE 754 double
-  string,     // UTF-8
+  integer,   // int64
+  uinteger,  // uint64
+  real,      // IEEE 754 double
+  string,    // UTF-8
   bytes,
   timestamp,  // int64 ns since 1970 UTC
   duration,   // int64 ns
   list,
   map,
-  type,       // the name of a type
-  error,      // a sentence
+  type,   // the name of a type
+  error,  // a sentence
 };
 
-// CEL's names: null_type bool int uint double string bytes google.protobuf.Timestamp google.protobuf.Duration list map type.
+// CEL's names: null_type bool int uint double string bytes google.protobuf.Timestamp google.protobuf.Duration list map
+// type.
 [[nodiscard]] std::string_view cel_type_name(Kind kind) noexcept;
 
 class Value {
@@ -77,7 +78,9 @@ class Value {
   [[nodiscard]] static Value timestamp(Time value) noexcept {
     return scalar(Kind::timestamp, std::int64_t{value.time_since_epoch().count()});
   }
-  [[nodiscard]] static Value duration(Duration value) noexcept { return scalar(Kind::duration, std::int64_t{value.count()}); }
+  [[nodiscard]] static Value duration(Duration value) noexcept {
+    return scalar(Kind::duration, std::int64_t{value.count()});
+  }
   [[nodiscard]] static Value text(std::string_view value) { return characters(Kind::string, value); }
   [[nodiscard]] static Value bytes(std::string_view value) { return characters(Kind::bytes, value); }
   [[nodiscard]] static Value type(std::string_view name) { return characters(Kind::type, name); }
@@ -103,7 +106,8 @@ class Value {
   // Any of the three number kinds as the nearest double.
   [[nodiscard]] double to_real() const;
 
-  // In a map, by text key or by any key (numbers compare by value across kinds, as CEL's do). nullptr if absent or no map.
+  // In a map, by text key or by any key (numbers compare by value across kinds, as CEL's do). nullptr if absent or no
+  // map.
   [[nodiscard]] const Value* find(std::string_view key) const;
   [[nodiscard]] const Value* find(const Value& key) const;
 

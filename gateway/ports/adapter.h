@@ -64,7 +64,8 @@ struct SourceKind {
   std::string_view name;  // "modbus"
   // `node` is the value of the field `name`; `models` is the configuration's models section (may be null).
   // Returns nullptr after reporting errors.
-  std::unique_ptr<SourcePlan> (*read)(const config::Node& node, const config::Node& models, config::Diagnostics& diagnostics);
+  std::unique_ptr<SourcePlan> (*read)(const config::Node& node, const config::Node& models,
+                                      config::Diagnostics& diagnostics);
   void (*describe)(config::Reference& reference);
 };
 struct SinkKind {

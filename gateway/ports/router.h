@@ -25,7 +25,7 @@ struct SetAside {
 
 struct Routed {
   Verdict verdict = Verdict::unrouted;
-  std::vector<Record> records;        // all that this reading became, one atomic group (S6)
+  std::vector<Record> records;  // all that this reading became, one atomic group (S6)
   std::vector<SetAside> set_aside;
 };
 

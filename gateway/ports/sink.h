@@ -1,7 +1,7 @@
 // Sink: an adapter that feeds an upstream. Outlet: the one door it talks to. Sinks pull; a record is settled when the
 // upstream confirmed it.
-// Threads: next() and rewind() belong to the sink's thread; settle, set_aside, retry, hold and release may be called from
-// any thread of the adapter (delivery reports).
+// Threads: next() and rewind() belong to the sink's thread; settle, set_aside, retry, hold and release may be called
+// from any thread of the adapter (delivery reports).
 #pragma once
 
 #include <cstddef>
@@ -28,20 +28,20 @@ struct Outgoing {
   Place place;
   std::string identity;  // <gateway>/<epoch>/<sequence>, the same at every repeat (S3)
   Record record;
-  bool late = false;     // refused once by the upstream: rh-late (S17)
+  bool late = false;  // refused once by the upstream: rh-late (S17)
 };
 
 struct Limits {
   std::size_t records = 1000;
-  std::size_t bytes = 1024 * 1024;  // of bodies; one record may exceed it
+  std::size_t bytes = 1024 * 1024;                 // of bodies; one record may exceed it
   Duration wait = std::chrono::milliseconds{500};  // for the first record; then an empty batch
 };
 
 class Outlet {
  public:
   virtual ~Outlet() = default;
-  // The next durable records of this lane in order; waits up to limits.wait (or until stop) if there is none. The span is
-  // valid until the next call. Expired records are left out and counted.
+  // The next durable records of this lane in order; waits up to limits.wait (or until stop) if there is none. The span
+  // is valid until the next call. Expired records are left out and counted.
   [[nodiscard]] virtual std::span<const Outgoing> next(const Limits& limits, std::stop_token stop) = 0;
   // An eventfd that is readable when next() would have something new; for sinks with an event loop of their own.
   [[nodiscard]] virtual int ready_fd() const = 0;

@@ -29,12 +29,13 @@ struct RawInput {
 class Deliveries {
  public:
   virtual ~Deliveries() = default;
-  // QoS 2: this PUBLISH (same session, identifier and content) was taken before and its PUBREL has not come: do not offer
-  // it again; answer PUBREC when durable() covers open_ticket().
+  // QoS 2: this PUBLISH (same session, identifier and content) was taken before and its PUBREL has not come: do not
+  // offer it again; answer PUBREC when durable() covers open_ticket().
   [[nodiscard]] virtual bool is_open(const FieldToken& token) const = 0;
   [[nodiscard]] virtual Ticket open_ticket(const FieldToken& token) const = 0;
-  // QoS 2: PUBREL came. PUBCOMP must wait until the ticket is durable, or the identifier's reuse could look like a repeat.
-  // An identifier that is not open gives an empty ticket. (offer() and refuse() open the identifiers of QoS 2 tokens.)
+  // QoS 2: PUBREL came. PUBCOMP must wait until the ticket is durable, or the identifier's reuse could look like a
+  // repeat. An identifier that is not open gives an empty ticket. (offer() and refuse() open the identifiers of QoS 2
+  // tokens.)
   [[nodiscard]] virtual Result<Ticket> close(std::uint64_t session, std::uint16_t packet_id) = 0;
   // QoS 1: the whole PUBACK was handed to the socket.
   virtual void acknowledged(std::uint64_t session, std::uint16_t packet_id) = 0;
@@ -45,8 +46,8 @@ class Deliveries {
 class Intake {
  public:
   virtual ~Intake() = default;
-  // Rules + append of all readings; never waits for the disk. Errc::full or io: nothing of the batch was taken, offer it
-  // again later and acknowledge nothing. An empty batch lets due windows close.
+  // Rules + append of all readings; never waits for the disk. Errc::full or io: nothing of the batch was taken, offer
+  // it again later and acknowledge nothing. An empty batch lets due windows close.
   [[nodiscard]] virtual Result<Ticket> offer(std::span<const Reading> batch) = 0;
   // A malformed input: durable as a dead letter before it may be acknowledged. Errors as offer().
   [[nodiscard]] virtual Result<Ticket> refuse(const RawInput& raw, const Error& why) = 0;

@@ -6,7 +6,8 @@
 namespace railhead::system {
 
 Duration Backoff::next() {
-  const double doubled = static_cast<double>(options_.first.count()) * static_cast<double>(1ull << std::min(attempts_, 40u));
+  const double doubled =
+      static_cast<double>(options_.first.count()) * static_cast<double>(1ull << std::min(attempts_, 40u));
   ++attempts_;
   // xorshift64
   state_ ^= state_ << 13;

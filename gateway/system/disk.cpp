@@ -39,8 +39,7 @@ class PosixFile final : public File {
     out.resize(size);
     std::size_t filled = 0;
     while (filled < size) {
-      const ssize_t got =
-          ::pread(fd_.get(), out.data() + filled, size - filled, static_cast<off_t>(offset + filled));
+      const ssize_t got = ::pread(fd_.get(), out.data() + filled, size - filled, static_cast<off_t>(offset + filled));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) {
         out.clear();

@@ -1,6 +1,6 @@
-// EventLoop: epoll, timers and a wake-up from outside, for one thread's non-blocking work (Modbus links, MQTT sessions).
-// Timers run on boot time (S20). A callback may add or remove watches and timers, its own too.
-// Threads: everything is the loop's thread's alone, but wake() (any thread).
+// EventLoop: epoll, timers and a wake-up from outside, for one thread's non-blocking work (Modbus links, MQTT
+// sessions). Timers run on boot time (S20). A callback may add or remove watches and timers, its own too. Threads:
+// everything is the loop's thread's alone, but wake() (any thread).
 #pragma once
 
 #include <cstdint>
@@ -27,11 +27,11 @@ class EventLoop {
 
   void watch(int fd, std::uint32_t events, OnReady on_ready);  // one watch per descriptor
   void change(int fd, std::uint32_t events);
-  void unwatch(int fd);                                         // before the descriptor is closed
+  void unwatch(int fd);  // before the descriptor is closed
 
   TimerId at(BootTime due, OnTimer on_timer);
   TimerId after(Duration delay, OnTimer on_timer);
-  void cancel(TimerId timer);                                   // unknown and 0 are fine
+  void cancel(TimerId timer);  // unknown and 0 are fine
 
   // Makes a waiting run() return to its loop and calls on_wake (if set) on the loop's thread.
   void wake() const noexcept;

@@ -61,7 +61,8 @@ Result<std::unique_ptr<Stream>> connect_tcp(const Address& address) {
   const int on = 1;
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0 && errno != EINPROGRESS) {
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0 &&
+      errno != EINPROGRESS) {
     return fail(system_error("connect to " + address.text(), errno));
   }
   return std::make_unique<TcpStream>(std::move(fd), address.text());

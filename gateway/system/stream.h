@@ -1,12 +1,13 @@
 // Stream: a non-blocking byte stream; plain TCP here, TLS in adapters/tls. No thread, no loop: the owner watches fd().
-// Usage: after connect, watch for what wanted() says; on readiness call handshake() until it gives done, then read/write.
-// Errors: unavailable (refused, reset, closed by the peer in the middle), denied (certificate), timeout is the owner's.
+// Usage: after connect, watch for what wanted() says; on readiness call handshake() until it gives done, then
+// read/write. Errors: unavailable (refused, reset, closed by the peer in the middle), denied (certificate), timeout is
+// the owner's.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <string_view>
 #include <span>
+#include <string_view>
 
 #include "gateway/base/result.h"
 #include "gateway/system/resolver.h"

@@ -87,9 +87,8 @@ std::vector<std::string> violations(const std::map<std::string, Room>& rooms) {
         const std::string header = match[2];
         const std::string where = fs::relative(entry.path(), root).string() + ":" + std::to_string(number) + ": ";
         if (match[1] == "\"") {
-          const auto owner = std::find_if(rooms.begin(), rooms.end(), [&](const auto& other) {
-            return header.starts_with(other.first + "/");
-          });
+          const auto owner = std::find_if(rooms.begin(), rooms.end(),
+                                          [&](const auto& other) { return header.starts_with(other.first + "/"); });
           if (owner == rooms.end()) {
             found.push_back(where + header + " is in no room");
           } else if (owner->first != name && !room.uses.contains(owner->first)) {
@@ -135,7 +134,9 @@ TEST_CASE("a room that includes what it does not declare is found") {
   rooms.at("gateway/message").foreign.clear();
   rooms.at("gateway/ports").uses.erase("gateway/message");
   const std::vector<std::string> found = violations(rooms);
-  CHECK(std::any_of(found.begin(), found.end(), [](const std::string& line) { return line.find("simdjson") != std::string::npos; }));
   CHECK(std::any_of(found.begin(), found.end(),
-                    [](const std::string& line) { return line.find("gateway/ports does not declare") != std::string::npos; }));
+                    [](const std::string& line) { return line.find("simdjson") != std::string::npos; }));
+  CHECK(std::any_of(found.begin(), found.end(), [](const std::string& line) {
+    return line.find("gateway/ports does not declare") != std::string::npos;
+  }));
 }

@@ -1,0 +1,51 @@
+// DeliveryTable: which MQTT deliveries are taken but perhaps not acknowledged (S19), and which QoS 2 identifiers wait
+// for their PUBREL (S7). Filled from the spool at the start, kept by the intakes afterwards.
+//
+// Recognised is a delivery with DUP set whose session, packet identifier and content equal those of an entry. An entry
+// lives from the append until the whole PUBACK was handed to the socket (QoS 1) or the PUBREL came (QoS 2): what comes
+// with DUP afterwards cannot be told from a new message with the same content, so it is taken and marked, never
+// discarded. Bound: 65,535 identifiers a session. Threads: any.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+
+#include "gateway/base/mutex.h"
+#include "gateway/message/reading.h"
+#include "gateway/ports/ticket.h"
+
+namespace railhead::flow {
+
+class DeliveryTable {
+ public:
+  struct Entry {
+    std::uint64_t content_hash = 0;
+    std::uint8_t qos = 0;
+    std::uint8_t wanted = 0;  // bit per spool that is to hold a part of the group
+    std::uint8_t held = 0;    // bit per spool that does
+    ports::Ticket ticket;     // 0 sequences for what was recovered: it is durable
+  };
+
+  // The entry that `token` repeats, if that is certain.
+  [[nodiscard]] std::optional<Entry> recognise(const FieldToken& token) const RAILHEAD_EXCLUDES(mutex_);
+  // QoS 2: the same identifier and content, PUBREL outstanding. DUP does not matter here [MQTT-4.3.3-10].
+  [[nodiscard]] std::optional<Entry> open(const FieldToken& token) const RAILHEAD_EXCLUDES(mutex_);
+
+  void taken(const FieldToken& token, const Entry& entry) RAILHEAD_EXCLUDES(mutex_);
+  // One frame of the spool `spool` found at the start; frames of one group add up.
+  void recovered(const FieldToken& token, ports::SpoolId spool) RAILHEAD_EXCLUDES(mutex_);
+  // True if there was one.
+  bool forget(std::uint64_t session, std::uint16_t packet_id) RAILHEAD_EXCLUDES(mutex_);
+  void forget_session(std::uint64_t session) RAILHEAD_EXCLUDES(mutex_);
+  [[nodiscard]] std::size_t size() const RAILHEAD_EXCLUDES(mutex_);
+
+ private:
+  using Session = std::unordered_map<std::uint16_t, Entry>;
+  [[nodiscard]] const Entry* find(const FieldToken& token) const RAILHEAD_REQUIRES(mutex_);
+
+  mutable base::Mutex mutex_;
+  std::unordered_map<std::uint64_t, Session> sessions_ RAILHEAD_GUARDED_BY(mutex_);
+};
+
+}  // namespace railhead::flow

@@ -1,0 +1,240 @@
+#include "gateway/flow/ingest.h"
+
+#include <algorithm>
+#include <functional>
+
+namespace railhead::flow {
+namespace {
+
+using ports::SpoolId;
+using ports::Verdict;
+
+void raise(ports::Ticket& ticket, const ports::Ticket& other) {
+  for (std::size_t i = 0; i < ports::kSpools; ++i) ticket.through[i] = std::max(ticket.through[i], other.through[i]);
+}
+
+SpoolId spool_of(const Record& record) {
+  return record.priority == Priority::alarm ? SpoolId::alarms : SpoolId::telemetry;
+}
+
+std::uint8_t klass_of(const Record& record) {
+  return record.priority == Priority::low ? 0 : record.priority == Priority::normal ? 1 : 2;
+}
+
+// Tells the batch that was refused from another one.
+std::uint64_t fingerprint_of(std::span<const Reading> batch) {
+  std::uint64_t mixed = batch.size();
+  const auto mix = [&](std::uint64_t more) { mixed = (mixed ^ more) * 0x9e3779b97f4a7c15ULL; };
+  for (const Reading& reading : batch) {
+    mix(static_cast<std::uint64_t>(reading.time.time_since_epoch().count()));
+    mix(std::hash<std::string>{}(reading.device));
+    if (reading.token) mix(reading.token->content_hash + reading.token->packet_id);
+  }
+  return mixed | 1;  // 0 is none
+}
+
+}  // namespace
+
+Ingest::Ingest(std::string source, Shared shared, std::unique_ptr<ports::RuleState> rules)
+    : source_(std::move(source)), shared_(shared), rules_(std::move(rules)) {
+  shared_.stores.subscribe(&durable_rose_);
+}
+
+Ingest::~Ingest() { shared_.stores.unsubscribe(&durable_rose_); }
+
+void Ingest::Work::clear() {
+  batch.clear();
+  tally = {};
+  repeats = {};
+  taken.clear();
+  opens = false;
+  fingerprint = 0;
+  waiting = false;
+}
+
+spool::LaneId Ingest::lane_of(const std::string& sink, SpoolId spool) {
+  auto& known = lanes_[static_cast<std::size_t>(spool)];
+  const auto found = known.find(sink);
+  if (found != known.end()) return found->second;
+  const spool::LaneId lane = shared_.stores.of(spool).lane(sink);
+  known.emplace(sink, lane);
+  return lane;
+}
+
+void Ingest::route(const Reading& reading, Work& work) {
+  ++work.tally.in;
+  std::uint8_t held = 0;
+  bool mark_repeat = false;
+  if (reading.token) {
+    const FieldToken& token = *reading.token;
+    std::optional<DeliveryTable::Entry> entry = shared_.deliveries.recognise(token);
+    if (!entry && token.qos == 2) entry = shared_.deliveries.open(token);
+    if (entry) {
+      raise(work.repeats, entry->ticket);
+      if ((entry->wanted & ~entry->held) == 0) {
+        ++work.tally.redelivered;
+        return;
+      }
+      held = entry->held;  // a kill struck between two spools: only the missing part is appended
+    } else {
+      mark_repeat = token.dup;
+    }
+  }
+  if (mark_repeat) {
+    Reading marked = reading;
+    marked.maybe_repeat = true;
+    rules_->route(marked, shared_.clock.boot_now(), routed_);
+  } else {
+    rules_->route(reading, shared_.clock.boot_now(), routed_);
+  }
+  add_records(reading, held, work);
+  if (!routed_.set_aside.empty()) add_set_aside(reading, work);
+  work.batch.end_group();
+  switch (routed_.verdict) {
+    case Verdict::routed: ++work.tally.routed; break;
+    case Verdict::absorbed: ++work.tally.absorbed; break;
+    case Verdict::set_aside: ++work.tally.set_aside; break;
+    case Verdict::dropped: ++work.tally.dropped; break;
+    case Verdict::filtered: ++work.tally.filtered; break;
+    case Verdict::unrouted: ++work.tally.unrouted; break;
+  }
+}
+
+void Ingest::add_records(const Reading& reading, std::uint8_t held, Work& work) {
+  std::uint8_t wanted = 0;
+  for (const Record& record : routed_.records) wanted = static_cast<std::uint8_t>(wanted | bit_of(spool_of(record)));
+  // A QoS 2 delivery that became no record still has an open packet identifier.
+  const bool opens = reading.token && reading.token->qos == 2 && wanted == 0;
+  if (opens) wanted = bit_of(SpoolId::telemetry);
+  for (Record& record : routed_.records) {
+    const SpoolId spool = spool_of(record);
+    if ((held & bit_of(spool)) != 0) continue;
+    if (reading.token) {
+      record.token = reading.token;
+      record.token->spools = wanted;
+      record.token->dup = false;
+    }
+    work.batch.add(spool, lane_of(record.sink, spool), klass_of(record), false,
+                   [&](std::string& out) { encode(record, out); });
+  }
+  if (!reading.token) return;
+  FieldToken token = *reading.token;
+  token.spools = wanted;
+  token.dup = false;
+  if (opens) {
+    work.opens = true;
+    work.batch.add(SpoolId::telemetry, shared_.open_state.lane(), 2, true,
+                   [&](std::string& out) { OpenState::encode_open(token, out); });
+  }
+  work.taken.push_back({token, wanted, held});
+}
+
+void Ingest::add_set_aside(const Reading& reading, Work& work) {
+  for (const ports::SetAside& failed : routed_.set_aside) {
+    DeadLetter letter;
+    letter.kind = DeadLetter::Kind::reading;
+    letter.time = reading.time;
+    letter.source = reading.source;
+    letter.device = reading.device;
+    letter.rule = failed.rule;
+    letter.reason = failed.reason;
+    letter.payload = canonical_json(reading, shared_.gateway);
+    shared_.dead_letters.add(letter, work.batch);
+  }
+}
+
+Result<ports::Ticket> Ingest::append(Work& work) {
+  Result<ports::Ticket> ticket = work.batch.append(shared_.stores);
+  if (!ticket) {
+    work.waiting = true;
+    return ticket;
+  }
+  for (const Taken& taken : work.taken) {
+    shared_.deliveries.taken(taken.token, {.content_hash = taken.token.content_hash,
+                                           .qos = taken.token.qos,
+                                           .wanted = taken.wanted,
+                                           .held = taken.wanted,
+                                           .ticket = *ticket});
+  }
+  if (work.opens) shared_.open_state.remember(ticket->through[static_cast<std::size_t>(SpoolId::telemetry)]);
+  shared_.counts.add(source_, work.tally);
+  raise(*ticket, work.repeats);
+  work.clear();
+  return ticket;
+}
+
+Result<ports::Ticket> Ingest::offer(std::span<const Reading> batch) {
+  const std::uint64_t fingerprint = fingerprint_of(batch);
+  if (work_.waiting) {
+    const bool same = work_.fingerprint == fingerprint;
+    Result<ports::Ticket> ticket = append(work_);
+    if (!ticket || same) return ticket;
+  }
+  if (batch.empty()) return ports::Ticket{};
+  // Known to be refused: the rules are not asked in vain.
+  if (const spool::Usage usage = shared_.stores.of(SpoolId::telemetry).usage(); usage.failing || usage.full) {
+    return fail(usage.failing ? Errc::io : Errc::full, usage.failing ? usage.why : "the spool is full");
+  }
+  work_.fingerprint = fingerprint;
+  for (const Reading& reading : batch) route(reading, work_);
+  return append(work_);
+}
+
+Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& why) {
+  if (work_.waiting) {
+    if (Result<ports::Ticket> earlier = append(work_); !earlier) return earlier;
+  }
+  if (raw.token) {
+    std::optional<DeliveryTable::Entry> entry = shared_.deliveries.recognise(*raw.token);
+    if (!entry && raw.token->qos == 2) entry = shared_.deliveries.open(*raw.token);
+    if (entry) {
+      shared_.counts.add(source_, {.in = 1, .redelivered = 1});
+      return entry->ticket;
+    }
+  }
+  DeadLetter letter;
+  letter.kind = DeadLetter::Kind::raw;
+  letter.time = shared_.clock.now();
+  letter.source = source_;
+  letter.device = raw.device;
+  letter.topic = raw.topic;
+  letter.reason = why.what;
+  letter.payload = raw.payload;
+  letter.token = raw.token;
+  if (letter.token) letter.token->spools = bit_of(SpoolId::dead);
+  Result<ports::Ticket> ticket = shared_.dead_letters.append(letter);
+  if (!ticket) return ticket;
+  if (letter.token) {
+    shared_.deliveries.taken(*letter.token, {.content_hash = letter.token->content_hash,
+                                             .qos = letter.token->qos,
+                                             .wanted = letter.token->spools,
+                                             .held = letter.token->spools,
+                                             .ticket = *ticket});
+  }
+  shared_.counts.add(source_, {.in = 1, .refused = 1});
+  return ticket;
+}
+
+void Ingest::ignored(std::uint64_t count) { shared_.counts.add(source_, {.in = count, .refused = count}); }
+
+ports::Ticket Ingest::durable() const { return shared_.stores.durable(); }
+
+bool Ingest::is_open(const FieldToken& token) const { return shared_.deliveries.open(token).has_value(); }
+
+ports::Ticket Ingest::open_ticket(const FieldToken& token) const {
+  const std::optional<DeliveryTable::Entry> entry = shared_.deliveries.open(token);
+  return entry ? entry->ticket : ports::Ticket{};
+}
+
+Result<ports::Ticket> Ingest::close(std::uint64_t session, std::uint16_t packet_id) {
+  if (!shared_.deliveries.forget(session, packet_id)) return ports::Ticket{};
+  return shared_.open_state.close(session, packet_id);
+}
+
+void Ingest::acknowledged(std::uint64_t session, std::uint16_t packet_id) {
+  shared_.deliveries.forget(session, packet_id);
+}
+
+void Ingest::session_lost(std::uint64_t session) { shared_.deliveries.forget_session(session); }
+
+}  // namespace railhead::flow

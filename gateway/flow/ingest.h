@@ -1,0 +1,89 @@
+// Ingest: the Intake of one source: recognises deliveries, asks the rules, appends what they made, counts.
+// A batch that a spool refuses is kept as it was routed: rules have memory (on_change, windows), so a reading must not
+// pass them twice. The next offer appends it first.
+// Threads: one caller at a time (the source's thread).
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "gateway/flow/append_batch.h"
+#include "gateway/flow/dead_letters.h"
+#include "gateway/flow/delivery_table.h"
+#include "gateway/flow/open_state.h"
+#include "gateway/flow/reading_counts.h"
+#include "gateway/flow/stores.h"
+#include "gateway/ports/router.h"
+#include "gateway/ports/source.h"
+#include "gateway/system/clock.h"
+#include "gateway/system/descriptor.h"
+
+namespace railhead::flow {
+
+class Ingest final : public ports::Intake, private ports::Deliveries {
+ public:
+  struct Shared {  // what all intakes of a gateway have in common
+    const std::string& gateway;
+    Stores& stores;
+    DeadLetters& dead_letters;
+    DeliveryTable& deliveries;
+    OpenState& open_state;
+    ReadingCounts& counts;
+    const system::Clock& clock;
+    status::Reporter& reporter;
+  };
+  Ingest(std::string source, Shared shared, std::unique_ptr<ports::RuleState> rules);
+  ~Ingest() override;
+
+  Result<ports::Ticket> offer(std::span<const Reading> batch) override;
+  Result<ports::Ticket> refuse(const ports::RawInput& raw, const Error& why) override;
+  void ignored(std::uint64_t count) override;
+  ports::Ticket durable() const override;
+  int durable_fd() const override { return durable_rose_.fd(); }
+  std::optional<BootTime> next_due() const override { return std::nullopt; }
+  ports::Deliveries& deliveries() override { return *this; }
+
+ private:
+  struct Taken {
+    FieldToken token;
+    std::uint8_t wanted = 0;
+    std::uint8_t held = 0;  // what a spool had of it before
+  };
+  // Routed and perhaps not yet appended.
+  struct Work {
+    AppendBatch batch;
+    status::ReadingLedger tally;
+    ports::Ticket repeats;  // of recognised deliveries
+    std::vector<Taken> taken;
+    bool opens = false;  // holds an `open` entry
+    std::uint64_t fingerprint = 0;
+    bool waiting = false;
+    void clear();
+  };
+
+  void route(const Reading& reading, Work& work);
+  void add_records(const Reading& reading, std::uint8_t held, Work& work);
+  void add_set_aside(const Reading& reading, Work& work);
+  [[nodiscard]] Result<ports::Ticket> append(Work& work);
+  [[nodiscard]] spool::LaneId lane_of(const std::string& sink, ports::SpoolId spool);
+
+  bool is_open(const FieldToken& token) const override;
+  ports::Ticket open_ticket(const FieldToken& token) const override;
+  Result<ports::Ticket> close(std::uint64_t session, std::uint16_t packet_id) override;
+  void acknowledged(std::uint64_t session, std::uint16_t packet_id) override;
+  void session_lost(std::uint64_t session) override;
+
+  const std::string source_;
+  Shared shared_;
+  std::unique_ptr<ports::RuleState> rules_;
+  system::EventFd durable_rose_;
+  Work work_;
+  ports::Routed routed_;
+  std::array<std::unordered_map<std::string, spool::LaneId>, ports::kSpools> lanes_;
+};
+
+}  // namespace railhead::flow

@@ -1,0 +1,147 @@
+#include "gateway/flow/pipeline.h"
+
+#include <algorithm>
+#include <map>
+
+#include "gateway/system/thread.h"
+
+namespace railhead::flow {
+namespace {
+
+using ports::SpoolId;
+
+std::uint64_t owed(const status::LaneLedger& ledger) { return ledger.spooled + ledger.held; }
+
+}  // namespace
+
+Pipeline::Pipeline(const system::Clock& clock, PipelineOptions options, status::Reporter& reporter)
+    : clock_(clock), options_(std::move(options)), reporter_(reporter) {}
+
+Result<std::unique_ptr<Pipeline>> Pipeline::open(system::Disk& disk, const system::Clock& clock,
+                                                 PipelineOptions options, status::Reporter& reporter) {
+  std::unique_ptr<Pipeline> pipeline(new Pipeline(clock, std::move(options), reporter));
+  const PipelineOptions& wanted = pipeline->options_;
+  spool::SpoolOptions telemetry = wanted.telemetry;
+  telemetry.path = wanted.directory + "/telemetry";
+  telemetry.name = "telemetry";
+  spool::SpoolOptions alarms = telemetry;
+  alarms.path = wanted.directory + "/alarms";
+  alarms.name = "alarms";
+  alarms.limit = wanted.alarms_limit;
+  alarms.when_full = spool::SpoolOptions::WhenFull::drop_oldest;
+  alarms.tail_bytes = 256 * 1024;
+  spool::SpoolOptions dead = alarms;
+  dead.path = wanted.directory + "/dead";
+  dead.name = "dead";
+  dead.limit = wanted.dead_limit;
+
+  Stores::All spools;
+  for (const auto& [id, spool_options] : {std::pair{SpoolId::telemetry, &telemetry},
+                                          std::pair{SpoolId::alarms, &alarms}, std::pair{SpoolId::dead, &dead}}) {
+    Result<std::unique_ptr<spool::Spool>> opened = spool::Spool::open(disk, clock, *spool_options, reporter);
+    if (!opened) return fail(opened.error().in("spool " + spool_options->path));
+    spools[static_cast<std::size_t>(id)] = std::move(*opened);
+  }
+  pipeline->stores_ = std::make_unique<Stores>(std::move(spools));
+  pipeline->dead_letters_ = std::make_unique<DeadLetters>(
+      *pipeline->stores_, DeadLetters::Options{wanted.gateway, wanted.dead_sink, wanted.dead_topic}, reporter);
+  pipeline->open_state_ = std::make_unique<OpenState>(*pipeline->stores_, clock);
+  pipeline->counts_.restore(pipeline->stores_->of(SpoolId::telemetry).note());
+  if (Result<void> recovered = pipeline->open_state_->recover(pipeline->deliveries_); !recovered) {
+    return fail(recovered.error());
+  }
+  return pipeline;
+}
+
+Pipeline::~Pipeline() { stop(Duration::zero()); }
+
+void Pipeline::add_source(std::string name, std::unique_ptr<ports::Source> source,
+                          std::unique_ptr<ports::RuleState> rules) {
+  auto ingest = std::make_unique<Ingest>(
+      name,
+      Ingest::Shared{options_.gateway, *stores_, *dead_letters_, deliveries_, *open_state_, counts_, clock_, reporter_},
+      std::move(rules));
+  sources_.push_back({std::move(name), std::move(ingest), std::move(source), {}});
+}
+
+void Pipeline::add_sink(std::string name, std::unique_ptr<ports::Sink> sink) {
+  auto lane = std::make_unique<Lane>(name, options_.gateway, *stores_, *dead_letters_, clock_);
+  sinks_.push_back({std::move(name), std::move(lane), std::move(sink), {}});
+}
+
+void Pipeline::start() {
+  running_ = true;
+  report_orphans();
+  // Sinks first: what is left from before leaves while the field still connects.
+  for (SinkSeat& seat : sinks_) {
+    seat.thread = system::start_thread(
+        "k:" + seat.name,
+        [&sink = *seat.sink, &lane = *seat.lane](std::stop_token stop) { sink.run(lane, std::move(stop)); });
+  }
+  for (SourceSeat& seat : sources_) {
+    seat.thread =
+        system::start_thread("s:" + seat.name, [&source = *seat.source, &ingest = *seat.ingest](std::stop_token stop) {
+          source.run(ingest, std::move(stop));
+        });
+  }
+}
+
+void Pipeline::stop(Duration drain) {
+  if (!running_) return;
+  running_ = false;
+  for (SourceSeat& seat : sources_) seat.thread.request_stop();
+  for (SourceSeat& seat : sources_) seat.thread.join();
+  stores_->of(SpoolId::telemetry).set_note(counts_.note());
+  for (const SpoolId id : {SpoolId::telemetry, SpoolId::alarms, SpoolId::dead}) {
+    // A disk that fails now has been reported; what it did not take was not acknowledged.
+    [[maybe_unused]] const Result<void> flushed = stores_->of(id).flush(std::chrono::seconds{5});
+  }
+  const BootTime until = clock_.boot_now() + drain;
+  while (clock_.boot_now() < until) {
+    const std::vector<LaneView> views = lanes();
+    const bool drained = std::all_of(views.begin(), views.end(), [](const LaneView& view) {
+      return view.orphan || owed(view.telemetry) + owed(view.alarms) == 0;
+    });
+    if (drained) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+  }
+  for (SinkSeat& seat : sinks_) seat.thread.request_stop();
+  for (SinkSeat& seat : sinks_) seat.thread.join();
+  tick();
+}
+
+void Pipeline::tick() {
+  stores_->of(SpoolId::telemetry).set_note(counts_.note());
+  open_state_->tick();
+  for (const SinkSeat& seat : sinks_) seat.lane->finish_set_aside();
+}
+
+std::vector<Pipeline::LaneView> Pipeline::lanes() const {
+  std::map<std::string, LaneView> views;
+  const auto collect = [&](SpoolId id, status::LaneLedger LaneView::*ledger) {
+    for (const spool::LaneInfo& info : stores_->of(id).lanes()) {
+      if (info.name == kStateLane) continue;
+      views[info.name].*ledger = info.ledger;
+    }
+  };
+  collect(SpoolId::telemetry, &LaneView::telemetry);
+  collect(SpoolId::alarms, &LaneView::alarms);
+  std::vector<LaneView> result;
+  for (auto& [name, view] : views) {
+    view.name = name;
+    view.orphan = std::none_of(sinks_.begin(), sinks_.end(), [&](const SinkSeat& seat) { return seat.name == name; });
+    if (view.orphan && owed(view.telemetry) + owed(view.alarms) == 0) continue;
+    result.push_back(view);
+  }
+  return result;
+}
+
+void Pipeline::report_orphans() {
+  for (const LaneView& view : lanes()) {
+    if (!view.orphan) continue;
+    reporter_.report(status::Event::lane_orphaned,
+                     {{"lane", view.name}, {"records", std::to_string(owed(view.telemetry) + owed(view.alarms))}});
+  }
+}
+
+}  // namespace railhead::flow
