@@ -38,6 +38,9 @@ enum class Level : std::uint8_t { info, warning, error };
   X(device_down,           warning, "device does not answer",                     "check power, address and wiring; the other devices go on") \
   X(device_up,             info,    "device answers again",                       "") \
   X(request_refused,       warning, "device refused a request",                   "compare the addresses with the vendor's register map") \
+  X(answer_discarded,      warning, "an answer that fits no open request was discarded", "the device is slower than timeout, or another master talks to it") \
+  X(poll_missed,           warning, "polls were left out: the link is busier than its plan", "raise every, or move devices to another link") \
+  X(reading_superseded,    warning, "readings were left out while the spool takes none; the newest of each device is kept", "see why the spool does not take readings") \
   X(payload_refused,       warning, "a payload could not be read and was set aside", "railhead dead show has the bytes; check payload: in the subscription") \
   X(session_lost,          warning, "the broker forgot our session",              "messages published meanwhile are gone at the broker; check its persistence") \
   /* the rules */ \
@@ -48,6 +51,9 @@ enum class Level : std::uint8_t { info, warning, error };
   X(sink_lost,             warning, "sink lost its connection: records wait in the spool", "check the upstream; it is tried again by itself") \
   X(sink_refused,          warning, "the upstream refused a record",              "railhead dead show has the record and the upstream's reason") \
   X(sink_rebuilt,          warning, "the sink started afresh and sends again from its mark", "nothing: repeats carry the same identity") \
+  X(sink_topic_held,       warning, "the upstream does not take this topic now: its records wait, other topics go on", "create the topic or grant the right to write it; it is tried again by itself") \
+  X(sink_blocked,          warning, "the broker takes nothing because of its memory or disk alarm", "free memory or disk at the broker; it is tried again by itself") \
+  X(sink_unblocked,        info,    "the broker takes records again",             "") \
   /* the panel */ \
   X(led_failed,            warning, "the status LED cannot be driven",            "check panel.led and the rights on the LED's files") \
   X(health_changed,        info,    "health changed",                             "railhead health says why")
