@@ -111,9 +111,13 @@ std::optional<Time> parse_rfc3339(std::string_view text) {
     offset_minutes = (offset_hour * 60 + offset_minute) * (west ? -1 : 1);
   }
   if (!text.empty()) return std::nullopt;
-  const std::int64_t seconds =
+  std::int64_t seconds =
       std::chrono::duration_cast<std::chrono::seconds>(sys_days{date}.time_since_epoch()).count() +
       std::int64_t{hour} * 3600 + std::int64_t{minute} * 60 + second - std::int64_t{offset_minutes} * 60;
+  if (seconds < 0 && fraction > 0) {  // or the earliest times would overflow on their way
+    ++seconds;
+    fraction -= 1'000'000'000;
+  }
   std::int64_t nanoseconds = 0;
   if (__builtin_mul_overflow(seconds, std::int64_t{1'000'000'000}, &nanoseconds) ||
       __builtin_add_overflow(nanoseconds, fraction, &nanoseconds)) {
