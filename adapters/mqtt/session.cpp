@@ -1,0 +1,337 @@
+#include "adapters/mqtt/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "adapters/mqtt/properties.h"
+#include "gateway/base/assert.h"
+
+namespace railhead::mqtt {
+
+Session::Session(Options options, Listener& listener) : options_(std::move(options)), listener_(listener) {
+  RAILHEAD_ASSERT(options_.receive_maximum > 0);
+}
+
+void Session::set_credentials(std::optional<std::string> user, std::optional<std::string> password) {
+  options_.user = std::move(user);
+  options_.password = std::move(password);
+}
+
+void Session::open(Version version, BootTime now) {
+  RAILHEAD_ASSERT(state_ == State::closed && inbox_.empty());
+  state_ = State::connecting;
+  version_ = version;
+  broker_reason_.reset();
+  output_.clear();
+  output_sent_ = 0;
+  sent_total_ = 0;
+  skip_ = 0;
+  quota_used_ = 0;
+  keep_alive_ = std::chrono::seconds{options_.keep_alive_seconds};
+  opened_at_ = received_at_ = sent_at_ = pinged_at_ = now;
+
+  PropertyWriter properties;
+  if (version == Version::v5) {
+    if (options_.session_expiry_seconds != 0) {
+      properties.number(PropertyId::session_expiry, options_.session_expiry_seconds);
+    }
+    if (options_.receive_maximum != 0xffff) properties.number(PropertyId::receive_maximum, options_.receive_maximum);
+  }
+  Connect connect;
+  connect.version = version;
+  connect.clean_start = false;
+  connect.keep_alive_seconds = options_.keep_alive_seconds;
+  connect.properties = properties.bytes();
+  connect.client_id = options_.client_id;
+  if (options_.user) connect.user = *options_.user;
+  // 3.1.1 has no password without a user [MQTT-3.1.2-22].
+  if (options_.password && (options_.user || version == Version::v5)) connect.password = *options_.password;
+  encode(connect, output_);
+}
+
+void Session::close() {
+  state_ = State::closed;
+  waiting_.clear();
+  leaving_.clear();
+  asked_.clear();
+  output_.clear();
+  output_sent_ = 0;
+}
+
+tl::unexpected<Error> Session::violated(std::uint8_t code, std::string what) {
+  // Nothing but DISCONNECT may follow, and a CONNECT must have been accepted before.
+  if (state_ == State::connected && version_ == Version::v5) disconnect(code);
+  return fail(Errc::protocol, std::move(what));
+}
+
+bool Session::in_inbox(std::uint16_t packet_id) const {
+  return !inbox_ids_.empty() && (inbox_ids_[packet_id / 64] >> (packet_id % 64) & 1) != 0;
+}
+
+void Session::clear_inbox() {
+  if (!inbox_ids_.empty()) {
+    for (const Inbound& inbound : inbox_) inbox_ids_[inbound.packet_id / 64] = 0;
+  }
+  inbox_.clear();
+}
+
+bool Session::accepts() const {
+  return waiting_.size() < kUnacknowledgedMax && output_.size() - output_sent_ < kOutputBytesMax;
+}
+
+Result<std::size_t> Session::receive(std::string_view bytes, BootTime now) {
+  RAILHEAD_ASSERT(inbox_.empty());
+  if (state_ == State::closed) return fail(Errc::stopped, "the session is closed");
+  if (!bytes.empty()) received_at_ = now;
+  std::size_t taken = 0;
+  // What an answer would not fit any more stays where it is.
+  while (inbox_.size() + waiting_.size() < kUnacknowledgedMax) {
+    if (skip_ > 0) {
+      const std::size_t skipped = std::min<std::size_t>(skip_, bytes.size() - taken);
+      skip_ -= static_cast<std::uint32_t>(skipped);
+      taken += skipped;
+      if (skip_ > 0) break;
+    }
+    const std::string_view rest = bytes.substr(taken);
+    Result<std::optional<FixedHeader>> header = decode_header(rest);
+    if (!header) return violated(reason::kMalformed, std::move(header.error().what));
+    if (!*header) break;
+    const std::size_t whole = std::size_t{(*header)->header_bytes} + (*header)->remaining_length;
+    if (state_ == State::connecting && (*header)->type != PacketType::connack && (*header)->type != PacketType::auth) {
+      return violated(reason::kProtocolError, std::string(name_of((*header)->type)) + " before CONNACK");
+    }
+    if (whole > options_.packet_bytes_max) {
+      Result<std::size_t> prefix = take_oversized(**header, rest);
+      if (!prefix) return prefix;
+      if (*prefix == 0) break;
+      taken += *prefix;
+      continue;
+    }
+    if (rest.size() < whole) break;
+    const std::string_view body = rest.substr((*header)->header_bytes, (*header)->remaining_length);
+    if ((*header)->type == PacketType::publish) {
+      Result<Publish> publish = decode_publish(version_, (*header)->flags, body);
+      if (!publish) return violated(reason::kMalformed, std::move(publish.error().what));
+      Result<bool> fits = take_publish(*publish);
+      if (!fits) return fail(std::move(fits.error()));
+      if (!*fits) break;
+    } else {
+      Result<Packet> packet = decode(version_, **header, body);
+      if (!packet) return violated(reason::kMalformed, std::move(packet.error().what));
+      if (Result<void> handled = handle(*packet, now); !handled) return fail(std::move(handled.error()));
+    }
+    taken += whole;
+  }
+  return taken;
+}
+
+// False: its identifier is in the inbox already; the next batch must tell the two apart.
+Result<bool> Session::take_publish(const Publish& publish) {
+  if (publish.qos == 2 && in_inbox(publish.packet_id)) return false;
+  if (!publish.properties.empty() && number_of(publish.properties, PropertyId::topic_alias)) {
+    return violated(reason::kTopicAliasInvalid, "PUBLISH: a topic alias, though none was allowed");
+  }
+  if (publish.qos > 0 && ++quota_used_ > options_.receive_maximum && version_ == Version::v5) {
+    return violated(reason::kReceiveMaximumExceeded, "the broker exceeds the receive maximum");
+  }
+  if (publish.qos == 2) {
+    if (inbox_ids_.empty()) inbox_ids_.resize(65'536 / 64);
+    inbox_ids_[publish.packet_id / 64] |= std::uint64_t{1} << (publish.packet_id % 64);
+  }
+  Inbound& inbound = inbox_.emplace_back();
+  inbound.publish = publish;
+  inbound.packet_id = publish.packet_id;
+  return true;
+}
+
+// Takes the beginning of a PUBLISH that is too large and remembers to skip the rest. 0: feed more.
+Result<std::size_t> Session::take_oversized(const FixedHeader& header, std::string_view bytes) {
+  if (header.type != PacketType::publish) {
+    return violated(reason::kPacketTooLarge, std::string(name_of(header.type)) + " of " +
+                                                 std::to_string(header.remaining_length) + " bytes");
+  }
+  const std::uint32_t kept = std::min({kOversizedKept, header.remaining_length, options_.packet_bytes_max});
+  if (bytes.size() < header.header_bytes + kept) return std::size_t{0};
+  const std::string_view body = bytes.substr(header.header_bytes, kept);
+  Result<Publish> publish = decode_publish(version_, header.flags, body);
+  if (!publish) return violated(reason::kPacketTooLarge, "a PUBLISH whose topic and properties alone are too large");
+  Result<bool> fits = take_publish(*publish);
+  if (!fits) return fail(std::move(fits.error()));
+  if (!*fits) return std::size_t{0};
+  inbox_.back().kind = Inbound::Kind::oversized;
+  inbox_.back().whole_bytes = header.remaining_length;
+  skip_ = header.remaining_length - kept;
+  return header.header_bytes + kept;
+}
+
+Result<void> Session::handle(const Packet& packet, BootTime now) {
+  if (const auto* connack = std::get_if<Connack>(&packet)) return handle_connack(*connack, now);
+  if (const auto* suback = std::get_if<Suback>(&packet)) return handle_suback(*suback);
+  if (std::holds_alternative<Pingresp>(packet)) return {};
+  if (const auto* ack = std::get_if<Ack>(&packet); ack != nullptr && ack->type == PacketType::pubrel) {
+    Inbound& inbound = inbox_.emplace_back();
+    inbound.kind = Inbound::Kind::release;
+    inbound.packet_id = ack->packet_id;
+    if (inbox_ids_.empty()) inbox_ids_.resize(65'536 / 64);
+    inbox_ids_[ack->packet_id / 64] |= std::uint64_t{1} << (ack->packet_id % 64);
+    return {};
+  }
+  if (const auto* disconnect = std::get_if<Disconnect>(&packet)) {
+    if (version_ == Version::v3_1_1) return violated(0, "DISCONNECT from the broker");
+    broker_reason_ = disconnect->reason;
+    std::string why = "the broker disconnects us: " + reason_text(disconnect->reason);
+    if (const std::string_view said = text_of(disconnect->properties, PropertyId::reason_string); !said.empty()) {
+      why += ": " + std::string(said);
+    }
+    return fail(Errc::unavailable, std::move(why));
+  }
+  if (std::holds_alternative<Auth>(packet)) {
+    return violated(reason::kProtocolError, "AUTH, though no enhanced authentication was asked for");
+  }
+  if (std::holds_alternative<Unsuback>(packet)) return violated(reason::kProtocolError, "UNSUBACK without UNSUBSCRIBE");
+  return violated(reason::kProtocolError, "a packet that a broker never sends");
+}
+
+Result<void> Session::handle_connack(const Connack& packet, BootTime now) {
+  if (state_ != State::connecting) return violated(reason::kProtocolError, "a second CONNACK");
+  if (packet.reason != 0) {
+    broker_reason_ = packet.reason;
+    if (version_ == Version::v3_1_1) {
+      switch (packet.reason) {
+        case 1: return fail(Errc::unsupported, "the broker refuses MQTT 3.1.1");
+        case 2: return fail(Errc::denied, "the broker refuses the client identifier");
+        case 4: return fail(Errc::denied, "bad user name or password");
+        case 5: return fail(Errc::denied, "not authorized");
+        default: return fail(Errc::unavailable, "the broker is not available");
+      }
+    }
+    std::string why = "the broker refuses: " + reason_text(packet.reason);
+    if (const std::string_view said = text_of(packet.properties, PropertyId::reason_string); !said.empty()) {
+      why += ": " + std::string(said);
+    }
+    switch (packet.reason) {
+      case reason::kUnsupportedVersion: return fail(Errc::unsupported, std::move(why));
+      case reason::kBadUserOrPassword:
+      case reason::kNotAuthorized:
+      case reason::kBanned:
+      case reason::kBadAuthenticationMethod: return fail(Errc::denied, std::move(why));
+      default: return fail(Errc::unavailable, std::move(why));
+    }
+  }
+  state_ = State::connected;
+  if (const auto seconds = number_of(packet.properties, PropertyId::server_keep_alive)) {
+    keep_alive_ = std::chrono::seconds{*seconds};  // [MQTT-3.1.2-21]
+  }
+  subscribe(packet.session_present, now);
+  listener_.on_connected(packet.session_present);
+  return {};
+}
+
+void Session::subscribe(bool session_present, BootTime now) {
+  // A session that stood while this process lived has our subscriptions. One from an earlier process may have others.
+  if (session_present && subscribed_once_) return;
+  for (std::size_t first = 0; first < options_.subscriptions.size(); first += kFiltersPerSubscribe) {
+    const std::size_t count = std::min(kFiltersPerSubscribe, options_.subscriptions.size() - first);
+    Subscribe packet;
+    packet.packet_id = next_packet_id_;
+    next_packet_id_ = static_cast<std::uint16_t>(next_packet_id_ == 0xffff ? 1 : next_packet_id_ + 1);
+    for (std::size_t i = first; i < first + count; ++i) {
+      const Wanted& wanted = options_.subscriptions[i];
+      Filter filter;
+      filter.topic = wanted.filter;
+      filter.qos = wanted.qos;
+      // Retained messages were already had with a standing subscription.
+      if (session_present) filter.retain_handling = 1;
+      if (wanted.filter.rfind("$share/", 0) == 0) filter.retain_handling = 0;
+      packet.filters.push_back(filter);
+    }
+    encode(version_, packet, output_);
+    asked_.push_back({packet.packet_id, first, count});
+  }
+  asked_at_ = now;
+}
+
+Result<void> Session::handle_suback(const Suback& packet) {
+  const auto found = std::find_if(asked_.begin(), asked_.end(),
+                                  [&](const Asked& asked) { return asked.packet_id == packet.packet_id; });
+  if (found == asked_.end()) return violated(reason::kProtocolError, "SUBACK with an unknown packet identifier");
+  if (packet.reasons.size() != found->count) return violated(reason::kProtocolError, "SUBACK of the wrong length");
+  const Asked asked = *found;
+  asked_.erase(found);
+  if (asked_.empty()) subscribed_once_ = true;
+  for (std::size_t i = 0; i < asked.count; ++i) {
+    listener_.on_subscribed(asked.first + i, static_cast<std::uint8_t>(packet.reasons[i]));
+  }
+  return {};
+}
+
+void Session::acknowledge(PacketType type, std::uint16_t packet_id, const ports::Ticket& ticket) {
+  if (state_ != State::connected) return;
+  waiting_.push_back({type, packet_id, ticket});
+}
+
+void Session::release(const ports::Ticket& durable) {
+  while (!waiting_.empty() && durable.covers(waiting_.front().ticket)) {
+    const Waiting& front = waiting_.front();
+    encode(version_, Ack{front.type, front.packet_id, 0, {}}, output_);
+    if (front.type == PacketType::puback) {
+      leaving_.push_back({sent_total_ + (output_.size() - output_sent_), front.packet_id});
+    }
+    if (front.type != PacketType::pubrec && quota_used_ > 0) --quota_used_;
+    waiting_.pop_front();
+  }
+}
+
+void Session::disconnect(std::uint8_t code) { encode(version_, Disconnect{code, {}}, output_); }
+
+void Session::sent(std::size_t bytes, BootTime now) {
+  RAILHEAD_ASSERT(bytes <= output_.size() - output_sent_);
+  if (bytes == 0) return;
+  output_sent_ += bytes;
+  sent_total_ += bytes;
+  sent_at_ = now;
+  if (output_sent_ == output_.size()) {
+    output_.clear();
+    output_sent_ = 0;
+    // A burst's memory is not kept for ever.
+    if (output_.capacity() > 16 * 1024) output_.shrink_to_fit();
+  }
+  while (!leaving_.empty() && leaving_.front().end <= sent_total_) {
+    listener_.on_acknowledged(leaving_.front().packet_id);
+    leaving_.pop_front();
+  }
+}
+
+Result<void> Session::tick(BootTime now, bool reading) {
+  if (state_ == State::connecting && now >= opened_at_ + options_.answer_timeout) {
+    return fail(Errc::timeout, "no CONNACK within " + std::to_string(options_.answer_timeout / std::chrono::seconds{1}) + " s");
+  }
+  if (state_ != State::connected) return {};
+  if (!asked_.empty() && reading && now >= asked_at_ + options_.answer_timeout) {
+    return fail(Errc::timeout, "no SUBACK within " + std::to_string(options_.answer_timeout / std::chrono::seconds{1}) + " s");
+  }
+  if (keep_alive_ == Duration::zero()) return {};
+  if (reading && now >= received_at_ + keep_alive_) return fail(Errc::timeout, "the broker is silent beyond the keep-alive");
+  if (now >= std::max(pinged_at_, std::min(sent_at_, received_at_)) + keep_alive_ / 2) {
+    encode(Pingreq{}, output_);
+    pinged_at_ = now;
+  }
+  return {};
+}
+
+std::optional<BootTime> Session::next_due(bool reading) const {
+  if (state_ == State::closed) return std::nullopt;
+  if (state_ == State::connecting) return opened_at_ + options_.answer_timeout;
+  std::optional<BootTime> due;
+  const auto earlier = [&](BootTime time) {
+    if (!due || time < *due) due = time;
+  };
+  if (!asked_.empty() && reading) earlier(asked_at_ + options_.answer_timeout);
+  if (keep_alive_ > Duration::zero()) {
+    if (reading) earlier(received_at_ + keep_alive_);
+    earlier(std::max(pinged_at_, std::min(sent_at_, received_at_)) + keep_alive_ / 2);
+  }
+  return due;
+}
+
+}  // namespace railhead::mqtt

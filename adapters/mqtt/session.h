@@ -1,0 +1,166 @@
+// Session: the client's side of one MQTT session, 3.1.1 and 5, without I/O: bytes in, deliveries and bytes out, time as
+// an argument. What is delivered is acknowledged only when its ticket is durable (contract 1), in the order of arrival
+// [MQTT-4.6.0-2].
+//
+// Life: open() queues CONNECT; bytes go through receive(); output() is what the transport must send, sent() says how far
+//       it came. After an error from receive() or tick(): send output() once more if it can be, drop the transport,
+//       close(). The session at the broker outlives close(); unsent acknowledgements do not, the broker sends those
+//       messages again [MQTT-4.4.0-1].
+// Inbox: receive() fills inbox() with views into the given bytes. They must stay in place until clear_inbox(); receive()
+//       may not be called before that. The owner calls acknowledge() for every item that wants it, in order.
+// Bounds: kUnacknowledgedMax acknowledgements wait at most; accepts() turns false before that, then feed nothing.
+// Errors: protocol (the peer is wrong; output() ends with DISCONNECT at MQTT 5), unsupported (the broker refuses this
+//       version), denied (credentials), unavailable, timeout.
+// Threads: one owner.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adapters/mqtt/packet.h"
+#include "gateway/base/result.h"
+#include "gateway/base/time.h"
+#include "gateway/ports/ticket.h"
+
+namespace railhead::mqtt {
+
+class Session {
+ public:
+  struct Wanted {
+    std::string filter;
+    std::uint8_t qos = 1;
+  };
+  struct Options {
+    std::string client_id;
+    std::optional<std::string> user;
+    std::optional<std::string> password;
+    std::uint16_t keep_alive_seconds = 60;        // 0: none
+    std::uint32_t session_expiry_seconds = 0;     // MQTT 5; 0xffffffff never
+    std::uint16_t receive_maximum = 4096;         // MQTT 5: messages of QoS 1 and 2 the broker may have on the way
+    std::uint32_t packet_bytes_max = 1024 * 1024; // a PUBLISH beyond it is cut and delivered as `oversized`
+    Duration answer_timeout = std::chrono::seconds{20};  // CONNACK, SUBACK
+    std::vector<Wanted> subscriptions;
+  };
+  static constexpr std::size_t kUnacknowledgedMax = 65'535;
+  static constexpr std::size_t kOutputBytesMax = 1024 * 1024;
+  static constexpr std::size_t kFiltersPerSubscribe = 8;
+  static constexpr std::uint32_t kOversizedKept = 64 * 1024;
+
+  // What the owner learns besides deliveries. Called from within receive() and sent().
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    // CONNACK accepted us. A session that is not present begins afresh: its packet identifiers mean nothing any more.
+    virtual void on_connected(bool session_present) = 0;
+    // `reason`: the granted QoS, or from 0x80 a refusal. `index` into Options::subscriptions.
+    virtual void on_subscribed(std::size_t index, std::uint8_t reason) = 0;
+    // The whole PUBACK of this identifier was handed to the transport.
+    virtual void on_acknowledged(std::uint16_t packet_id) = 0;
+  };
+
+  struct Inbound {
+    enum class Kind : std::uint8_t { publish, oversized, release };
+    Kind kind = Kind::publish;
+    Publish publish;                 // oversized: payload is its beginning
+    std::uint32_t whole_bytes = 0;   // of an oversized packet
+    std::uint16_t packet_id = 0;     // release: of the PUBREL
+  };
+
+  Session(Options options, Listener& listener);
+
+  // Credentials may have changed since the last connection (S32).
+  void set_credentials(std::optional<std::string> user, std::optional<std::string> password);
+
+  void open(Version version, BootTime now);
+  // Keeps the inbox: what was received may still be taken.
+  void close();
+  [[nodiscard]] bool is_open() const { return state_ != State::closed; }
+  [[nodiscard]] bool is_connected() const { return state_ == State::connected; }
+
+  // Takes whole packets off the front of `bytes`; gives how many bytes that were. 0 with an empty inbox: feed more.
+  [[nodiscard]] Result<std::size_t> receive(std::string_view bytes, BootTime now);
+  [[nodiscard]] const std::vector<Inbound>& inbox() const { return inbox_; }
+  void clear_inbox();
+  [[nodiscard]] bool accepts() const;
+
+  // Queues PUBACK, PUBREC or PUBCOMP; it leaves when release() brings a watermark that covers `ticket`. Nothing after
+  // close(): those belonged to the lost connection.
+  void acknowledge(PacketType type, std::uint16_t packet_id, const ports::Ticket& ticket);
+  void release(const ports::Ticket& durable);
+  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+
+  // Queues DISCONNECT.
+  void disconnect(std::uint8_t reason);
+
+  [[nodiscard]] std::string_view output() const { return std::string_view(output_).substr(output_sent_); }
+  void sent(std::size_t bytes, BootTime now);
+
+  // `reading`: the owner takes what comes; while it does not, silence proves nothing.
+  [[nodiscard]] Result<void> tick(BootTime now, bool reading);
+  [[nodiscard]] std::optional<BootTime> next_due(bool reading) const;
+  // Reading begins again after a pause.
+  void resumed(BootTime now) { received_at_ = asked_at_ = now; }
+
+  // The reason of a DISCONNECT or CONNACK from the broker, if it gave one.
+  [[nodiscard]] std::optional<std::uint8_t> broker_reason() const { return broker_reason_; }
+
+ private:
+  enum class State : std::uint8_t { closed, connecting, connected };
+  struct Waiting {
+    PacketType type;
+    std::uint16_t packet_id;
+    ports::Ticket ticket;
+  };
+  struct Leaving {
+    std::uint64_t end;  // of its bytes, counted from open()
+    std::uint16_t packet_id;
+  };
+  struct Asked {
+    std::uint16_t packet_id;
+    std::size_t first;
+    std::size_t count;
+  };
+
+  [[nodiscard]] tl::unexpected<Error> violated(std::uint8_t reason, std::string what);
+  [[nodiscard]] Result<void> handle(const Packet& packet, BootTime now);
+  [[nodiscard]] Result<void> handle_connack(const Connack& packet, BootTime now);
+  [[nodiscard]] Result<void> handle_suback(const Suback& packet);
+  [[nodiscard]] Result<bool> take_publish(const Publish& publish);
+  [[nodiscard]] Result<std::size_t> take_oversized(const FixedHeader& header, std::string_view bytes);
+  void subscribe(bool session_present, BootTime now);
+  [[nodiscard]] bool in_inbox(std::uint16_t packet_id) const;
+
+  Options options_;
+  Listener& listener_;
+  State state_ = State::closed;
+  Version version_ = Version::v5;
+  bool subscribed_once_ = false;
+  std::optional<std::uint8_t> broker_reason_;
+
+  std::vector<Inbound> inbox_;
+  std::vector<std::uint64_t> inbox_ids_;  // a bit per QoS 2 identifier in the inbox; empty until first needed
+  std::uint32_t skip_ = 0;                // bytes of an oversized packet still to be thrown away
+  std::deque<Waiting> waiting_;
+  std::uint32_t quota_used_ = 0;
+
+  std::string output_;
+  std::size_t output_sent_ = 0;
+  std::uint64_t sent_total_ = 0;
+  std::deque<Leaving> leaving_;
+
+  std::vector<Asked> asked_;
+  BootTime asked_at_{};
+  std::uint16_t next_packet_id_ = 1;
+
+  Duration keep_alive_{};
+  BootTime opened_at_{};
+  BootTime received_at_{};
+  BootTime sent_at_{};
+  BootTime pinged_at_{};
+};
+
+}  // namespace railhead::mqtt

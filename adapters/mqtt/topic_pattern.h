@@ -1,0 +1,37 @@
+// TopicPattern: what a subscription names: an MQTT topic filter whose one-level wildcards may have names.
+//   plant/{area}/{device}/telemetry   subscribes plant/+/+/telemetry; the levels become captures
+//   $share/gateways/plant/{device}/#  a shared subscription; `#` is allowed at the end
+// Errors:  Errc::invalid with what is wrong. Threads: immutable.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/base/result.h"
+
+namespace railhead::mqtt {
+
+class TopicPattern {
+ public:
+  [[nodiscard]] static Result<TopicPattern> parse(std::string_view text);
+
+  // For SUBSCRIBE.
+  [[nodiscard]] const std::string& filter() const { return filter_; }
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+  // `captures` gets one view into `topic` per name, in order. A topic that begins with `$` is not matched by a wildcard
+  // in the first level [MQTT-4.7.2-1].
+  [[nodiscard]] bool match(std::string_view topic, std::vector<std::string_view>& captures) const;
+
+ private:
+  enum class Kind : std::uint8_t { literal, any, named, rest };
+  struct Level {
+    Kind kind;
+    std::string text;
+  };
+  std::string filter_;
+  std::vector<Level> levels_;
+  std::vector<std::string> names_;
+};
+
+}  // namespace railhead::mqtt
