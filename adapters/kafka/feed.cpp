@@ -1,0 +1,372 @@
+#include "adapters/kafka/feed.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "gateway/base/assert.h"
+#include "gateway/status/link.h"
+#include "gateway/status/reporter.h"
+
+namespace railhead::kafka {
+namespace {
+
+using status::Event;
+using status::LinkStatus;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kTake = 1'000;  // records from the outlet at once
+constexpr milliseconds kTick{500};    // the longest sleep: the watchdog lives on it
+constexpr seconds kFlushMost{5};      // for confirmations at the stop
+constexpr seconds kWithdrawMost{10};  // for what is on its way before a rewind; then a new handle
+constexpr milliseconds kWithdrawStep{50};
+constexpr seconds kProbeEvery{1};         // while the link is not up
+constexpr milliseconds kProbeFirst{250};  // how long a probe waits; doubles up to the most, for slow links
+constexpr milliseconds kProbeMost{2'000};
+constexpr seconds kStalledAfter{10};       // no confirmation although records are out
+constexpr milliseconds kAloneMost{100};    // per round, with a window so small that linger would rule
+constexpr std::size_t kNarrowWindow = 64;  // at or below it batches are sent without linger
+constexpr std::size_t kNarrowFactor = 8;
+constexpr std::size_t kTopicsHeldMost = 1'000;
+constexpr system::Backoff::Options kTopicBackoff{.first = seconds{2}, .most = seconds{60}};
+
+}  // namespace
+
+Feed::Feed(const KafkaOptions& options, const ports::Context& context, ports::Outlet& outlet)
+    : options_(options),
+      context_(context),
+      outlet_(outlet),
+      open_backoff_({}, system::random_seed()),
+      window_(options.in_flight),
+      probe_wait_(kProbeFirst) {}
+
+Feed::~Feed() = default;
+
+void Feed::run(const std::stop_token& stop) {
+  const std::stop_callback wake_up(stop, [this] { wake_.signal(); });
+  while (!stop.stop_requested()) {
+    const BootTime now = context_.clock.boot_now();
+    context_.link.progress(now);
+    if (!producer_ && !open(stop)) continue;
+    producer_->poll(milliseconds{0});
+    if (!fatal_.empty()) {
+      rebuild(fatal_);
+    } else if (starting_over_) {
+      recover(now);
+    } else {
+      take(stop);
+      check_link(now);
+    }
+    if (producer_ && fatal_.empty() && !starting_over_) sleep(stop);
+  }
+  finish();
+}
+
+bool Feed::open(const std::stop_token& stop) {
+  const Result<Settings> settings = settings_of(options_);
+  Result<std::unique_ptr<Producer>> producer =
+      settings ? Producer::open(*settings, *this, wake_.fd()) : fail(settings.error());
+  if (producer) {
+    producer_ = std::move(*producer);
+    open_backoff_.reset();
+    last_delivery_ = context_.clock.boot_now();
+    next_probe_ = BootTime{};
+    more_ = true;
+    return true;
+  }
+  link_is_down(producer.error().what);
+  const BootTime until = context_.clock.boot_now() + open_backoff_.next();
+  while (!stop.stop_requested() && context_.clock.boot_now() < until) {
+    context_.link.progress(context_.clock.boot_now());
+    pollfd wake{.fd = wake_.fd(), .events = POLLIN, .revents = 0};
+    static_cast<void>(::poll(&wake, 1, static_cast<int>(kTick.count())));
+    wake_.clear();
+  }
+  return false;
+}
+
+// Fills the window.
+void Feed::take(const std::stop_token& stop) {
+  if (!more_) return;
+  while (in_flight_ < window_ && in_flight_bytes_ < options_.in_flight_bytes.value() && !stop.stop_requested()) {
+    const ports::Limits limits{.records = std::min(window_ - in_flight_, kTake),
+                               .bytes = static_cast<std::size_t>(options_.in_flight_bytes.value()) - in_flight_bytes_,
+                               .wait = Duration{0}};
+    const std::span<const ports::Outgoing> batch = outlet_.next(limits, stop);
+    if (batch.empty()) {
+      more_ = false;
+      break;
+    }
+    for (const ports::Outgoing& outgoing : batch) {
+      if (!dispatch(outgoing, stop)) return;
+    }
+    producer_->poll(milliseconds{0});
+    if (!fatal_.empty() || starting_over_) return;
+  }
+  if (window_ <= kNarrowWindow && in_flight_ > 0) producer_->flush(kAloneMost);
+}
+
+// False: this record and those after it were not sent, and will be after a rewind.
+bool Feed::dispatch(const ports::Outgoing& outgoing, const std::stop_token& stop) {
+  const Record& record = outgoing.record;
+  if (record.topic.empty()) {
+    set_aside(outgoing, "the record names no topic");
+    return true;
+  }
+  if (record.body.size() > options_.record_limit.value()) {
+    set_aside(outgoing, "body of " + std::to_string(record.body.size()) + " bytes is larger than record_limit");
+    return true;
+  }
+  bool probe = false;
+  if (held(outgoing, probe)) return true;
+  return send(outgoing, probe, stop);
+}
+
+bool Feed::send(const ports::Outgoing& outgoing, bool probe, const std::stop_token& stop) {
+  const Record& record = outgoing.record;
+  const std::vector<Header> headers = headers_of(
+      record, {.gateway = context_.gateway, .identity = outgoing.identity, .prefix = "ce_", .late = outgoing.late});
+  if (free_.empty()) {
+    free_.push_back(flights_.size());
+    flights_.emplace_back();
+  }
+  const std::size_t index = free_.back();
+  Producer::Message message{.topic = record.topic,
+                            .key = record.key ? std::optional<std::string_view>(*record.key) : std::nullopt,
+                            .body = record.body,
+                            .time = record.time,
+                            .headers = &headers,
+                            .token = index};
+  Result<void> sent = producer_->send(message);
+  while (!sent && sent.error().code == Errc::full) {
+    producer_->poll(kWithdrawStep);
+    context_.link.progress(context_.clock.boot_now());
+    if (stop.stop_requested() || !fatal_.empty() || starting_over_) {
+      start_over(context_.clock.boot_now());
+      return false;
+    }
+    check_link(context_.clock.boot_now());
+    sent = producer_->send(message);
+  }
+  if (sent) {
+    Flight& flight = flights_[index];
+    flight = {.place = outgoing.place, .bytes = record.body.size(), .probe = probe, .kept = std::nullopt};
+    if (probe || window_ == 1) flight.kept = outgoing;
+    free_.pop_back();
+    if (in_flight_ == 0) last_delivery_ = context_.clock.boot_now();
+    ++in_flight_;
+    in_flight_bytes_ += flight.bytes;
+    return true;
+  }
+  if (sent.error().code == Errc::refused) {
+    set_aside(outgoing, sent.error().what);
+    return true;
+  }
+  start_over(context_.clock.boot_now());
+  return false;
+}
+
+void Feed::set_aside(const ports::Outgoing& outgoing, std::string why) {
+  context_.reporter.report(Event::sink_refused,
+                           {{"sink", context_.name}, {"topic", outgoing.record.topic}, {"error", why}});
+  outlet_.set_aside(outgoing, Error{Errc::refused, std::move(why)});
+}
+
+bool Feed::held(const ports::Outgoing& outgoing, bool& probe) {
+  if (holds_.empty()) return false;
+  const auto found = holds_.find(outgoing.record.topic);
+  if (found == holds_.end()) return false;
+  Hold& hold = found->second;
+  if (!hold.probing && context_.clock.boot_now() >= hold.until) {
+    hold.probing = true;
+    probe = true;
+    return false;
+  }
+  outlet_.retry(outgoing, Error{Errc::unavailable, hold.why});
+  return true;
+}
+
+void Feed::hold_topic(std::string_view topic, std::string_view why) {
+  auto found = holds_.find(topic);
+  if (found == holds_.end()) {
+    if (holds_.size() >= kTopicsHeldMost) holds_.erase(holds_.begin());
+    found = holds_
+                .emplace(std::string(topic), Hold{.backoff = system::Backoff(kTopicBackoff, system::random_seed()),
+                                                  .until = {},
+                                                  .probing = false,
+                                                  .why = {}})
+                .first;
+  }
+  Hold& hold = found->second;
+  hold.probing = false;
+  hold.until = context_.clock.boot_now() + hold.backoff.next();
+  hold.why = std::string(why);
+  context_.reporter.report(Event::sink_topic_held,
+                           {{"sink", context_.name}, {"topic", std::string(topic)}, {"error", hold.why}});
+}
+
+void Feed::on_report(std::uintptr_t token, Outcome outcome, std::string_view topic, std::string_view why) {
+  const bool alone = in_flight_ == 1;
+  const std::size_t index = release(token);
+  Flight& flight = flights_[index];
+  const BootTime now = context_.clock.boot_now();
+  switch (outcome) {
+    case Outcome::delivered:
+      outlet_.settle(flight.place);
+      last_delivery_ = now;
+      if (!holds_.empty()) {
+        if (const auto found = holds_.find(topic); found != holds_.end()) holds_.erase(found);
+      }
+      if (link_ != Link::up) link_is_up();
+      widen();
+      break;
+    case Outcome::refused:
+      if (alone && flight.kept) {
+        set_aside(*flight.kept, std::string(why));
+        widen();
+      } else {
+        if (!starting_over_) narrow();
+        start_over(now);
+      }
+      break;
+    case Outcome::topic_unavailable:
+      if (flight.probe && flight.kept) {
+        hold_topic(topic, why);
+        outlet_.retry(*flight.kept, Error{Errc::unavailable, std::string(why)});
+      } else {
+        if (!holds_.contains(topic)) hold_topic(topic, why);
+        start_over(now);
+      }
+      break;
+    case Outcome::again:
+      if (flight.probe) {
+        if (const auto found = holds_.find(topic); found != holds_.end()) found->second.probing = false;
+      }
+      start_over(now);
+      break;
+  }
+  flight.kept.reset();
+}
+
+std::size_t Feed::release(std::uintptr_t token) {
+  const auto index = static_cast<std::size_t>(token);
+  RAILHEAD_ASSERT(index < flights_.size() && in_flight_ > 0);
+  --in_flight_;
+  in_flight_bytes_ -= flights_[index].bytes;
+  free_.push_back(index);
+  return index;
+}
+
+// The broker refused a batch: its guilty record is found by sending fewer together.
+void Feed::narrow() {
+  window_ = std::max<std::size_t>(1, std::min(window_, in_flight_ + 1) / kNarrowFactor);
+  since_narrowed_ = 0;
+}
+
+void Feed::widen() {
+  if (window_ == options_.in_flight) return;
+  if (++since_narrowed_ < window_ * 2) return;
+  since_narrowed_ = 0;
+  window_ = std::min<std::size_t>(options_.in_flight, window_ * 2);
+}
+
+void Feed::start_over(BootTime now) {
+  if (!starting_over_) starting_over_ = now;
+}
+
+// Withdraws what is queued, waits for what is on its way, rewinds.
+void Feed::recover(BootTime now) {
+  if (in_flight_ > 0 && now - *starting_over_ > kWithdrawMost) {
+    rebuild("records on their way were not answered");
+    return;
+  }
+  if (in_flight_ > 0) {
+    producer_->withdraw_queued();
+    producer_->poll(kWithdrawStep);
+  }
+  if (in_flight_ == 0 && fatal_.empty()) {
+    starting_over_.reset();
+    outlet_.rewind();
+    more_ = true;
+  }
+}
+
+void Feed::rebuild(std::string_view why) {
+  context_.reporter.report(Event::sink_rebuilt, {{"sink", context_.name}, {"error", std::string(why)}});
+  producer_.reset();
+  flights_.clear();
+  free_.clear();
+  in_flight_ = 0;
+  in_flight_bytes_ = 0;
+  for (auto& [topic, hold] : holds_) hold.probing = false;
+  fatal_.clear();
+  starting_over_.reset();
+  outlet_.rewind();
+  more_ = true;
+}
+
+void Feed::on_fatal(std::string_view why) {
+  if (fatal_.empty()) fatal_ = why.empty() ? "fatal error" : std::string(why);
+}
+
+void Feed::on_down(std::string_view why) { link_is_down(why); }
+
+void Feed::link_is_up() {
+  if (link_ != Link::stalled) context_.reporter.report(Event::sink_connected, {{"sink", context_.name}});
+  link_ = Link::up;
+  probe_wait_ = kProbeFirst;
+  context_.link.set(LinkStatus::State::up);
+}
+
+void Feed::link_is_down(std::string_view why) {
+  if (link_ != Link::down) {
+    context_.reporter.report(Event::sink_lost, {{"sink", context_.name}, {"error", std::string(why)}});
+  }
+  link_ = Link::down;
+  context_.link.set(LinkStatus::State::down, std::string(why));
+}
+
+void Feed::check_link(BootTime now) {
+  if (link_ == Link::up && in_flight_ > 0 && now - last_delivery_ > kStalledAfter) {
+    link_ = Link::stalled;
+    context_.link.set(LinkStatus::State::degraded, "the broker confirms nothing");
+  }
+  if ((link_ == Link::unknown || link_ == Link::down) && now >= next_probe_) {
+    const Result<void> answered = producer_->probe(probe_wait_);
+    next_probe_ = context_.clock.boot_now() + kProbeEvery;
+    if (answered) {
+      link_is_up();
+      return;
+    }
+    probe_wait_ = std::min(probe_wait_ * 2, kProbeMost);
+    if (link_ == Link::down) context_.link.set(LinkStatus::State::down, answered.error().what);
+  }
+}
+
+// Until the outlet has something new, the broker answered, or a stop. A tick at most.
+void Feed::sleep(const std::stop_token& stop) {
+  const bool room = in_flight_ < window_ && in_flight_bytes_ < options_.in_flight_bytes.value();
+  if (stop.stop_requested() || (room && more_)) return;
+  std::array<pollfd, 2> waits{{{.fd = wake_.fd(), .events = POLLIN, .revents = 0},
+                               {.fd = room ? outlet_.ready_fd() : -1, .events = POLLIN, .revents = 0}}};
+  const int ready = ::poll(waits.data(), waits.size(), static_cast<int>(kTick.count()));
+  if ((waits[0].revents & POLLIN) != 0) wake_.clear();
+  // Why: a record given back by retry() becomes due without a signal, so a quiet tick asks the outlet too.
+  if (ready == 0 || (waits[1].revents & POLLIN) != 0) more_ = true;
+}
+
+void Feed::finish() {
+  if (producer_ && fatal_.empty() && !starting_over_ && in_flight_ > 0) {
+    const BootTime until = context_.clock.boot_now() + kFlushMost;
+    while (in_flight_ > 0 && fatal_.empty() && !starting_over_ && context_.clock.boot_now() < until) {
+      producer_->flush(kWithdrawStep);
+      context_.link.progress(context_.clock.boot_now());
+    }
+  }
+  producer_.reset();
+}
+
+}  // namespace railhead::kafka

@@ -1,0 +1,292 @@
+#include "adapters/kafka/sink.h"
+
+#include <doctest/doctest.h>
+
+#include <thread>
+
+#include "gateway/status/link.h"
+#include "gateway/system/clock.h"
+#include "gateway/system/thread.h"
+#include "tests/adapters/kafka/mock_cluster.h"
+#include "tests/support/capturing_reporter.h"
+#include "tests/support/process.h"
+#include "tests/support/scripted_outlet.h"
+
+namespace railhead::test {
+namespace {
+
+using namespace std::chrono_literals;
+using status::Event;
+using status::LinkStatus;
+
+constexpr int kPartitions = 3;
+constexpr int kDevices = 100;
+const std::string kTopic = "telemetry";
+
+// A sink on its own thread between a scripted outlet and a mock cluster.
+class Bench {
+ public:
+  explicit Bench(int brokers = 1) : cluster(brokers) {
+    cluster.create(kTopic, kPartitions);
+    options.brokers = {cluster.bootstrap()};
+    options.linger = 5ms;
+  }
+  ~Bench() { stop(); }
+
+  void start() {
+    sink = std::make_unique<kafka::KafkaSink>(
+        options, ports::Context{.name = "plant", .gateway = "gw", .clock = clock, .reporter = reporter, .link = link});
+    thread = system::start_thread("sink", [this](std::stop_token stop) { sink->run(outlet, std::move(stop)); });
+  }
+  void stop() {
+    if (!thread.joinable()) return;
+    thread.request_stop();
+    thread.join();
+  }
+  // Numbers from..through, one record each, spread over kDevices keys.
+  void append(int from, int through, const std::string& topic = kTopic) {
+    for (int n = from; n <= through; ++n) outlet.append(numbered(n, topic));
+  }
+  static Record numbered(int n, const std::string& topic = kTopic) {
+    Record record;
+    record.sink = "plant";
+    record.topic = topic;
+    record.device = "d" + std::to_string(n % kDevices);
+    record.source = "sensors";
+    record.key = record.device;
+    record.time = Time{std::chrono::milliseconds{1'780'000'000'000 + n}};
+    record.body = std::to_string(n);
+    return record;
+  }
+  [[nodiscard]] bool done(std::chrono::milliseconds at_most = 30s) {
+    return eventually(at_most, [this] { return outlet.done(); });
+  }
+
+  MockCluster cluster;
+  kafka::KafkaOptions options;
+  system::SystemClock clock;
+  CapturingReporter reporter;
+  LinkStatus link;
+  ScriptedOutlet outlet;
+  std::unique_ptr<kafka::KafkaSink> sink;
+  std::jthread thread;
+};
+
+// After discarding repeats by ce_id: every number of from..through, first occurrences in order per device.
+void check_complete(const std::vector<Arrived>& arrived, int from, int through, const std::set<int>& without = {}) {
+  std::set<std::string> identities;
+  std::set<int> numbers;
+  std::map<std::string, int> last;
+  std::size_t out_of_order = 0;
+  for (const Arrived& one : arrived) {
+    if (!identities.insert(one.headers.at("ce_id")).second) continue;
+    const int n = std::stoi(one.body);
+    numbers.insert(n);
+    int& before = last[one.key.value_or("")];
+    if (n < before) ++out_of_order;
+    before = n;
+  }
+  CHECK(out_of_order == 0);
+  std::size_t missing = 0;
+  for (int n = from; n <= through; ++n) {
+    if (!numbers.contains(n) && !without.contains(n)) ++missing;
+  }
+  CHECK(missing == 0);
+  CHECK(numbers.size() == static_cast<std::size_t>(through - from + 1) - without.size());
+}
+
+TEST_CASE("a record arrives with its key, headers, time and body, and is settled") {
+  Bench bench;
+  Record record = Bench::numbered(7);
+  record.flags = kMaybeRepeat;
+  record.quality = "uncertain";
+  record.headers = {{"site", "north"}};
+  record.body = R"({"n":7})";
+  bench.outlet.append(record);
+  Record keyless = Bench::numbered(8);
+  keyless.key.reset();
+  bench.outlet.append(keyless);
+  Record empty_key = Bench::numbered(9);
+  empty_key.key = "";
+  empty_key.body.clear();
+  bench.outlet.append(empty_key);
+  bench.start();
+  REQUIRE(bench.done());
+  CHECK(bench.outlet.settled() == 3);
+  const std::vector<Arrived> arrived = bench.cluster.read(kTopic, kPartitions, 3);
+  REQUIRE(arrived.size() == 3);
+  const auto by_id = [&](const std::string& sequence) {
+    for (const Arrived& one : arrived) {
+      if (one.headers.at("ce_id") == "test/00000000000000e0/" + sequence) return one;
+    }
+    return Arrived{};
+  };
+  const Arrived first = by_id("1");
+  CHECK(first.key == "d7");
+  CHECK(first.body == R"({"n":7})");
+  CHECK(first.timestamp_ms == 1'780'000'000'007);
+  const std::map<std::string, std::string> expected{{"ce_specversion", "1.0"},
+                                                    {"ce_id", "test/00000000000000e0/1"},
+                                                    {"ce_source", "/railhead/gw/sensors"},
+                                                    {"ce_type", "railhead.reading"},
+                                                    {"ce_subject", "d7"},
+                                                    {"ce_time", "2026-05-28T20:26:40.007Z"},
+                                                    {"content-type", "application/json"},
+                                                    {"rh-dup", "1"},
+                                                    {"rh-quality", "uncertain"},
+                                                    {"site", "north"}};
+  CHECK(first.headers == expected);
+  CHECK_FALSE(by_id("2").key.has_value());
+  CHECK(by_id("3").key == "");
+  CHECK(by_id("3").body.empty());
+  CHECK(bench.link.state() == LinkStatus::State::up);
+  CHECK(bench.reporter.count(Event::sink_connected) == 1);
+}
+
+TEST_CASE("an idle sink says that its link is up") {
+  Bench bench;
+  bench.start();
+  CHECK(eventually(10s, [&] { return bench.link.state() == LinkStatus::State::up; }));
+  CHECK(bench.reporter.count(Event::sink_connected) == 1);
+}
+
+TEST_CASE("10,000 records survive errors, disconnects, an outage and moving leaders, in order") {
+  Bench bench(3);
+  bench.start();
+  bench.append(1, 2'000);
+  bench.cluster.answer(kProduce, {RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+                                  RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS});
+  bench.append(2'001, 4'000);
+  REQUIRE(eventually(20s, [&] { return bench.outlet.settled() > 2'500; }));
+  for (std::int32_t broker = 1; broker <= 3; ++broker) bench.cluster.down(broker);
+  bench.append(4'001, 7'000);
+  CHECK(eventually(10s, [&] { return bench.link.state() == LinkStatus::State::down; }));
+  CHECK(bench.reporter.count(Event::sink_lost) == 1);
+  for (std::int32_t broker = 1; broker <= 3; ++broker) bench.cluster.up(broker);
+  for (int move = 0; move < 6; ++move) bench.cluster.lead(kTopic, move % kPartitions, 1 + move % 3);
+  bench.append(7'001, 10'000);
+  bench.cluster.answer(kProduce, {RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__TRANSPORT});
+  REQUIRE(bench.done());
+  CHECK(bench.outlet.settled() == 10'000);
+  CHECK(bench.outlet.aside().empty());
+  check_complete(bench.cluster.read(kTopic, kPartitions, 10'000), 1, 10'000);
+  CHECK(eventually(5s, [&] { return bench.link.state() == LinkStatus::State::up; }));
+}
+
+TEST_CASE("a record larger than record_limit is set aside, its neighbours go on") {
+  Bench bench;
+  bench.options.record_limit = config::ByteSize{2'000};
+  bench.append(1, 10);
+  Record large = Bench::numbered(11);
+  large.body.assign(2'001, 'x');
+  bench.outlet.append(large);
+  bench.append(12, 20);
+  bench.start();
+  REQUIRE(bench.done());
+  REQUIRE(bench.outlet.aside().size() == 1);
+  CHECK(bench.outlet.aside().at(11) == "body of 2001 bytes is larger than record_limit");
+  CHECK(bench.outlet.rewinds() == 0);
+  check_complete(bench.cluster.read(kTopic, kPartitions, 19), 1, 20, {11});
+}
+
+TEST_CASE("a record the broker refuses alone is set aside") {
+  Bench bench;
+  bench.start();
+  REQUIRE(eventually(10s, [&] { return bench.link.state() == LinkStatus::State::up; }));
+  // Refused once in whatever company it is, and again when it travels alone.
+  bench.cluster.answer(kProduce, {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE});
+  bench.append(1, 1);
+  REQUIRE(bench.done());
+  CHECK(bench.outlet.aside().size() == 1);
+  CHECK(bench.reporter.count(Event::sink_refused) == 1);
+  bench.append(2, 50);
+  REQUIRE(bench.done());
+  check_complete(bench.cluster.read(kTopic, kPartitions, 49), 1, 50, {1});
+}
+
+TEST_CASE("a refused batch is sent again in smaller ones: nobody innocent is set aside, order holds") {
+  Bench bench;
+  bench.append(1, 5'000);
+  bench.cluster.answer(kProduce, {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE});
+  bench.start();
+  REQUIRE(bench.done());
+  CHECK(bench.outlet.aside().empty());
+  CHECK(bench.outlet.rewinds() >= 1);
+  check_complete(bench.cluster.read(kTopic, kPartitions, 5'000), 1, 5'000);
+}
+
+TEST_CASE("a topic that must not be written waits, other topics go on") {
+  Bench bench;
+  bench.cluster.create("forbidden", 1);
+  bench.start();
+  REQUIRE(eventually(10s, [&] { return bench.link.state() == LinkStatus::State::up; }));
+  bench.cluster.answer(kProduce, {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED});
+  bench.append(1, 5, "forbidden");
+  REQUIRE(eventually(10s, [&] { return bench.reporter.count(Event::sink_topic_held) >= 1; }));
+  bench.append(6, 30);
+  CHECK(eventually(10s, [&] { return bench.outlet.is_settled(30); }));
+  REQUIRE(bench.done());  // the right was granted meanwhile
+  CHECK(bench.outlet.retries() >= 5);
+  CHECK(bench.outlet.aside().empty());
+  check_complete(bench.cluster.read("forbidden", 1, 5), 1, 5);
+  check_complete(bench.cluster.read(kTopic, kPartitions, 25), 6, 30);
+}
+
+TEST_CASE("a fatal error costs the handle, not a record") {
+  Bench bench;
+  bench.start();
+  bench.append(1, 500);
+  REQUIRE(bench.done());
+  bench.cluster.answer(kProduce, {RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER});
+  bench.append(501, 2'000);
+  REQUIRE(bench.done());
+  CHECK(bench.reporter.count(Event::sink_rebuilt) >= 1);
+  check_complete(bench.cluster.read(kTopic, kPartitions, 2'000), 1, 2'000);
+}
+
+TEST_CASE("a record without a topic is set aside") {
+  Bench bench;
+  bench.outlet.append(Bench::numbered(1, ""));
+  bench.start();
+  REQUIRE(bench.done());
+  CHECK(bench.outlet.aside().size() == 1);
+}
+
+TEST_CASE("stop confirms what is on its way") {
+  Bench bench;
+  bench.cluster.round_trip(1, 200ms);
+  bench.start();
+  REQUIRE(eventually(10s, [&] { return bench.link.state() == LinkStatus::State::up; }));
+  bench.append(1, 100);
+  REQUIRE(eventually(10s, [&] { return bench.outlet.handed_out() == 100; }));
+  bench.stop();
+  CHECK(bench.outlet.settled() == 100);
+}
+
+TEST_CASE("stop is bounded while the upstream is away") {
+  Bench bench;
+  bench.start();
+  REQUIRE(eventually(10s, [&] { return bench.link.state() == LinkStatus::State::up; }));
+  bench.cluster.down(1);
+  bench.append(1, 100);
+  REQUIRE(eventually(10s, [&] { return bench.link.state() == LinkStatus::State::down; }));
+  const auto before = std::chrono::steady_clock::now();
+  bench.stop();
+  CHECK(std::chrono::steady_clock::now() - before < 9s);
+  CHECK(bench.outlet.settled() == 0);
+}
+
+TEST_CASE("a sink whose password cannot be read says so and goes on trying") {
+  Bench bench;
+  kafka::SaslOptions sasl;
+  sasl.user = "u";
+  sasl.password = config::Secret::in_file("/nonexistent/password");
+  bench.options.security.sasl = sasl;
+  bench.start();
+  CHECK(eventually(5s, [&] { return bench.link.state() == LinkStatus::State::down; }));
+  CHECK(bench.link.why().find("password") != std::string::npos);
+  bench.stop();
+}
+
+}  // namespace
+}  // namespace railhead::test

@@ -1,0 +1,128 @@
+#include "tests/support/scripted_outlet.h"
+
+#include <algorithm>
+
+namespace railhead::test {
+
+using std::chrono::steady_clock;
+
+ports::Place ScriptedOutlet::append(Record record) {
+  const base::MutexLock lock(mutex_);
+  const Sequence sequence(records_.size() + 1);
+  ports::Outgoing outgoing;
+  outgoing.place = {ports::SpoolId::telemetry, sequence};
+  outgoing.identity = identity_of("test", Epoch(0xe0), sequence);
+  outgoing.record = std::move(record);
+  records_.push_back(std::move(outgoing));
+  ready_.signal();
+  changed_.notify_all();
+  return records_.back().place;
+}
+
+bool ScriptedOutlet::finished(std::uint64_t sequence) const {
+  return settled_.contains(sequence) || aside_.contains(sequence);
+}
+
+std::span<const ports::Outgoing> ScriptedOutlet::next(const ports::Limits& limits, std::stop_token stop) {
+  const std::stop_callback wake(stop, [this] { changed_.notify_all(); });
+  const base::MutexLock lock(mutex_);
+  const auto until = steady_clock::now() + limits.wait;
+  given_.clear();
+  ready_.clear();
+  for (;;) {
+    std::size_t bytes = 0;
+    const auto give = [&](const ports::Outgoing& outgoing, bool late) RAILHEAD_REQUIRES(mutex_) {
+      given_.push_back(outgoing);
+      given_.back().late = late;
+      bytes += outgoing.record.body.size();
+    };
+    const auto full = [&]() RAILHEAD_REQUIRES(mutex_) {
+      return given_.size() >= limits.records || (!given_.empty() && bytes >= limits.bytes);
+    };
+    const auto now = steady_clock::now();
+    std::sort(waiting_.begin(), waiting_.end(),
+              [](const Waiting& a, const Waiting& b) { return a.sequence < b.sequence; });
+    for (auto each = waiting_.begin(); each != waiting_.end() && !full();) {
+      if (each->due > now) {
+        ++each;
+        continue;
+      }
+      give(records_[each->sequence - 1], true);
+      each = waiting_.erase(each);
+    }
+    while (position_ < records_.size() && !full()) {
+      const ports::Outgoing& outgoing = records_[position_++];
+      const bool waits = std::any_of(waiting_.begin(), waiting_.end(), [&](const Waiting& waiting) {
+        return waiting.sequence == outgoing.place.sequence.value();
+      });
+      if (!finished(outgoing.place.sequence.value()) && !waits) give(outgoing, false);
+    }
+    if (position_ < records_.size()) ready_.signal();
+    handed_out_ += given_.size();
+    if (!given_.empty() || stop.stop_requested()) return given_;
+    const auto left = until - steady_clock::now();
+    if (left <= left.zero()) return given_;
+    changed_.wait_for(mutex_, std::min<std::chrono::nanoseconds>(left, std::chrono::milliseconds{20}));
+  }
+}
+
+void ScriptedOutlet::settle(ports::Place place) {
+  const base::MutexLock lock(mutex_);
+  settled_.insert(place.sequence.value());
+}
+
+void ScriptedOutlet::set_aside(const ports::Outgoing& outgoing, const Error& why) {
+  const base::MutexLock lock(mutex_);
+  aside_[outgoing.place.sequence.value()] = why.what;
+}
+
+void ScriptedOutlet::retry(const ports::Outgoing& outgoing, const Error&) {
+  const base::MutexLock lock(mutex_);
+  waiting_.push_back({steady_clock::now() + kRetryAfter, outgoing.place.sequence.value()});
+  ++retries_;
+}
+
+void ScriptedOutlet::rewind() {
+  const base::MutexLock lock(mutex_);
+  position_ = 0;
+  ++rewinds_;
+  ready_.signal();
+}
+
+std::size_t ScriptedOutlet::appended() const {
+  const base::MutexLock lock(mutex_);
+  return records_.size();
+}
+std::size_t ScriptedOutlet::settled() const {
+  const base::MutexLock lock(mutex_);
+  return settled_.size();
+}
+std::size_t ScriptedOutlet::retries() const {
+  const base::MutexLock lock(mutex_);
+  return retries_;
+}
+std::size_t ScriptedOutlet::rewinds() const {
+  const base::MutexLock lock(mutex_);
+  return rewinds_;
+}
+std::size_t ScriptedOutlet::handed_out() const {
+  const base::MutexLock lock(mutex_);
+  return handed_out_;
+}
+bool ScriptedOutlet::is_settled(std::uint64_t sequence) const {
+  const base::MutexLock lock(mutex_);
+  return settled_.contains(sequence);
+}
+std::map<std::uint64_t, std::string> ScriptedOutlet::aside() const {
+  const base::MutexLock lock(mutex_);
+  return aside_;
+}
+bool ScriptedOutlet::done() const {
+  const base::MutexLock lock(mutex_);
+  for (std::size_t i = 1; i <= records_.size(); ++i) {
+    if (!finished(i)) return false;
+  }
+  return true;
+}
+
+}  // namespace railhead::test
