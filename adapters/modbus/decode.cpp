@@ -16,11 +16,14 @@ constexpr std::string_view kNotText = "not UTF-8 text";
 constexpr std::string_view kNotNumber = "not a number";
 constexpr std::string_view kTooLarge = "out of range with its offset";
 
-// The integer digits x 10^exponent, if it is one that fits.
-std::optional<std::int64_t> whole_of(const Decimal& decimal) {
-  if (!decimal.is_integer()) return std::nullopt;
+// The integer that the decimal is, if it is one that fits.
+std::optional<std::int64_t> whole_of(Decimal decimal) {
   std::int64_t value = decimal.digits;
-  for (int i = 0; i < decimal.exponent; ++i) {
+  for (; decimal.exponent < 0; ++decimal.exponent) {
+    if (value % 10 != 0) return std::nullopt;
+    value /= 10;
+  }
+  for (; decimal.exponent > 0 && value != 0; --decimal.exponent) {
     if (__builtin_mul_overflow(value, std::int64_t{10}, &value)) return std::nullopt;
   }
   return value;

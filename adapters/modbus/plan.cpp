@@ -78,8 +78,21 @@ std::vector<Group> plan_device(std::span<const Point> points, const PlanLimits& 
   for (std::uint32_t i = 0; i < points.size(); ++i) by_tick[points[i].every].push_back(i);
   std::vector<Group> groups;
   groups.reserve(by_tick.size());
-  for (const auto& [every, chosen] : by_tick) groups.push_back({every, plan_reads(points, chosen, limits)});
+  for (const auto& [every, chosen] : by_tick) {
+    groups.push_back({.every = every, .phase = {}, .blocks = plan_reads(points, chosen, limits)});
+  }
   return groups;
+}
+
+void stagger(std::span<Group* const> groups) {
+  std::map<Duration, std::pair<std::int64_t, std::int64_t>> seen;  // every -> how many, how many placed
+  for (const Group* group : groups) ++seen[group->every].first;
+  for (Group* group : groups) {
+    auto& [count, placed] = seen[group->every];
+    // Divided first: every x placed could overflow with long ticks and many devices.
+    group->phase = group->every / count * placed;
+    ++placed;
+  }
 }
 
 std::pair<Block, Block> split(const Block& block, std::span<const Point> points) {

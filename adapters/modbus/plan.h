@@ -35,7 +35,7 @@ struct Block {
   std::uint16_t count = 0;
   std::vector<std::uint32_t> points;  // indices, by address, then index
 
-  // No split would leave anything out: every point needs the whole range.
+  // False when every point needs the whole range: no split would leave anything out.
   [[nodiscard]] bool divisible(std::span<const Point> points_of_device) const;
   friend bool operator==(const Block&, const Block&) = default;
 };
@@ -43,6 +43,7 @@ struct Block {
 // All that a device reads at one tick.
 struct Group {
   Duration every{};
+  Duration phase{};           // of the first tick after the start
   std::vector<Block> blocks;  // by table, then address
 };
 
@@ -52,6 +53,9 @@ struct Group {
 
 // All points of a device, grouped by `every`, the fastest first.
 [[nodiscard]] std::vector<Group> plan_device(std::span<const Point> points, const PlanLimits& limits);
+
+// Spreads the first ticks of groups with the same `every` evenly over it, so that not all are due at the same instant.
+void stagger(std::span<Group* const> groups);
 
 // Two blocks that answer the same points, each within its own narrower range. `block` is divisible.
 [[nodiscard]] std::pair<Block, Block> split(const Block& block, std::span<const Point> points);

@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "adapters/modbus/decimal.h"
+#include "adapters/modbus/scaling.h"
 #include "gateway/base/time.h"
 
 namespace railhead::modbus {

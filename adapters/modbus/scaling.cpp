@@ -1,10 +1,11 @@
-#include "adapters/modbus/decimal.h"
+#include "adapters/modbus/scaling.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,8 +13,6 @@
 namespace railhead::modbus {
 namespace {
 
-constexpr int kExponentMost = 30;
-constexpr int kDigitsMost = 18;
 constexpr std::int64_t kExactInDouble = std::int64_t{1} << 53;
 constexpr std::array<double, 23> kPowers{1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                          1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
@@ -24,6 +23,16 @@ std::optional<std::int64_t> raised(std::int64_t digits, int by) {
     if (__builtin_mul_overflow(digits, std::int64_t{10}, &digits)) return std::nullopt;
   }
   return digits;
+}
+
+// Trailing zeros moved into the exponent.
+Decimal folded(Decimal decimal) {
+  if (decimal.digits == 0) return {};
+  while (decimal.digits % 10 == 0) {
+    decimal.digits /= 10;
+    ++decimal.exponent;
+  }
+  return decimal;
 }
 
 // An integer of any size with a sign; little-endian limbs of nine decimal digits. Only for the rare values that a
@@ -132,49 +141,9 @@ class Whole {
 
 }  // namespace
 
-std::optional<Decimal> Decimal::parse(std::string_view text) {
-  std::size_t at = 0;
-  bool negative = false;
-  if (at < text.size() && (text[at] == '-' || text[at] == '+')) negative = text[at++] == '-';
-  Decimal decimal;
-  int digits = 0;
-  bool any = false;
-  bool fraction = false;
-  for (; at < text.size(); ++at) {
-    const char c = text[at];
-    if (c == '.' && !fraction) {
-      fraction = true;
-      continue;
-    }
-    if (c < '0' || c > '9') break;
-    any = true;
-    if (fraction) --decimal.exponent;
-    if (digits == 0 && c == '0') continue;
-    if (++digits > kDigitsMost) return std::nullopt;
-    decimal.digits = decimal.digits * 10 + (c - '0');
-  }
-  if (!any) return std::nullopt;
-  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
-    ++at;
-    if (at < text.size() && text[at] == '+') ++at;
-    int exponent = 0;
-    const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), exponent);
-    if (error != std::errc{} || exponent > 2 * kExponentMost || exponent < -2 * kExponentMost) return std::nullopt;
-    decimal.exponent += exponent;
-    at = static_cast<std::size_t>(end - text.data());
-  }
-  if (at != text.size()) return std::nullopt;
-  while (decimal.digits != 0 && decimal.digits % 10 == 0) {
-    decimal.digits /= 10;
-    ++decimal.exponent;
-  }
-  if (decimal.digits == 0) decimal.exponent = 0;
-  if (decimal.exponent < -kExponentMost || decimal.exponent > kExponentMost) return std::nullopt;
-  if (negative) decimal.digits = -decimal.digits;
-  return decimal;
-}
-
-Scaling::Scaling(Decimal scale, Decimal offset) : scale_(scale), offset_(offset) {
+Scaling::Scaling(Decimal scale, Decimal offset) : scale_(folded(scale)), offset_(folded(offset)) {
+  scale = scale_;
+  offset = offset_;
   exponent_ = offset.digits == 0 ? scale.exponent : std::min(scale.exponent, offset.exponent);
   const auto factor = raised(scale.digits, scale.exponent - exponent_);
   const auto addend = offset.digits == 0 ? 0 : raised(offset.digits, offset.exponent - exponent_);

@@ -1,0 +1,27 @@
+// Observer: what links and schedulers tell the source that owns them. Calls come on the source's thread, from within
+// the scheduler: an observer must not call back into it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "adapters/modbus/codec.h"
+#include "gateway/message/reading.h"
+
+namespace railhead::modbus {
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  // `every`: of the group that was read; 0 for a device's going down or coming up.
+  virtual void on_reading(Reading reading, Duration every) = 0;
+  virtual void on_device_down(const std::string& device, const std::string& why) = 0;
+  virtual void on_device_up(const std::string& device) = 0;
+  virtual void on_refused(const std::string& device, const ReadRequest& request, const std::string& why) = 0;
+  virtual void on_missed(const std::string& device, std::uint64_t ticks) = 0;
+  virtual void on_connected(const std::string& endpoint) = 0;
+  virtual void on_lost(const std::string& endpoint, const std::string& why) = 0;
+  virtual void on_discarded(const std::string& endpoint, const std::string& why) = 0;
+};
+
+}  // namespace railhead::modbus

@@ -1,0 +1,365 @@
+#include "adapters/modbus/scheduler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/base/assert.h"
+
+namespace railhead::modbus {
+
+// What became of one point in this cycle: a value, or the reason why not.
+struct Scheduler::Outcome {
+  bool good = false;
+  Value value;
+};
+
+// A block as it is read today: the plan's, or a part of one that was refused as a whole.
+struct Scheduler::Piece {
+  Block block;
+  bool quarantined = false;
+  BootTime until{};
+  unsigned times = 0;  // refused in a row
+  Value reason;
+};
+
+struct Scheduler::Cycle {
+  Group plan;
+  std::vector<std::uint32_t> points;    // of the device, in the order of the configuration
+  std::vector<std::uint32_t> place_of;  // index of a device's point -> its place in `points`
+  std::vector<Piece> pieces;
+  BootTime origin{};  // of the grid of ticks
+  BootTime due{};
+
+  bool active = false;
+  BootTime tick{};
+  std::size_t at = 0;  // the piece that is next
+  std::vector<Outcome> outcomes;
+  Time last_answer{};
+  unsigned splits = 0;
+  bool replan = false;
+};
+
+struct Scheduler::Device {
+  std::string name;
+  std::uint8_t unit = 1;
+  Duration timeout{};
+  PlanLimits limits;
+  std::vector<Point> points;
+  std::vector<Decoder> decoders;
+  std::vector<Value> keys;
+  std::vector<Cycle> cycles;  // the fastest first: its first block is also the probe
+  system::Backoff backoff;
+  unsigned failures = 0;
+  bool down = false;
+  bool link_failed = false;  // down, and not by its own silence: tried at once when the link is back
+};
+
+Scheduler::Scheduler(SchedulerOptions options, const system::Clock& clock, Observer& observer, std::uint64_t seed)
+    : options_(std::move(options)), clock_(clock), observer_(observer), seed_(seed) {}
+
+Scheduler::~Scheduler() = default;
+
+void Scheduler::add(const DeviceOptions& device, std::vector<Group> groups) {
+  auto added = std::make_unique<Device>(Device{.name = device.name,
+                                               .unit = device.unit,
+                                               .timeout = device.timeout,
+                                               .limits = device.limits,
+                                               .points = device.points,
+                                               .decoders = {},
+                                               .keys = {},
+                                               .cycles = {},
+                                               .backoff = system::Backoff(options_.probe, seed_ += 2)});
+  for (const Point& point : device.points) {
+    added->decoders.emplace_back(point);
+    added->keys.push_back(Value::text(point.name));
+  }
+  const BootTime now = clock_.boot_now();
+  for (Group& group : groups) {
+    Cycle cycle;
+    cycle.place_of.assign(device.points.size(), 0);
+    for (const Block& block : group.blocks) {
+      cycle.points.insert(cycle.points.end(), block.points.begin(), block.points.end());
+      cycle.pieces.push_back({.block = block, .quarantined = false, .until = {}, .times = 0, .reason = {}});
+    }
+    std::sort(cycle.points.begin(), cycle.points.end());
+    for (std::uint32_t i = 0; i < cycle.points.size(); ++i) cycle.place_of[cycle.points[i]] = i;
+    cycle.origin = now + group.phase;
+    cycle.due = cycle.origin;
+    cycle.plan = std::move(group);
+    added->cycles.push_back(std::move(cycle));
+  }
+  devices_.push_back(std::move(added));
+}
+
+BootTime Scheduler::eligible(const Device& device, const Cycle& cycle) const {
+  if (!device.down) return cycle.active ? BootTime::min() : cycle.due;
+  if (&cycle != &device.cycles.front()) return BootTime::max();
+  if (device.link_failed) return cycle.due;
+  return std::max(cycle.due, probe_not_before_);
+}
+
+BootTime Scheduler::due() const {
+  BootTime earliest = BootTime::max();
+  for (const auto& device : devices_) {
+    for (const Cycle& cycle : device->cycles) earliest = std::min(earliest, eligible(*device, cycle));
+  }
+  return earliest;
+}
+
+std::optional<Turn> Scheduler::next() {
+  RAILHEAD_ASSERT(current_cycle_ == nullptr);
+  const BootTime now = clock_.boot_now();
+  for (;;) {
+    Device* chosen_device = nullptr;
+    Cycle* chosen = nullptr;
+    BootTime deadline = BootTime::max();
+    for (const auto& device : devices_) {
+      for (Cycle& cycle : device->cycles) {
+        if (eligible(*device, cycle) > now) continue;
+        const BootTime finished_by = (cycle.active ? cycle.tick : cycle.due) + cycle.plan.every;
+        if (finished_by >= deadline) continue;
+        deadline = finished_by;
+        chosen_device = device.get();
+        chosen = &cycle;
+      }
+    }
+    if (chosen == nullptr) return std::nullopt;
+    if (!chosen->active) begin(*chosen_device, *chosen, now);
+    if (!skip_quarantined(*chosen_device, *chosen, now)) continue;  // nothing to ask: the cycle ended
+    current_device_ = chosen_device;
+    current_cycle_ = chosen;
+    const Block& block = chosen->pieces[chosen->at].block;
+    return Turn{
+        .request = {.unit = chosen_device->unit, .table = block.table, .address = block.address, .count = block.count},
+        .timeout = chosen_device->timeout};
+  }
+}
+
+void Scheduler::begin(Device& device, Cycle& cycle, BootTime now) {
+  cycle.active = true;
+  cycle.tick = cycle.due;
+  cycle.at = 0;
+  cycle.splits = 0;
+  cycle.outcomes.assign(cycle.points.size(), {});
+  cycle.last_answer = clock_.now();
+  if (!device.down) {
+    const std::int64_t missed = (now - cycle.due) / cycle.plan.every;
+    if (missed > 0) observer_.on_missed(device.name, static_cast<std::uint64_t>(missed));
+  }
+  const std::int64_t passed = now < cycle.origin ? -1 : (now - cycle.origin) / cycle.plan.every;
+  cycle.due = cycle.origin + (passed + 1) * cycle.plan.every;
+}
+
+bool Scheduler::skip_quarantined(Device& device, Cycle& cycle, BootTime now) {
+  while (cycle.at < cycle.pieces.size()) {
+    const Piece& piece = cycle.pieces[cycle.at];
+    if (!piece.quarantined || piece.until <= now) return true;
+    mark(cycle, piece.block, piece.reason);
+    ++cycle.at;
+  }
+  finish(device, cycle);
+  return false;
+}
+
+void Scheduler::mark(Cycle& cycle, const Block& block, const Value& reason) {
+  for (const std::uint32_t point : block.points) {
+    cycle.outcomes[cycle.place_of[point]] = {.good = false, .value = reason};
+  }
+}
+
+void Scheduler::advance(Device& device, Cycle& cycle) {
+  ++cycle.at;
+  // Pieces in quarantine at the end must not hold the reading back until the next turn.
+  skip_quarantined(device, cycle, clock_.boot_now());
+}
+
+void Scheduler::answered(std::string_view payload) {
+  Device& device = *std::exchange(current_device_, nullptr);
+  Cycle& cycle = *std::exchange(current_cycle_, nullptr);
+  came_up(device);
+  cycle.last_answer = clock_.now();
+  Piece& piece = cycle.pieces[cycle.at];
+  if (piece.quarantined) {
+    piece.quarantined = false;
+    piece.times = 0;
+    cycle.replan = true;
+  }
+  for (const std::uint32_t point : piece.block.points) {
+    Decoded decoded =
+        device.decoders[point].decode(payload, std::uint32_t{device.points[point].address} - piece.block.address);
+    Outcome& outcome = cycle.outcomes[cycle.place_of[point]];
+    outcome.good = decoded.good();
+    outcome.value = decoded.good() ? std::move(decoded.value) : Value::text(decoded.why);
+  }
+  advance(device, cycle);
+}
+
+void Scheduler::refused(std::uint8_t exception) {
+  const std::string why = exception_text(exception);
+  // A gateway's word that the device behind it does not answer.
+  if (exception == 10 || exception == 11) return failed(why);
+  Device& device = *std::exchange(current_device_, nullptr);
+  Cycle& cycle = *std::exchange(current_cycle_, nullptr);
+  came_up(device);
+  cycle.last_answer = clock_.now();
+  Piece& piece = cycle.pieces[cycle.at];
+  const bool by_address = exception == 2 || exception == 3;
+  if (by_address && piece.block.divisible(device.points)) {
+    if (cycle.splits++ < kSplitsMax) {
+      auto [first, second] = split(piece.block, device.points);
+      piece.block = std::move(first);
+      Piece rest;
+      rest.block = std::move(second);
+      cycle.pieces.insert(cycle.pieces.begin() + static_cast<std::ptrdiff_t>(cycle.at) + 1, std::move(rest));
+      return;  // the same place again, now narrower
+    }
+  } else if (by_address || exception == 1) {
+    Duration held = options_.quarantine.first;
+    for (unsigned i = 0; i < piece.times && held < options_.quarantine.most; ++i) held *= 2;
+    piece.quarantined = true;
+    piece.until = clock_.boot_now() + std::min(held, options_.quarantine.most);
+    if (piece.times++ == 0) cycle.replan = true;
+    piece.reason = Value::text(why);
+  }
+  const Block& block = piece.block;
+  observer_.on_refused(
+      device.name, {.unit = device.unit, .table = block.table, .address = block.address, .count = block.count}, why);
+  mark(cycle, block, Value::text(why));
+  advance(device, cycle);
+}
+
+void Scheduler::repeat() {
+  current_device_ = nullptr;
+  current_cycle_ = nullptr;
+}
+
+void Scheduler::failed(const std::string& why) {
+  Device& device = *std::exchange(current_device_, nullptr);
+  Cycle& cycle = *std::exchange(current_cycle_, nullptr);
+  // Why not go on with the cycle: a silent device would cost a timeout for each of its requests.
+  abandon(device, cycle, Value::text(why));
+  count_failure(device, why, false);
+}
+
+void Scheduler::link_down(const std::string& why) {
+  RAILHEAD_ASSERT(current_cycle_ == nullptr);
+  const BootTime now = clock_.boot_now();
+  for (const auto& device : devices_) {
+    bool asked = device->down;
+    for (Cycle& cycle : device->cycles) {
+      if (device->down || (!cycle.active && cycle.due > now)) continue;
+      if (!cycle.active) begin(*device, cycle, now);
+      abandon(*device, cycle, Value::text(why));
+      asked = true;
+    }
+    if (asked) count_failure(*device, why, true);
+  }
+}
+
+// What is left of the cycle is bad for this reason.
+void Scheduler::abandon(Device& device, Cycle& cycle, const Value& reason) {
+  for (; cycle.at < cycle.pieces.size(); ++cycle.at) {
+    const Piece& piece = cycle.pieces[cycle.at];
+    mark(cycle, piece.block, piece.quarantined ? piece.reason : reason);
+  }
+  finish(device, cycle);
+}
+
+void Scheduler::finish(Device& device, Cycle& cycle) {
+  cycle.active = false;
+  if (cycle.replan) replan(device, cycle);
+  if (device.down) return;  // it was a probe; the state was told
+  Value::Entries good;
+  Value::Entries bad;
+  for (std::size_t i = 0; i < cycle.points.size(); ++i) {
+    Outcome& outcome = cycle.outcomes[i];
+    if (good.empty() && outcome.good) good.reserve(cycle.points.size() - i);
+    (outcome.good ? good : bad).emplace_back(device.keys[cycle.points[i]], std::move(outcome.value));
+  }
+  const Quality quality = bad.empty() ? Quality::good : good.empty() ? Quality::bad : Quality::uncertain;
+  Value reasons = bad.empty() ? Value() : Value::map(std::move(bad));
+  emit(device, quality, Value::map(std::move(good)), std::move(reasons), cycle.last_answer, cycle.plan.every);
+}
+
+// Around what is in quarantine the blocks are merged anew: else the halves of every split would stay for ever.
+void Scheduler::replan(const Device& device, Cycle& cycle) {
+  cycle.replan = false;
+  std::vector<std::uint32_t> healthy;
+  std::vector<Range> forbidden;
+  std::vector<Piece> pieces;
+  for (Piece& piece : cycle.pieces) {
+    if (piece.quarantined) {
+      forbidden.push_back({.table = piece.block.table, .first = piece.block.address, .count = piece.block.count});
+      pieces.push_back(std::move(piece));
+    } else {
+      healthy.insert(healthy.end(), piece.block.points.begin(), piece.block.points.end());
+    }
+  }
+  for (Block& block : plan_reads(device.points, healthy, device.limits, forbidden)) {
+    pieces.push_back({.block = std::move(block), .quarantined = false, .until = {}, .times = 0, .reason = {}});
+  }
+  // Those in quarantine last: what is known to be good is read first.
+  std::stable_sort(pieces.begin(), pieces.end(), [](const Piece& left, const Piece& right) {
+    return std::tuple(left.quarantined, left.block.table, left.block.address) <
+           std::tuple(right.quarantined, right.block.table, right.block.address);
+  });
+  cycle.pieces = std::move(pieces);
+}
+
+void Scheduler::came_up(Device& device) {
+  device.failures = 0;
+  if (!device.down) return;
+  device.down = false;
+  device.link_failed = false;
+  device.backoff.reset();
+  const BootTime now = clock_.boot_now();
+  for (Cycle& cycle : device.cycles) {
+    if (cycle.active) continue;
+    const std::int64_t passed = now < cycle.origin ? -1 : (now - cycle.origin) / cycle.plan.every;
+    cycle.due = cycle.origin + (passed + 1) * cycle.plan.every;
+  }
+  observer_.on_device_up(device.name);
+  emit(device, Quality::good, Value(), Value(), clock_.now(), Duration{});
+}
+
+void Scheduler::count_failure(Device& device, const std::string& why, bool link) {
+  const BootTime now = clock_.boot_now();
+  ++device.failures;
+  if (!device.down && device.failures >= options_.failures_before_down) {
+    for (Cycle& cycle : device.cycles) {
+      if (cycle.active) abandon(device, cycle, Value::text(why));
+    }
+    device.down = true;
+    observer_.on_device_down(device.name, why);
+    emit(device, Quality::bad, Value(), Value(), clock_.now(), Duration{});
+    // What comes back may be another device, or the same with another firmware: nothing learnt holds.
+    for (Cycle& cycle : device.cycles) {
+      cycle.pieces.clear();
+      for (const Block& block : cycle.plan.blocks) {
+        cycle.pieces.push_back({.block = block, .quarantined = false, .until = {}, .times = 0, .reason = {}});
+      }
+    }
+  }
+  if (!device.down) return;
+  device.link_failed = link;
+  // A link waits by itself before it connects again.
+  device.cycles.front().due = link ? now : now + device.backoff.next();
+  if (!link) {
+    const double cost = static_cast<double>(device.timeout.count()) * (1.0 / options_.probe_share - 1.0);
+    probe_not_before_ = now + Duration{static_cast<std::int64_t>(cost)};
+  }
+}
+
+void Scheduler::emit(const Device& device, Quality quality, Value value, Value bad, Time time, Duration every) {
+  Reading reading;
+  reading.source = options_.source;
+  reading.device = device.name;
+  reading.time = time;
+  reading.clock_trusted = clock_.trusted();
+  reading.quality = quality;
+  reading.value = std::move(value);
+  reading.bad = std::move(bad);
+  observer_.on_reading(std::move(reading), every);
+}
+
+}  // namespace railhead::modbus

@@ -1,0 +1,106 @@
+// Scheduler: which request a link sends next, and what its answers become. No I/O: a link (link.h) asks next(), sends
+// it, and tells what came of it by exactly one of answered, refused, failed or repeat. One request is out at a time.
+// Order:     earliest deadline (tick + every) first, request by request: a fast group overtakes a long cycle of a slow
+// one. Ticks:     fixed grid per group; a tick that comes while its predecessor still runs is left out and counted:
+// newest wins. Readings:  one per group and tick (S22); going down and coming up are readings without value. Faults: a
+// refused address (exceptions 01 02 03) splits its block within the same cycle until the offender stands alone;
+//            it is quarantined and tried again later. A device that is silent `failures_before_down` times in a row is
+//            down: then only one probe now and then, all of a link's probes together costing at most `probe_share` of
+//            its time.
+// Bounds:    kSplitsMax splits a cycle; pieces never exceed the number of points.
+// Threads:   the owner's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adapters/modbus/codec.h"
+#include "adapters/modbus/decode.h"
+#include "adapters/modbus/observer.h"
+#include "adapters/modbus/plan.h"
+#include "adapters/modbus/points.h"
+#include "gateway/system/backoff.h"
+#include "gateway/system/clock.h"
+
+namespace railhead::modbus {
+
+struct DeviceOptions {
+  std::string name;
+  std::uint8_t unit = 1;
+  Duration timeout = std::chrono::milliseconds{500};
+  PlanLimits limits;
+  std::vector<Point> points;
+};
+
+struct SchedulerOptions {
+  std::string source;
+  unsigned failures_before_down = 3;
+  system::Backoff::Options probe = {.first = std::chrono::seconds{1}, .most = std::chrono::seconds{60}};
+  double probe_share = 0.1;
+  system::Backoff::Options quarantine = {.first = std::chrono::minutes{1}, .most = std::chrono::hours{1}};
+};
+
+struct Turn {
+  ReadRequest request;
+  Duration timeout{};
+};
+
+class Scheduler {
+ public:
+  static constexpr unsigned kSplitsMax = 64;
+
+  Scheduler(SchedulerOptions options, const system::Clock& clock, Observer& observer, std::uint64_t seed);
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  // `groups`: plan_device(device.points, device.limits), staggered. All devices before the first next().
+  void add(const DeviceOptions& device, std::vector<Group> groups);
+
+  // When next() will have something; BootTime::max() for never.
+  [[nodiscard]] BootTime due() const;
+  [[nodiscard]] std::optional<Turn> next();
+
+  // The outcome of the last turn.
+  void answered(std::string_view payload);
+  void refused(std::uint8_t exception);
+  void failed(const std::string& why);  // silence, or the connection broke
+  void repeat();                        // it never counted: the same turn comes again
+
+  // There is no connection: whatever is due is bad. Devices that are down are tried as soon as the link is back.
+  void link_down(const std::string& why);
+
+ private:
+  struct Outcome;
+  struct Piece;
+  struct Cycle;
+  struct Device;
+
+  [[nodiscard]] BootTime eligible(const Device& device, const Cycle& cycle) const;
+  void begin(Device& device, Cycle& cycle, BootTime now);
+  bool skip_quarantined(Device& device, Cycle& cycle, BootTime now);
+  void mark(Cycle& cycle, const Block& block, const Value& reason);
+  void advance(Device& device, Cycle& cycle);
+  void finish(Device& device, Cycle& cycle);
+  void abandon(Device& device, Cycle& cycle, const Value& reason);
+  void replan(const Device& device, Cycle& cycle);
+  void came_up(Device& device);
+  void count_failure(Device& device, const std::string& why, bool link);
+  void emit(const Device& device, Quality quality, Value value, Value bad, Time time, Duration every);
+
+  const SchedulerOptions options_;
+  const system::Clock& clock_;
+  Observer& observer_;
+  std::uint64_t seed_;
+  std::vector<std::unique_ptr<Device>> devices_;
+  Device* current_device_ = nullptr;  // of the turn that is out
+  Cycle* current_cycle_ = nullptr;
+  BootTime probe_not_before_{};
+};
+
+}  // namespace railhead::modbus

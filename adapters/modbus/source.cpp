@@ -1,0 +1,202 @@
+#include "adapters/modbus/source.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "adapters/modbus/plan.h"
+#include "gateway/status/link.h"
+#include "gateway/status/reporter.h"
+#include "gateway/system/backoff.h"
+#include "gateway/system/event_loop.h"
+#include "gateway/system/resolver.h"
+#include "gateway/system/stream.h"
+
+namespace railhead::modbus {
+namespace {
+
+constexpr Duration kIdleMost = std::chrono::seconds{1};           // between two signs of progress
+constexpr Duration kOfferAgain = std::chrono::milliseconds{200};  // while the intake is full
+constexpr std::size_t kBatchMost = 1000;                          // readings in one offer
+
+// What runs: made by run(), on its stack.
+class Engine final : public Observer {
+ public:
+  Engine(const SourceOptions& options, const ports::Context& context)
+      : context_(context), loop_(context.clock), resolver_(loop_) {
+    SchedulerOptions scheduling = options.scheduler;
+    scheduling.source = context.name;
+    std::vector<std::vector<std::vector<Group>>> groups;  // [link][device]
+    std::vector<Group*> all;
+    for (const LinkPlan& plan : options.links) {
+      auto& of_link = groups.emplace_back();
+      for (const DeviceOptions& device : plan.devices) of_link.push_back(plan_device(device.points, device.limits));
+    }
+    for (auto& of_link : groups) {
+      for (auto& of_device : of_link) {
+        for (Group& group : of_device) all.push_back(&group);
+      }
+    }
+    stagger(all);
+    for (std::size_t i = 0; i < options.links.size(); ++i) {
+      const LinkPlan& plan = options.links[i];
+      schedulers_.push_back(
+          std::make_unique<Scheduler>(scheduling, context.clock, static_cast<Observer&>(*this), system::random_seed()));
+      for (std::size_t j = 0; j < plan.devices.size(); ++j) {
+        schedulers_.back()->add(plan.devices[j], std::move(groups[i][j]));
+        ++devices_;
+      }
+      links_.push_back(std::make_unique<Link>(plan.link, system::connect_tcp, loop_, resolver_, *schedulers_.back(),
+                                              static_cast<Observer&>(*this), system::random_seed()));
+    }
+  }
+
+  void run(ports::Intake& intake, const std::stop_token& stop) {
+    const std::stop_callback waker(stop, [this] { loop_.wake(); });
+    tell_status();
+    for (const auto& link : links_) link->start();
+    while (!stop.stop_requested()) {
+      Duration wait = kIdleMost;
+      if (blocked_) wait = kOfferAgain;
+      if (const std::optional<BootTime> due = intake.next_due()) wait = std::min(wait, *due - loop_.now());
+      loop_.run_once(wait);
+      context_.link.progress(loop_.now());
+      hand_over(intake);
+    }
+  }
+
+  void on_reading(Reading reading, Duration every) override {
+    pending_.push_back(std::move(reading));
+    ticks_.push_back(every);
+  }
+  void on_device_down(const std::string& device, const std::string& why) override {
+    ++down_;
+    context_.reporter.report(status::Event::device_down,
+                             {{"source", context_.name}, {"device", device}, {"error", why}});
+    tell_status();
+  }
+  void on_device_up(const std::string& device) override {
+    --down_;
+    context_.reporter.report(status::Event::device_up, {{"source", context_.name}, {"device", device}});
+    tell_status();
+  }
+  void on_refused(const std::string& device, const ReadRequest& request, const std::string& why) override {
+    context_.reporter.report(status::Event::request_refused, {{"source", context_.name},
+                                                              {"device", device},
+                                                              {"table", std::string(name_of(request.table))},
+                                                              {"address", std::to_string(request.address)},
+                                                              {"count", std::to_string(request.count)},
+                                                              {"error", why}});
+  }
+  void on_missed(const std::string& device, std::uint64_t ticks) override {
+    context_.reporter.report(status::Event::poll_missed,
+                             {{"source", context_.name}, {"device", device}, {"ticks", std::to_string(ticks)}});
+  }
+  void on_connected(const std::string& endpoint) override {
+    reached_ = true;
+    context_.reporter.report(status::Event::source_connected, {{"source", context_.name}, {"link", endpoint}});
+    tell_status();
+  }
+  void on_lost(const std::string& endpoint, const std::string& why) override {
+    lost_why_ = endpoint + ": " + why;
+    context_.reporter.report(status::Event::source_lost,
+                             {{"source", context_.name}, {"link", endpoint}, {"error", why}});
+    tell_status();
+  }
+  void on_discarded(const std::string& endpoint, const std::string& why) override {
+    context_.reporter.report(status::Event::answer_discarded,
+                             {{"source", context_.name}, {"link", endpoint}, {"error", why}});
+  }
+
+ private:
+  void tell_status() {
+    using State = status::LinkStatus::State;
+    context_.link.devices(devices_, down_);
+    if (devices_ != 0 && down_ == devices_) {
+      context_.link.set(State::down, lost_why_.empty() ? "no device answers" : lost_why_);
+    } else if (down_ != 0) {
+      context_.link.set(State::degraded,
+                        std::to_string(down_) + " of " + std::to_string(devices_) + " devices do not answer");
+    } else if (reached_) {
+      context_.link.set(State::up);
+    } else {
+      context_.link.set(State::starting, lost_why_);
+    }
+  }
+
+  void hand_over(ports::Intake& intake) {
+    if (blocked_ && loop_.now() < offer_again_) return;
+    if (pending_.empty()) {
+      // A window that closes by time.
+      const std::optional<BootTime> due = intake.next_due();
+      if (due && *due <= loop_.now()) blocked_ = !intake.offer({});
+      if (blocked_) offer_again_ = loop_.now() + kOfferAgain;
+      return;
+    }
+    std::size_t taken = 0;
+    blocked_ = false;
+    while (taken < pending_.size()) {
+      const std::size_t count = std::min(kBatchMost, pending_.size() - taken);
+      if (!intake.offer(std::span<const Reading>(pending_).subspan(taken, count))) {
+        blocked_ = true;
+        offer_again_ = loop_.now() + kOfferAgain;
+        break;
+      }
+      taken += count;
+    }
+    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(taken));
+    ticks_.erase(ticks_.begin(), ticks_.begin() + static_cast<std::ptrdiff_t>(taken));
+    if (blocked_) keep_newest();
+  }
+
+  // Of each device and tick only the last reading stays, in the order of arrival.
+  void keep_newest() {
+    std::set<std::pair<std::string, Duration>> seen;
+    std::size_t to = pending_.size();
+    std::uint64_t left_out = 0;
+    for (std::size_t from = pending_.size(); from-- > 0;) {
+      if (!seen.emplace(pending_[from].device, ticks_[from]).second) {
+        ++left_out;
+        continue;
+      }
+      if (--to != from) {
+        pending_[to] = std::move(pending_[from]);
+        ticks_[to] = ticks_[from];
+      }
+    }
+    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(to));
+    ticks_.erase(ticks_.begin(), ticks_.begin() + static_cast<std::ptrdiff_t>(to));
+    for (; left_out > 0; --left_out) {
+      context_.reporter.report(status::Event::reading_superseded, {{"source", context_.name}});
+    }
+  }
+
+  const ports::Context& context_;
+  system::EventLoop loop_;
+  system::Resolver resolver_;
+  std::vector<std::unique_ptr<Scheduler>> schedulers_;
+  std::vector<std::unique_ptr<Link>> links_;
+  std::vector<Reading> pending_;
+  std::vector<Duration> ticks_;  // beside pending_
+  bool blocked_ = false;         // the intake took nothing
+  BootTime offer_again_{};
+  std::uint32_t devices_ = 0;
+  std::uint32_t down_ = 0;
+  bool reached_ = false;
+  std::string lost_why_;
+};
+
+}  // namespace
+
+ModbusSource::ModbusSource(SourceOptions options, ports::Context context)
+    : options_(std::move(options)), context_(std::move(context)) {}
+
+void ModbusSource::run(ports::Intake& intake, std::stop_token stop) {
+  Engine engine(options_, context_);
+  engine.run(intake, stop);
+}
+
+}  // namespace railhead::modbus
