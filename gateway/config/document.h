@@ -41,14 +41,17 @@ class Node {
   [[nodiscard]] bool is_list() const;
   [[nodiscard]] bool is_map() const;
   [[nodiscard]] Writing writing() const;
-  [[nodiscard]] bool quoted() const;            // 'x' or "x"
-  [[nodiscard]] std::string_view tag() const;   // "!value.on" as written; "" for nearly all
+  [[nodiscard]] bool quoted() const;  // 'x' or "x"
+  // A mistake was reported here already: it is none of the other kinds, and nothing more is to be said.
+  [[nodiscard]] bool is_broken() const;
+  // A collection that a syntax error cut short: what seems missing may have stood behind it.
+  [[nodiscard]] bool is_unfinished() const;
   [[nodiscard]] std::string_view text() const;  // of a scalar; "" otherwise
   [[nodiscard]] Mark mark() const;              // of a flow collection its bracket, of a block one its first item
   [[nodiscard]] std::size_t length() const;     // in bytes on its first line, for a caret run; at least 1
   // The place of text()[offset] in the file, through quotes, escapes and folded lines.
   [[nodiscard]] Mark mark_at(std::size_t offset) const;
-  // The line as written from the mark on, without a trailing comment's blanks; what a hint quotes.
+  // The line as written from the mark on, without blanks at its end.
   [[nodiscard]] std::string_view rest_of_line() const;
   // Of a map, in the order of the file; a duplicate key is left out (and was reported).
   [[nodiscard]] std::span<const Member> members() const;
