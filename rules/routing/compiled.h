@@ -1,0 +1,133 @@
+// The compiled rules: what build() makes of the YAML and route() walks. Plain structs, immutable once built.
+// Slots are those of expression::Scope: the built-in variables first, then the rule's lets in their order.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gateway/message/record.h"
+#include "gateway/message/value.h"
+#include "rules/expression/expression.h"
+#include "rules/routing/destination.h"
+#include "rules/routing/rule_index.h"
+
+namespace railhead::status {
+class Reporter;
+}
+
+namespace railhead::routing {
+
+using ExpressionPtr = std::shared_ptr<const expression::Program>;
+
+enum Slot : std::size_t {
+  kValueSlot,
+  kQualitySlot,
+  kBadSlot,
+  kTimeSlot,
+  kSourceSlot,
+  kDeviceSlot,
+  kAttributesSlot,
+  kGatewaySlot,
+  kLabelsSlot,
+  kTablesSlot,
+  kPreviousSlot,
+  kFirstLetSlot,
+};
+
+// amqp_priority travels as this header of the record; the AMQP sink takes it out and sets the message's priority.
+inline constexpr std::string_view kAmqpPriorityHeader = "rh-amqp-priority";
+
+enum class OnError : std::uint8_t { set_aside, drop, pass };
+
+struct Template {
+  struct Part {
+    std::string text;          // used when there is no expression
+    ExpressionPtr expression;  // its value as text
+  };
+  std::vector<Part> parts;
+};
+
+// A tree of maps and lists whose leaves are expressions.
+struct Body {
+  enum class Shape : std::uint8_t { expression, list, map };
+  Shape shape = Shape::expression;
+  ExpressionPtr expression;
+  std::string path;               // "body.celsius", for messages
+  std::vector<std::string> keys;  // of a map: written as JSON with the colon, beside `members`
+  std::vector<Body> members;
+};
+
+// A `when`.
+struct Condition {
+  ExpressionPtr expression;                // none: always true
+  std::vector<std::string> needed_points;  // declared points it reads, also through lets: absent means false (S26)
+  bool reads_previous = false;             // false as long as there is none
+};
+
+struct NamedTemplate {
+  std::string name;
+  Template text;
+};
+
+struct Send {
+  enum class Key : std::uint8_t { standard, none, written };
+  std::string sink;
+  Upstream upstream = Upstream::other;
+  Condition when;
+  std::optional<Template> topic;
+  std::optional<Template> routing_key;
+  Key key_kind = Key::standard;
+  Template key;
+  std::vector<NamedTemplate> headers;
+  std::optional<Body> body;  // none: the canonical document
+  Priority priority = Priority::normal;
+  Duration ttl{};
+  std::string type;
+  std::string content_type;
+};
+
+struct Let {
+  std::string name;
+  ExpressionPtr expression;
+};
+
+// One entry of on_change: a number that must move by `absolute`, or by `fraction` of the last sent value.
+struct Deadband {
+  Condition value;  // any expression; what it needs decides whether this reading says anything of it
+  double absolute = 0;
+  double fraction = 0;
+};
+
+struct Rule {
+  std::string name;
+  std::vector<Selection> from;
+  Condition when;
+  std::vector<Let> lets;
+  std::vector<Send> sends;
+  OnError on_error = OnError::set_aside;
+  bool is_final = false;
+  bool uses_previous = false;
+  std::vector<Deadband> on_change;  // empty: every reading
+  Duration at_least_every{};        // of on_change; 0: never by time alone
+  Duration throttle{};              // at most one in this time, per device; 0: all
+
+  [[nodiscard]] bool keeps_state() const { return uses_previous || !on_change.empty() || throttle.count() > 0; }
+};
+
+struct Compiled {
+  std::string gateway;
+  Value gateway_value;
+  Value labels;
+  Value tables;
+  std::vector<Rule> rules;
+  RuleIndex index;
+  std::size_t lets_max = 0;  // of any rule
+  status::Reporter* reporter = nullptr;
+};
+
+}  // namespace railhead::routing

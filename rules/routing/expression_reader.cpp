@@ -1,0 +1,159 @@
+#include "rules/routing/expression_reader.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "gateway/base/text.h"
+#include "gateway/config/scalars.h"
+#include "rules/routing/template.h"
+
+namespace railhead::routing {
+namespace {
+
+using expression::Type;
+
+// "alarm", "hot boiler", "north-7": what people write when they mean a text.
+bool is_bare_words(std::string_view text) {
+  if (text.empty()) return false;
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c & 0x80) != 0; };
+  return is_letter(text.front()) && std::all_of(text.begin(), text.end(), [&](char c) {
+           return is_letter(c) || (c >= '0' && c <= '9') || c == ' ' || c == '-' || c == '_';
+         });
+}
+
+// The rest of the line behind a plain scalar is a comment that may have been meant as text: `value == 'a #1'`.
+bool is_cut_by_comment(const config::Node& node) {
+  if (node.writing() != config::Writing::plain) return false;
+  const std::string_view line = node.rest_of_line();
+  return line.starts_with(node.text()) && base::trim(line.substr(node.text().size())).starts_with('#');
+}
+
+std::string write_it_in_quotes(std::string_view text) {
+  return "write it in quotes: " + quoted_for_yaml(base::trim(text));
+}
+
+}  // namespace
+
+std::string quoted_for_yaml(std::string_view text) {
+  if (text.find_first_of("\"\\") == std::string_view::npos) return "\"" + std::string(text) + "\"";
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'') out.push_back('\'');
+    out.push_back(c);
+  }
+  return out + "'";
+}
+
+bool ExpressionReader::collides(const config::Node& node, std::string_view what) {
+  const std::string field = "`" + std::string(what) + "`";
+  if (node.is_broken()) return true;  // said already
+  if (node.is_scalar() && !node.is_null()) return false;
+  if (node.is_null() && node.text().empty()) {
+    diagnostics_.error(node, field + " is empty, an expression is due");
+    return true;
+  }
+  if (node.is_list() || node.is_map()) {
+    const bool flow = node.writing() == config::Writing::flow;
+    diagnostics_.error(node,
+                       field + ": YAML takes this for " + std::string(node.kind_name()) + ", an expression is due",
+                       flow ? write_it_in_quotes(node.rest_of_line()) : std::string{});
+    return true;
+  }
+  return false;
+}
+
+ExpressionPtr ExpressionReader::expression(const config::Node& node, std::string_view what,
+                                           const expression::Scope& scope) {
+  if (config::is_indirect(node)) {
+    const std::optional<std::string> text = config::read_text(node, "an expression", diagnostics_);
+    return text ? compile(node, 0, *text, what, scope) : nullptr;
+  }
+  if (collides(node, what)) return nullptr;
+  return compile(node, 0, node.text(), what, scope);
+}
+
+ExpressionPtr ExpressionReader::condition(const config::Node& node, std::string_view what,
+                                          const expression::Scope& scope) {
+  ExpressionPtr program = expression(node, what, scope);
+  if (!program) return nullptr;
+  const Type type = program->result_type();
+  if (type != Type::any && type != Type::boolean) {
+    diagnostics_.error(
+        node, "`" + std::string(what) + "` must be true or false, this is " + std::string(expression::name_of(type)));
+    return nullptr;
+  }
+  return program;
+}
+
+ExpressionPtr ExpressionReader::compile(const config::Node& node, std::size_t offset, std::string_view text,
+                                        std::string_view what, const expression::Scope& scope) {
+  std::vector<expression::Problem> problems;
+  ExpressionPtr program = expression::compile(text, scope, problems);
+  const bool whole = offset == 0 && text == node.text();
+  bool first_error = true;
+  for (expression::Problem& problem : problems) {
+    const bool indirect = !node.is_scalar();
+    const config::Mark mark = indirect ? node.mark() : node.mark_at(offset + problem.offset);
+    const std::size_t length = indirect ? node.length() : std::max<std::size_t>(problem.length, 1);
+    if (problem.warning) {
+      diagnostics_.warning(mark, length, std::move(problem.message), std::move(problem.hint));
+      continue;
+    }
+    if (first_error && whole) {
+      if (text.find("${") != std::string_view::npos) {
+        problem.hint = "`" + std::string(what) + "` is an expression: it stands without ${ }";
+      } else if (is_cut_by_comment(node)) {
+        problem.hint = "' #' begins a comment in YAML; " + write_it_in_quotes(node.rest_of_line());
+      } else if (is_bare_words(text) && problem.hint.empty()) {
+        problem.hint = "an expression is due; a text has quotes of its own: \"'" + std::string(text) + "'\"";
+      }
+    }
+    first_error = false;
+    diagnostics_.error(mark, length, std::move(problem.message), std::move(problem.hint));
+  }
+  return program;
+}
+
+ExpressionPtr ExpressionReader::null_literal(const expression::Scope& scope) {
+  std::vector<expression::Problem> problems;
+  return expression::compile("null", scope, problems);
+}
+
+std::optional<Template> ExpressionReader::text_template(const config::Node& node, std::string_view what,
+                                                        const expression::Scope& scope) {
+  if (node.is_broken()) return {};
+  const std::optional<std::string> text = config::read_text(node, "a text with ${expressions}", diagnostics_);
+  if (!text) return {};
+  TemplateFault fault;
+  const std::vector<TemplatePart> parts = split_template(*text, fault);
+  if (!fault.sentence.empty()) {
+    diagnostics_.error(node.is_scalar() ? node.mark_at(fault.offset) : node.mark(), fault.length,
+                       std::string(fault.sentence), "a literal ${ is written $${");
+    return {};
+  }
+  Template out;
+  bool complete = true;
+  for (const TemplatePart& part : parts) {
+    Template::Part compiled;
+    if (part.kind == TemplatePart::Kind::text) {
+      compiled.text = part.text;
+    } else {
+      compiled.expression = compile(node, part.offset, part.text, what, scope);
+      if (!compiled.expression) {
+        complete = false;
+        continue;
+      }
+      const Type type = compiled.expression->result_type();
+      if (type == Type::null || type == Type::list || type == Type::map || type == Type::type) {
+        diagnostics_.error(node.is_scalar() ? node.mark_at(part.offset) : node.mark(), part.text.size(),
+                           "a " + std::string(expression::name_of(type)) + " has no text");
+        complete = false;
+      }
+    }
+    out.parts.push_back(std::move(compiled));
+  }
+  if (!complete) return {};
+  return out;
+}
+
+}  // namespace railhead::routing

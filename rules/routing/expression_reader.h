@@ -1,0 +1,45 @@
+// ExpressionReader: a YAML node where an expression or a template is due -> a compiled one. Everything wrong becomes a
+// diagnostic at its line and column inside the expression inside the YAML, with the quoted form as hint where YAML and
+// the expression language collide (S29). Threads: one owner.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gateway/config/diagnostics.h"
+#include "gateway/config/document.h"
+#include "rules/expression/expression.h"
+#include "rules/routing/compiled.h"
+
+namespace railhead::routing {
+
+class ExpressionReader {
+ public:
+  explicit ExpressionReader(config::Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
+
+  // `what` names the field in messages: "when", "let asset", "body.celsius". nullptr after reporting errors.
+  ExpressionPtr expression(const config::Node& node, std::string_view what, const expression::Scope& scope);
+  // As expression(), and its type is checked to be bool as far as it is known.
+  ExpressionPtr condition(const config::Node& node, std::string_view what, const expression::Scope& scope);
+  std::optional<Template> text_template(const config::Node& node, std::string_view what,
+                                        const expression::Scope& scope);
+
+  // The expression `null`, for a YAML null.
+  [[nodiscard]] ExpressionPtr null_literal(const expression::Scope& scope);
+
+  [[nodiscard]] config::Diagnostics& diagnostics() { return diagnostics_; }
+
+ private:
+  ExpressionPtr compile(const config::Node& node, std::size_t offset, std::string_view text, std::string_view what,
+                        const expression::Scope& scope);
+  // True after reporting that something other than an expression's text stands here.
+  bool collides(const config::Node& node, std::string_view what);
+
+  config::Diagnostics& diagnostics_;
+};
+
+// The text in YAML quotes: "..." or, if it holds such quotes or backslashes, '...'.
+[[nodiscard]] std::string quoted_for_yaml(std::string_view text);
+
+}  // namespace railhead::routing

@@ -1,0 +1,97 @@
+#include "rules/routing/routing.h"
+
+#include <unordered_map>
+
+#include "gateway/config/reference.h"
+#include "rules/routing/compiled.h"
+#include "rules/routing/rule_compiler.h"
+#include "rules/routing/rule_options.h"
+#include "rules/routing/rule_state.h"
+#include "rules/routing/table_files.h"
+
+namespace railhead::routing {
+namespace {
+
+class Program final : public ports::Router {
+ public:
+  explicit Program(std::shared_ptr<const Compiled> compiled) : compiled_(std::move(compiled)) {}
+  std::unique_ptr<ports::RuleState> open() const override { return std::make_unique<RuleStateOf>(compiled_); }
+
+ private:
+  std::shared_ptr<const Compiled> compiled_;
+};
+
+// True if the name is new.
+bool is_first_of_its_name(const RuleOptions& options, std::unordered_map<std::string, config::Mark>& seen,
+                          config::Diagnostics& diagnostics) {
+  if (options.name.value.empty()) return true;  // reported as missing
+  const auto [first, fresh] = seen.emplace(options.name.value, options.name.mark);
+  if (!fresh) {
+    diagnostics.error(options.name.mark, options.name.length, "rule '" + options.name.value + "' again",
+                      "the first is at " + diagnostics.where(first->second));
+  }
+  return fresh;
+}
+
+Value labels_of(const std::map<std::string, std::string>& labels) {
+  Value::Entries entries;
+  for (const auto& [name, text] : labels) entries.emplace_back(Value::text(name), Value::text(text));
+  return Value::map(std::move(entries));
+}
+
+Value tables_of(const std::map<std::string, Table>& tables) {
+  Value::Entries entries;
+  for (const auto& [name, table] : tables) entries.emplace_back(Value::text(name), table.rows);
+  return Value::map(std::move(entries));
+}
+
+}  // namespace
+
+std::shared_ptr<const ports::Router> build(const RoutingInput& input, config::Diagnostics& diagnostics) {
+  const std::size_t errors = diagnostics.error_count();
+  auto compiled = std::make_shared<Compiled>();
+  compiled->gateway = input.gateway;
+  compiled->gateway_value = Value::text(input.gateway);
+  compiled->labels = labels_of(input.labels);
+  compiled->reporter = input.reporter;
+  const std::map<std::string, Table> tables = read_tables(input.tables, diagnostics);
+  compiled->tables = tables_of(tables);
+  RuleCompiler compiler(input, tables, diagnostics);
+  if (input.rules.present() && !input.rules.is_null() && !input.rules.is_list()) {
+    diagnostics.error(input.rules, "`rules` must be a list, not " + std::string(input.rules.kind_name()),
+                      "each rule begins with `- name:`");
+  }
+  if (input.rules.items().size() > kRulesMax) {
+    diagnostics.error(input.rules, "more than " + std::to_string(kRulesMax) + " rules");
+    return nullptr;
+  }
+  std::unordered_map<std::string, config::Mark> seen;
+  for (const config::Node& node : input.rules.items()) {
+    const std::size_t errors_before = diagnostics.error_count();
+    const RuleOptions options = rule_fields().read(node, diagnostics);
+    const bool unique = is_first_of_its_name(options, seen, diagnostics);
+    std::optional<Rule> rule = compiler.compile(options);
+    if (!rule || !unique || diagnostics.error_count() != errors_before) continue;
+    const auto number = static_cast<RuleNumber>(compiled->rules.size());
+    for (const Selection& selection : rule->from) compiled->index.add(number, selection);
+    compiled->lets_max = std::max(compiled->lets_max, rule->lets.size());
+    compiled->rules.push_back(std::move(*rule));
+  }
+  if (diagnostics.error_count() != errors) return nullptr;
+  return std::make_shared<const Program>(std::move(compiled));
+}
+
+void describe(config::Reference& reference) {
+  reference.place("rules[]");
+  rule_fields().describe(reference);
+  reference.place("rules[].from[]");
+  from_fields().describe(reference);
+  reference.place("rules[].send[]");
+  send_fields().describe(reference);
+  reference.place("tables.<name>");
+  table_fields().describe(reference);
+  reference.place("tests[]");
+  rule_test_fields().describe(reference);
+}
+
+}  // namespace railhead::routing

@@ -1,0 +1,60 @@
+// The rules: YAML -> an immutable Router (gateway/ports/router.h) that turns readings into records.
+// Language: rules/README.md; rules by example: rules/routing/README.md. What the words mean exactly: docs, S14, S16,
+// S22-S30. Errors:  all of a human's mistakes at once as diagnostics with the place inside the expression inside the
+// YAML. Parsing reads the tables' files and touches nothing else. Threads: the Router is immutable and shared; each
+// open() gives one thread's state.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/config/diagnostics.h"
+#include "gateway/config/document.h"
+#include "gateway/ports/adapter.h"
+#include "gateway/ports/router.h"
+
+namespace railhead::status {
+class Reporter;
+}
+namespace railhead::config {
+class Reference;
+}
+
+namespace railhead::routing {
+
+// The gateway's own source (S25): its events and health as readings.
+inline constexpr std::string_view kOwnSource = "railhead";
+
+struct KnownSource {
+  std::string name;
+  std::vector<ports::KnownDevice> devices = {};
+  bool devices_complete = false;  // any other device is a mistake
+};
+
+struct KnownSink {
+  std::string name;
+  std::string kind;  // "kafka", "mqtt", "amqp", "file": decides which topics are legal
+  bool needs_topic = false;
+  bool takes_routing_key = false;
+};
+
+struct RoutingInput {
+  std::string gateway;
+  std::map<std::string, std::string> labels = {};
+  config::Node rules = {};   // the list under `rules:`, or absent
+  config::Node tables = {};  // the map under `tables:`, or absent
+  std::vector<KnownSource> sources = {};
+  std::vector<KnownSink> sinks = {};
+  // Told of what on_error drops or passes; what it sets aside is in Routed. May be null; outlives the Router.
+  status::Reporter* reporter = nullptr;
+};
+
+// nullptr after reporting errors; warnings may stand beside a Router. Nothing of the input is kept but `reporter`.
+[[nodiscard]] std::shared_ptr<const ports::Router> build(const RoutingInput& input, config::Diagnostics& diagnostics);
+
+// The pages of `rules`, `tables` and `tests` for `railhead reference` and the JSON Schema; sets the places itself.
+void describe(config::Reference& reference);
+
+}  // namespace railhead::routing

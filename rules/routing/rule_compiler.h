@@ -1,0 +1,69 @@
+// RuleCompiler: the options of one rule -> a compiled Rule, with what is known of sources, sinks, labels and tables.
+// Everything wrong is reported; compile() gives a rule only if nothing was. Threads: one owner.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/config/diagnostics.h"
+#include "rules/expression/expression.h"
+#include "rules/routing/compiled.h"
+#include "rules/routing/expression_reader.h"
+#include "rules/routing/routing.h"
+#include "rules/routing/rule_options.h"
+#include "rules/routing/table.h"
+
+namespace railhead::routing {
+
+class RuleCompiler {
+ public:
+  RuleCompiler(const RoutingInput& input, const std::map<std::string, Table>& tables, config::Diagnostics& diagnostics);
+
+  std::optional<Rule> compile(const RuleOptions& options);
+
+ private:
+  // What a program needs of the reading, also through the lets it uses.
+  struct Needs {
+    std::set<std::string> points;
+    bool previous = false;
+  };
+
+  struct Name {
+    std::string text;
+    config::Node node;  // where it is written
+  };
+
+  std::vector<Name> names(const config::Node& node, std::string_view what);
+  Selection selection(const FromOptions& from);
+  void check_devices(const std::vector<Name>& devices, const Selection& selection);
+  // What is known of `value` for the devices that the rule takes.
+  void declare_points(const std::vector<Selection>& from, expression::Scope& scope);
+  void read_lets(const config::Node& node, expression::Scope& scope, Rule& rule);
+  void read_on_change(const config::Node& node, const expression::Scope& scope, Rule& rule);
+  std::optional<Send> read_send(const SendOptions& options, const std::string& type, const expression::Scope& scope);
+  std::optional<Template> read_topic(const SendOptions& options, const KnownSink& sink, const expression::Scope& scope);
+  void read_key(const SendOptions& options, const expression::Scope& scope, Send& send);
+  std::optional<Body> read_body(const config::Node& node, const std::string& path, const expression::Scope& scope);
+  Condition read_condition(const config::Node& node, const expression::Scope& scope);
+  Needs needs_of(const expression::Program& program) const;
+  void note_use(const expression::Program& program);
+
+  const RoutingInput& input_;
+  config::Diagnostics& diagnostics_;
+  ExpressionReader reader_;
+  expression::Scope base_;
+  std::vector<std::string> source_names_;
+  std::vector<std::string> default_sources_;  // of a rule that names none: all but the gateway itself
+  std::vector<std::string> sink_names_;
+  std::vector<std::string> builtin_names_;
+  // Of the rule at hand.
+  std::set<std::string> declared_points_;
+  std::vector<Needs> let_needs_;
+  bool uses_previous_ = false;
+};
+
+}  // namespace railhead::routing

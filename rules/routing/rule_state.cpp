@@ -1,0 +1,353 @@
+#include "rules/routing/rule_state.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gateway/base/assert.h"
+#include "gateway/message/json.h"
+#include "gateway/status/reporter.h"
+
+namespace railhead::routing {
+namespace {
+
+// Deadbands are decimals (0.1): a step that is as long as the band but for rounding counts as a change.
+constexpr double kRounding = 1e-9;
+
+std::string no_text(const Value& value) { return "a " + std::string(cel_type_name(value.kind())) + " has no text"; }
+
+bool moved(const Value& value, const Value& last, const Deadband& band) {
+  if (!value.is_number() || !last.is_number()) return !(value == last);
+  const double now = value.to_real();
+  const double before = last.to_real();
+  if (std::isnan(now) || std::isnan(before)) return std::isnan(now) != std::isnan(before);
+  const double needed = std::max(band.absolute, band.fraction * std::fabs(before));
+  const double by = std::fabs(now - before);
+  return by > 0 && by >= needed * (1 - kRounding);
+}
+
+}  // namespace
+
+RuleStateOf::RuleStateOf(std::shared_ptr<const Compiled> compiled)
+    : compiled_(std::move(compiled)),
+      lets_(compiled_->lets_max),
+      lets_done_(compiled_->lets_max),
+      qualities_{Value::text(name_of(Quality::good)), Value::text(name_of(Quality::uncertain)),
+                 Value::text(name_of(Quality::bad))},
+      memories_(compiled_->rules.size()) {}
+
+void RuleStateOf::route(const Reading& reading, BootTime now, ports::Routed& out) {
+  out.verdict = ports::Verdict::unrouted;
+  out.records.clear();
+  out.set_aside.clear();
+  reading_ = &reading;
+  now_ = now;
+  time_ = Value::timestamp(reading.time);
+  device_known_ = false;
+  bool dropped = false;
+  bool filtered = false;
+  compiled_->index.candidates(reading, candidates_);
+  for (const RuleNumber number : candidates_) {
+    const Rule& rule = compiled_->rules[number];
+    if (std::none_of(rule.from.begin(), rule.from.end(), [&](const Selection& s) { return s.matches(reading); }))
+      continue;
+    const Outcome outcome = run(rule, number, out);
+    if (outcome == Outcome::dropped) dropped = true;
+    if (outcome == Outcome::filtered) filtered = true;
+    if (outcome == Outcome::sent && rule.is_final) break;
+  }
+  // S14: the first that applies.
+  if (!out.records.empty()) {
+    out.verdict = ports::Verdict::routed;
+  } else if (!out.set_aside.empty()) {
+    out.verdict = ports::Verdict::set_aside;
+  } else if (dropped) {
+    out.verdict = ports::Verdict::dropped;
+  } else if (filtered) {
+    out.verdict = ports::Verdict::filtered;
+  }
+  reading_ = nullptr;
+}
+
+RuleStateOf::Outcome RuleStateOf::run(const Rule& rule, RuleNumber number, ports::Routed& out) {
+  rule_ = &rule;
+  std::fill_n(lets_done_.begin(), rule.lets.size(), false);
+  memory_ = rule.keeps_state() ? &memory_of(number) : nullptr;
+  std::string why;
+  Outcome outcome = Outcome::filtered;
+  const Truth truth = decide(rule.when, why);
+  const bool passes = truth == Truth::failed && rule.on_error == OnError::pass;
+  if (passes) report(rule, "when: " + why, "passed");
+  if (truth == Truth::failed && !passes) {
+    outcome = fail(rule, "when: " + why, out);
+  } else if (truth == Truth::yes || passes) {
+    bool is_due = true;
+    if (!due(rule, is_due, why)) {
+      outcome = fail(rule, why, out);
+    } else if (is_due) {
+      outcome = run_sends(rule, out);
+      if (outcome == Outcome::sent) note_sent(rule);
+    }
+  }
+  if (rule.uses_previous) remember_previous();
+  return outcome;
+}
+
+RuleStateOf::Outcome RuleStateOf::run_sends(const Rule& rule, ports::Routed& out) {
+  Outcome whole = Outcome::filtered;
+  for (const Send& one : rule.sends) whole = std::min(whole, send(rule, one, out));
+  return whole;
+}
+
+RuleStateOf::Outcome RuleStateOf::send(const Rule& rule, const Send& send, ports::Routed& out) {
+  const bool pass = rule.on_error == OnError::pass;
+  std::string why;
+  const auto failed = [&] { return fail(rule, "send to " + send.sink + ": " + why, out); };
+  switch (decide(send.when, why)) {
+    case Truth::no: return Outcome::filtered;
+    case Truth::yes: break;
+    case Truth::failed:
+      why.insert(0, "when: ");
+      if (!pass) return failed();
+      report(rule, "send to " + send.sink + ": " + why, "passed");
+  }
+  Record record;
+  if (!destination(send, record, why)) return failed();
+  for (const NamedTemplate& header : send.headers) {
+    Header written{header.name, {}};
+    if (render(header.text, written.value, why)) {
+      record.headers.push_back(std::move(written));
+      continue;
+    }
+    why.insert(0, "header " + header.name + ": ");
+    if (!pass) return failed();
+    report(rule, "send to " + send.sink + ": " + why, "passed");
+  }
+  if (!send.body) {
+    record.body = canonical_json(*reading_, compiled_->gateway);
+  } else if (!write_body(*send.body, record.body, why)) {
+    if (!pass) return failed();
+    report(rule, "send to " + send.sink + ": " + why, "passed");
+    record.body = canonical_json(*reading_, compiled_->gateway);
+  }
+  record.sink = send.sink;
+  record.priority = send.priority;
+  record.flags = static_cast<std::uint8_t>((reading_->maybe_repeat ? kMaybeRepeat : 0) |
+                                           (reading_->clock_trusted ? 0 : kClockUnsynced));
+  record.time = reading_->time;
+  record.ttl = send.ttl;
+  record.source = reading_->source;
+  record.device = reading_->device;
+  if (!send.type.empty()) record.type = send.type;
+  if (!send.content_type.empty()) record.content_type = send.content_type;
+  if (reading_->quality != Quality::good) record.quality = name_of(reading_->quality);
+  record.token = reading_->token;
+  out.records.push_back(std::move(record));
+  return Outcome::sent;
+}
+
+bool RuleStateOf::destination(const Send& send, Record& record, std::string& why) {
+  if (send.topic) {
+    if (!render(*send.topic, record.topic, why)) {
+      why.insert(0, "topic: ");
+      return false;
+    }
+    why = topic_fault(send.upstream, record.topic);
+    if (!why.empty()) return false;
+  }
+  if (send.routing_key) {
+    if (!render(*send.routing_key, record.routing_key, why)) {
+      why.insert(0, "routing_key: ");
+      return false;
+    }
+    why = routing_key_fault(record.routing_key);
+    if (!why.empty()) return false;
+  }
+  switch (send.key_kind) {
+    case Send::Key::none: break;
+    case Send::Key::standard:
+      record.key = reading_->device.empty() ? reading_->source : reading_->source + "/" + reading_->device;
+      break;
+    case Send::Key::written:
+      if (!render(send.key, record.key.emplace(), why)) {
+        why.insert(0, "key: ");
+        return false;
+      }
+  }
+  return true;
+}
+
+RuleStateOf::Outcome RuleStateOf::fail(const Rule& rule, std::string reason, ports::Routed& out) {
+  if (rule.on_error == OnError::drop) {
+    report(rule, reason, "dropped");
+    return Outcome::dropped;
+  }
+  // on_error: pass comes here only with what cannot be sent, such as a record without a topic.
+  out.set_aside.push_back({rule.name, std::move(reason)});
+  return Outcome::failed;
+}
+
+void RuleStateOf::report(const Rule& rule, const std::string& reason, std::string_view outcome) {
+  if (compiled_->reporter == nullptr) return;
+  compiled_->reporter->report(status::Event::rule_failed, {{"rule", rule.name},
+                                                           {"source", reading_->source},
+                                                           {"device", reading_->device},
+                                                           {"error", reason},
+                                                           {"reading", std::string(outcome)}});
+}
+
+RuleStateOf::Truth RuleStateOf::decide(const Condition& condition, std::string& why) {
+  if (!condition.expression) return Truth::yes;
+  const Value value = evaluator_.evaluate(*condition.expression, *this);
+  if (value.is(Kind::boolean)) return value.as_boolean() ? Truth::yes : Truth::no;
+  if (value.is(Kind::error)) {
+    if (lacks_a_needed_point(condition)) return Truth::no;
+    why = value.as_text();
+  } else {
+    why = "is a " + std::string(cel_type_name(value.kind())) + ", not true or false";
+  }
+  return Truth::failed;
+}
+
+bool RuleStateOf::lacks_a_needed_point(const Condition& condition) const {
+  if (condition.reads_previous && memory_ != nullptr && memory_->previous.is(Kind::null)) return true;
+  return std::any_of(condition.needed_points.begin(), condition.needed_points.end(),
+                     [&](const std::string& point) { return reading_->value.find(point) == nullptr; });
+}
+
+bool RuleStateOf::render(const Template& text, std::string& out, std::string& why) {
+  for (const Template::Part& part : text.parts) {
+    if (!part.expression) {
+      out += part.text;
+      continue;
+    }
+    const Value value = evaluator_.evaluate(*part.expression, *this);
+    if (value.is(Kind::error)) {
+      why = value.as_text();
+      return false;
+    }
+    if (!expression::append_text(value, out)) {
+      why = part.expression->text() + ": " + no_text(value);
+      return false;
+    }
+  }
+  return true;
+}
+
+bool RuleStateOf::write_body(const Body& body, std::string& out, std::string& why) {
+  if (body.shape == Body::Shape::expression) {
+    const Value value = evaluator_.evaluate(*body.expression, *this);
+    if (value.is(Kind::error)) {
+      why = body.path + ": " + std::string(value.as_text());
+      return false;
+    }
+    write_json(value, out);
+    return true;
+  }
+  const bool is_map = body.shape == Body::Shape::map;
+  out.push_back(is_map ? '{' : '[');
+  for (std::size_t i = 0; i < body.members.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    if (is_map) out += body.keys[i];
+    if (!write_body(body.members[i], out, why)) return false;
+  }
+  out.push_back(is_map ? '}' : ']');
+  return true;
+}
+
+bool RuleStateOf::due(const Rule& rule, bool& is_due, std::string& why) {
+  if (rule.throttle.count() > 0 && memory_->sent && now_ - memory_->sent_at < rule.throttle) {
+    is_due = false;
+    return true;
+  }
+  if (rule.on_change.empty()) return true;
+  memory_->last_sent.resize(rule.on_change.size());
+  deadband_values_.assign(rule.on_change.size(), Value{});
+  is_due = !memory_->sent || (rule.at_least_every.count() > 0 && now_ - memory_->sent_at >= rule.at_least_every);
+  bool says_something = false;
+  for (std::size_t i = 0; i < rule.on_change.size(); ++i) {
+    const Deadband& band = rule.on_change[i];
+    Value value = evaluator_.evaluate(*band.value.expression, *this);
+    if (value.is(Kind::error)) {
+      if (lacks_a_needed_point(band.value)) continue;
+      why = "on_change: " + band.value.expression->text() + ": " + std::string(value.as_text());
+      return false;
+    }
+    says_something = true;
+    if (memory_->last_sent[i].is(Kind::null) || moved(value, memory_->last_sent[i], band)) is_due = true;
+    deadband_values_[i] = std::move(value);
+  }
+  if (!says_something) is_due = false;
+  return true;
+}
+
+void RuleStateOf::note_sent(const Rule& rule) {
+  if (memory_ == nullptr) return;
+  memory_->sent = true;
+  memory_->sent_at = now_;
+  for (std::size_t i = 0; i < rule.on_change.size(); ++i) {
+    if (!deadband_values_[i].is(Kind::null)) memory_->last_sent[i] = deadband_values_[i];
+  }
+}
+
+void RuleStateOf::remember_previous() {
+  Value::Entries entries;
+  const auto add = [&](std::string_view name, Value value) {
+    entries.emplace_back(Value::text(name), std::move(value));
+  };
+  add("value", reading_->value);
+  add("quality", qualities_[static_cast<std::size_t>(reading_->quality)]);
+  add("bad", reading_->bad.is(Kind::null) ? empty_map_ : reading_->bad);
+  add("time", time_);
+  add("attributes", reading_->attributes.is(Kind::null) ? empty_map_ : reading_->attributes);
+  memory_->previous = Value::map(std::move(entries));
+}
+
+RuleStateOf::DeviceMemory& RuleStateOf::memory_of(RuleNumber number) {
+  auto& memory = memories_[number];
+  device_key_.assign(reading_->source);
+  device_key_.push_back('\0');
+  device_key_ += reading_->device;
+  const auto found = memory.find(device_key_);
+  if (found != memory.end()) return found->second;
+  if (memory.size() >= kDevicesRememberedMax) memory.erase(memory.begin());
+  return memory[device_key_];
+}
+
+const Value& RuleStateOf::get(std::size_t slot) {
+  if (slot >= kFirstLetSlot) {
+    const std::size_t i = slot - kFirstLetSlot;
+    RAILHEAD_ASSERT(i < rule_->lets.size());
+    if (!lets_done_[i]) {
+      Value value = evaluator_.evaluate(*rule_->lets[i].expression, *this);
+      if (value.is(Kind::error)) {
+        value = Value::error("let " + rule_->lets[i].name + ": " + std::string(value.as_text()));
+      }
+      lets_[i] = std::move(value);
+      lets_done_[i] = true;
+    }
+    return lets_[i];
+  }
+  switch (static_cast<Slot>(slot)) {
+    case kValueSlot: return reading_->value;
+    case kQualitySlot: return qualities_[static_cast<std::size_t>(reading_->quality)];
+    case kBadSlot: return reading_->bad.is(Kind::null) ? empty_map_ : reading_->bad;
+    case kTimeSlot: return time_;
+    case kSourceSlot:
+      if (!source_.is(Kind::string) || source_.as_text() != reading_->source) source_ = Value::text(reading_->source);
+      return source_;
+    case kDeviceSlot:
+      if (!device_known_) device_ = Value::text(reading_->device);
+      device_known_ = true;
+      return device_;
+    case kAttributesSlot: return reading_->attributes.is(Kind::null) ? empty_map_ : reading_->attributes;
+    case kGatewaySlot: return compiled_->gateway_value;
+    case kLabelsSlot: return compiled_->labels;
+    case kTablesSlot: return compiled_->tables;
+    case kPreviousSlot: return memory_ == nullptr || memory_->previous.is(Kind::null) ? empty_map_ : memory_->previous;
+    case kFirstLetSlot: break;
+  }
+  RAILHEAD_ASSERT(false);
+  return empty_map_;
+}
+
+}  // namespace railhead::routing

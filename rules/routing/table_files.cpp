@@ -1,0 +1,86 @@
+#include "rules/routing/table_files.h"
+
+#include <fstream>
+#include <iterator>
+
+#include "gateway/base/result.h"
+#include "gateway/message/json.h"
+#include "rules/routing/csv.h"
+#include "rules/routing/node_value.h"
+#include "rules/routing/rule_options.h"
+
+namespace railhead::routing {
+namespace {
+
+Result<std::string> read_file(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto bytes = std::filesystem::file_size(path, error);
+  if (error) return fail(Errc::io, error.message());
+  if (bytes > kCsvBytesMax) return fail(Errc::invalid, "the file is larger than 16 MiB");
+  std::ifstream in(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  if (!in) return fail(Errc::io, "cannot be read");
+  return text;
+}
+
+Table read_table(const TableFileOptions& options, const config::Node& named_at, config::Diagnostics& diagnostics) {
+  Table table;
+  const std::filesystem::path& path = options.file.value;
+  if (path.empty()) return table;  // reported as missing
+  std::vector<std::string> faults;
+  const std::string extension = path.extension().string();
+  const TableOptions wanted{options.key, options.types};
+  if (extension == ".yaml" || extension == ".yml") {
+    const std::size_t errors = diagnostics.error_count();
+    const config::Document document = config::Document::load_file(path, named_at, diagnostics);
+    if (diagnostics.error_count() == errors) table = table_from_document(value_of(document.root()), wanted, faults);
+  } else if (const Result<std::string> text = read_file(path); !text) {
+    faults.push_back(text.error().what);
+  } else if (extension == ".csv") {
+    if (options.key.empty()) {
+      faults.push_back("`key` must name the column that holds the keys");
+    } else {
+      table = table_from_csv(*text, wanted, faults);
+    }
+  } else if (extension == ".json") {
+    JsonParser parser;
+    const Result<Value> document = parser.parse(*text);
+    if (document) {
+      table = table_from_document(*document, wanted, faults);
+    } else {
+      faults.push_back(document.error().what);
+    }
+  } else {
+    faults.push_back("a table is a .csv, .yaml or .json file");
+  }
+  for (const std::string& fault : faults) {
+    diagnostics.error(options.file.mark, options.file.length, path.filename().string() + ": " + fault);
+  }
+  return table;
+}
+
+}  // namespace
+
+std::map<std::string, Table> read_tables(const config::Node& tables, config::Diagnostics& diagnostics) {
+  std::map<std::string, Table> out;
+  if (!tables.present() || tables.is_null()) return out;
+  if (!tables.is_map()) {
+    diagnostics.error(tables, "`tables` must be a map of names, not " + std::string(tables.kind_name()));
+    return out;
+  }
+  for (const config::Member& member : tables.members()) {
+    if (const std::string fault = config::name_fault(member.name()); !fault.empty()) {
+      diagnostics.error(member.key, fault);
+      continue;
+    }
+    if (out.size() >= kTablesMax) {
+      diagnostics.error(member.key, "more than " + std::to_string(kTablesMax) + " tables");
+      break;
+    }
+    const TableFileOptions options = table_fields().read(member.value, diagnostics);
+    out.emplace(member.name(), read_table(options, member.value.find("file"), diagnostics));
+  }
+  return out;
+}
+
+}  // namespace railhead::routing
