@@ -43,6 +43,9 @@ enum class Level : std::uint8_t { info, warning, error };
   X(reading_superseded,    warning, "readings were left out while the spool takes none; the newest of each device is kept", "see why the spool does not take readings") \
   X(payload_refused,       warning, "a payload could not be read and was set aside", "railhead dead show has the bytes; check payload: in the subscription") \
   X(session_lost,          warning, "the broker forgot our session",              "messages published meanwhile are gone at the broker; check its persistence") \
+  X(subscription_refused,  error,   "the broker refused a subscription",          "check the rights of the user and the topic; the other subscriptions go on") \
+  X(subscription_lowered,  warning, "the broker granted a lower QoS than asked",  "messages of this topic may be lost on the way; check the broker's limits") \
+  X(subscription_stale,    warning, "the broker still sends a topic that is no longer subscribed", "nothing is lost: it is ignored and counted; delete the session at the broker to stop it") \
   /* the rules */ \
   X(rule_failed,           warning, "a rule failed on a reading",                 "try the reading with railhead try") \
   X(table_refused,         warning, "a new version of a table was refused, the old one stays", "mend the file it names") \
@@ -55,6 +58,7 @@ enum class Level : std::uint8_t { info, warning, error };
   X(sink_blocked,          warning, "the broker takes nothing because of its memory or disk alarm", "free memory or disk at the broker; it is tried again by itself") \
   X(sink_unblocked,        info,    "the broker takes records again",             "") \
   /* the panel */ \
+  X(control_failed,        warning, "the control socket cannot be opened: railhead status, health and reload do not work", "check the folder of the socket and whether another gateway runs") \
   X(led_failed,            warning, "the status LED cannot be driven",            "check panel.led and the rights on the LED's files") \
   X(health_changed,        info,    "health changed",                             "railhead health says why")
 // clang-format on

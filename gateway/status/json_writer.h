@@ -58,27 +58,30 @@ class JsonWriter {
   void comma() {
     if (!first_) out_ += ',';
     first_ = false;
+    after_key_ = false;
   }
   void key(std::string_view name) {
     comma();
     append_json_text(name, out_);
     out_ += ':';
-    first_ = true;
+    after_key_ = true;
   }
   void open(char bracket) {
-    // After a key first_ is true and no comma is due; as an item of a list one may be.
-    comma();
+    if (!after_key_) comma();
+    after_key_ = false;
     out_ += bracket;
     first_ = true;
   }
   void close(char bracket) {
     out_ += bracket;
     first_ = false;
+    after_key_ = false;
   }
   void real(double value);
 
   std::string out_;
-  bool first_ = true;
+  bool first_ = true;       // in the innermost object or list
+  bool after_key_ = false;  // a value is due, no comma before it
 };
 
 }  // namespace railhead::status

@@ -1,6 +1,6 @@
-// report(): the one way to print a line or to raise an event counter. The real one is Log (log.h): one line per event on
-// standard error (text or JSON), repetition of the same event and fields limited, the suppressed ones counted and said.
-// Threads: any.
+// report(): the one way to print a line or to raise an event counter. The real one is Log (log.h): one line per event
+// on standard error (text or JSON), repetition of the same event and fields limited, the suppressed ones counted and
+// said. Threads: any.
 #pragma once
 
 #include <initializer_list>

@@ -19,10 +19,10 @@
 namespace railhead::status {
 
 struct SourceStatus {
-  std::string name;
-  std::string kind;  // "modbus", "mqtt"
+  std::string name{};
+  std::string kind{};  // "modbus", "mqtt"
   LinkStatus::State state = LinkStatus::State::starting;
-  std::string why;
+  std::string why{};
   std::uint32_t devices_total = 0;  // 0: not known (MQTT)
   std::uint32_t devices_down = 0;
   std::uint64_t readings = 0;              // offered since the start of the process
@@ -30,11 +30,11 @@ struct SourceStatus {
 };
 
 struct LaneStatus {
-  std::string sink;
-  std::string kind;   // "kafka", "amqp"; empty for an orphan
-  std::string spool;  // "telemetry", "alarms"
+  std::string sink{};
+  std::string kind{};   // "kafka", "amqp"; empty for an orphan
+  std::string spool{};  // "telemetry", "alarms"
   LinkStatus::State state = LinkStatus::State::starting;
-  std::string why;
+  std::string why{};
   bool orphaned = false;  // its sink is no longer configured
   std::uint64_t backlog = 0;
   std::uint64_t backlog_bytes = 0;
@@ -43,12 +43,12 @@ struct LaneStatus {
 };
 
 struct SpoolStatus {
-  std::string name;
+  std::string name{};
   std::uint64_t used_bytes = 0;
   std::uint64_t limit_bytes = 0;
   bool failing = false;   // the disk takes no writes: nothing is acknowledged
   bool blocking = false;  // full and `when_full: block`: nothing is acknowledged
-  std::string why;
+  std::string why{};
   std::uint64_t dropped = 0;            // records, since the ledger began
   std::optional<Duration> last_drop{};  // age of the latest drop
   std::uint64_t damaged = 0;            // records set aside as damaged, since the ledger began
@@ -63,7 +63,7 @@ struct DeadLetterStatus {
 
 // A thread or loop whose turning proves that the gateway lives (LinkStatus::progress).
 struct PartProgress {
-  std::string name;
+  std::string name{};
   Duration since{};    // its last progress
   bool ended = false;  // it left by an error and does not come back
   // Its own bound where one single wait may last longer than the common one (kStallLimit).
@@ -71,14 +71,14 @@ struct PartProgress {
 };
 
 struct Snapshot {
-  std::string gateway;
-  std::string version;
+  std::string gateway{};
+  std::string version{};
   Time now{};
   Duration uptime{};
   bool stopping = false;
   bool clock_trusted = true;
   bool config_refused = false;  // the last reload was refused, the configuration before it runs on
-  std::string config_why;
+  std::string config_why{};
   bool led_failed = false;
   ReadingLedger readings{};
   std::vector<SourceStatus> sources{};
