@@ -31,8 +31,7 @@ void ReadingCounts::restore(std::string_view note) {
 
 void ReadingCounts::add(const std::string& source, const ReadingLedger& more) {
   const base::MutexLock lock(mutex_);
-  ReadingLedger& ledger = sources_[source];
-  for (const auto term : kTerms) ledger.*term += more.*term;
+  sources_[source] += more;
 }
 
 std::map<std::string, ReadingLedger> ReadingCounts::all() const {

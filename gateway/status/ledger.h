@@ -20,6 +20,18 @@ struct ReadingLedger {
   std::uint64_t dropped = 0;
   std::uint64_t filtered = 0;
   std::uint64_t unrouted = 0;
+  ReadingLedger& operator+=(const ReadingLedger& more) {
+    in += more.in;
+    redelivered += more.redelivered;
+    refused += more.refused;
+    routed += more.routed;
+    absorbed += more.absorbed;
+    set_aside += more.set_aside;
+    dropped += more.dropped;
+    filtered += more.filtered;
+    unrouted += more.unrouted;
+    return *this;
+  }
   [[nodiscard]] bool adds_up() const {
     return in == redelivered + refused + routed + absorbed + set_aside + dropped + filtered + unrouted;
   }

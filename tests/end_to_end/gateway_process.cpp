@@ -1,0 +1,60 @@
+#include "tests/end_to_end/gateway_process.h"
+
+#include <doctest/doctest.h>
+
+#include "adapters/panel/control_client.h"
+#include "gateway/base/text.h"
+#include "gateway/message/json.h"
+
+namespace railhead::test {
+
+GatewayProcess::GatewayProcess(const TemporaryDirectory& directory, const std::string& configuration)
+    : directory_(directory),
+      config_path_(directory.write("railhead.yaml", configuration)),
+      socket_path_(directory.path() + "/control.sock"),
+      log_path_(directory.path() + "/gateway.log") {}
+
+void GatewayProcess::start() {
+  process_.reset();
+  Process::Options options;
+  options.output = log_path_;
+  process_ = std::make_unique<Process>(
+      std::vector<std::string>{RAILHEAD_BUILD_DIR "/railhead", "run", "-c", config_path_, "--socket", socket_path_}, options);
+  const bool answers =
+      eventually(std::chrono::seconds{20}, [&] { return status().has_value() || !process_->running(); }) && process_->running();
+  REQUIRE_MESSAGE(answers, log());
+}
+
+std::optional<Value> GatewayProcess::status() const {
+  const Result<std::string> answer = panel::ask(socket_path_, "status");
+  if (!answer) return std::nullopt;
+  JsonParser parser;
+  const Result<Value> document = parser.parse(*answer);
+  if (!document) return std::nullopt;
+  return *document;
+}
+
+Ran GatewayProcess::command(std::vector<std::string> arguments) const {
+  arguments.insert(arguments.begin(), RAILHEAD_BUILD_DIR "/railhead");
+  Process::Options options;
+  options.environment["RAILHEAD_SOCKET"] = socket_path_;
+  return run(std::move(arguments), std::chrono::seconds{60}, options);
+}
+
+std::int64_t number_at(const Value& document, const std::vector<std::string>& path) {
+  const Value* at = &document;
+  for (const std::string& step : path) {
+    if (at->is(Kind::list)) {
+      const std::optional<std::uint64_t> index = base::parse_uint(step);
+      if (!index || *index >= at->as_list().size()) return -1;
+      at = &at->as_list()[static_cast<std::size_t>(*index)];
+    } else {
+      at = at->find(step);
+      if (at == nullptr) return -1;
+    }
+  }
+  if (at->is(Kind::integer)) return at->as_integer();
+  return at->is(Kind::uinteger) ? static_cast<std::int64_t>(at->as_uinteger()) : -1;
+}
+
+}  // namespace railhead::test
