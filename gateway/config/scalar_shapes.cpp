@@ -26,6 +26,14 @@ bool begins_number(std::string_view text) {
   return !text.empty() && text.front() >= '0' && text.front() <= '9';
 }
 
+// How people write units that YAML's reader does not know by these names.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 26> kUsualUnits{
+    {{"sec", "s"},    {"secs", "s"},     {"second", "s"},    {"seconds", "s"}, {"S", "s"},    {"m", "min"},
+     {"mins", "min"}, {"minute", "min"}, {"minutes", "min"}, {"hr", "h"},      {"hour", "h"}, {"hours", "h"},
+     {"day", "d"},    {"days", "d"},     {"msec", "ms"},     {"usec", "us"},   {"kb", "kB"},  {"KB", "kB"},
+     {"K", "KiB"},    {"k", "KiB"},      {"mb", "MB"},       {"M", "MiB"},     {"gb", "GB"},  {"G", "GiB"},
+     {"tb", "TB"},    {"T", "TiB"}}};
+
 std::string_view unit_of(std::string_view text) {
   const std::size_t begin = text.find_first_not_of("0123456789.+-eE ");
   return begin == std::string_view::npos ? std::string_view() : text.substr(begin);
@@ -266,7 +274,10 @@ class QuantityShape : public ScalarShape {
       const std::string like = example_.substr(example_.find_first_not_of("0123456789"));
       context.error(written.node, "a " + noun_ + " needs a unit, like " + std::string(text) + like, std::move(units));
     } else if (begins_number(text)) {
-      const auto near = base::nearest(unit, units_);
+      auto near = base::nearest(unit, units_);
+      for (const auto& [usual, name] : kUsualUnits) {
+        if (usual == unit && std::find(units_.begin(), units_.end(), name) != units_.end()) near = name;
+      }
       context.error(written.node, "no unit '" + std::string(unit) + "' for a " + noun_,
                     near ? "did you mean '" + *near + "'? " + units : units);
     } else {

@@ -54,7 +54,7 @@ class Builder final : public YAML::EventHandler {
     Entry* entry = make(offset, Kind::null);
     entry->length = length;
     refuse_anchor(anchor, entry);
-    if (in_hole(offset)) entry->kind = Kind::broken;
+    if (in_hole(offset, offset_of(mark))) entry->kind = Kind::broken;
     place(entry);
   }
 
@@ -136,12 +136,10 @@ class Builder final : public YAML::EventHandler {
     return dash == std::string_view::npos ? offset : dash;
   }
 
-  [[nodiscard]] bool in_hole(std::size_t offset) const {
-    const Entry* key = pending_key();
-    const std::size_t line_end = std::min(source_.find('\n', offset), source_.size());
-    return std::any_of(holes_.begin(), holes_.end(), [&](const auto& hole) {
-      return hole.first >= offset && hole.first <= line_end && (key != nullptr || hole.first < line_end);
-    });
+  // Was something blanked out between an empty value's key and the next token? Then the value is no mistake of its own.
+  [[nodiscard]] bool in_hole(std::size_t begin, std::size_t end) const {
+    return std::any_of(holes_.begin(), holes_.end(),
+                       [&](const auto& hole) { return hole.first >= begin && hole.first < end; });
   }
 
   void set_writing(Entry& entry) const {
@@ -204,11 +202,55 @@ class Builder final : public YAML::EventHandler {
     Entry* entry = open_.back().entry;
     open_.pop_back();
     if (entry->writing == Writing::flow) {
+      refuse_cut_calls(*entry);
       last_ = entry;
     } else if (!entry->members.empty()) {
       entry->length = entry->members.front().key.length();
     }
     index_members(*entry, diagnostics_);
+  }
+
+  // { a: f(x, y), b: 1 }: YAML ends the value at the ',' and makes 'y)' a field of its own. So does [f(x, y)].
+  void refuse_cut_calls(Entry& collection) {
+    std::vector<Node> pieces;
+    for (const Member& member : collection.members)
+      pieces.push_back(member.value.is_null() ? member.key : member.value);
+    if (collection.kind == Kind::list) pieces = collection.items;
+    std::vector<bool> drop(pieces.size());
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      int depth = brackets_open(pieces[i]);
+      if (depth <= 0) continue;
+      std::size_t end = i + 1;
+      while (end < pieces.size() && depth > 0 &&
+             (collection.kind == Kind::list || collection.members[end].value.is_null())) {
+        depth += brackets_open(pieces[end++]);
+      }
+      if (depth != 0) continue;
+      auto* value = const_cast<Entry*>(Tree::entry(pieces[i]));
+      const Entry* tail = Tree::entry(pieces[end - 1]);
+      const std::string_view whole = source_.substr(value->offset, tail->offset + tail->length - value->offset);
+      report(value->offset, whole.size(), "a ',' inside { } and [ ] ends the value",
+             "put the whole value in quotes: " + in_quotes(whole));
+      value->kind = Kind::broken;
+      for (std::size_t j = i + 1; j < end; ++j) drop[j] = true;
+      i = end - 1;
+    }
+    for (std::size_t i = pieces.size(); i-- > 0;) {
+      if (!drop[i]) continue;
+      if (collection.kind == Kind::list) {
+        collection.items.erase(collection.items.begin() + static_cast<std::ptrdiff_t>(i));
+      } else {
+        collection.members.erase(collection.members.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+    }
+  }
+
+  // How many '(' a plain scalar leaves open; negative: closes.
+  [[nodiscard]] static int brackets_open(const Node& node) {
+    if (!node.is_scalar() || node.writing() != Writing::plain) return 0;
+    const auto opened = std::count(node.text().begin(), node.text().end(), '(');
+    const auto closed = std::count(node.text().begin(), node.text().end(), ')');
+    return static_cast<int>(opened - closed);
   }
 
   // Into the collection that is open, as item, key or value.
