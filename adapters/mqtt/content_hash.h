@@ -16,7 +16,8 @@ namespace railhead::mqtt {
   return hash ^ (hash >> 29);
 }
 
-[[nodiscard]] inline std::uint64_t content_hash(std::string_view text, std::uint64_t hash = 0x2545f4914f6cdd1du) noexcept {
+[[nodiscard]] inline std::uint64_t content_hash(std::string_view text,
+                                                std::uint64_t hash = 0x2545f4914f6cdd1du) noexcept {
   const std::size_t whole = text.size() & ~std::size_t{7};
   for (std::size_t at = 0; at < whole; at += 8) hash = mix_hash(hash, base::load_le<std::uint64_t>(text.data() + at));
   char last[8] = {};

@@ -60,7 +60,9 @@ Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, Time arri
     PropertyReader reader(publish.properties);
     for (Property property; reader.next(property);) {
       switch (property.id) {
-        case PropertyId::content_type: attributes.emplace_back(Value::text("content_type"), Value::text(property.text)); break;
+        case PropertyId::content_type:
+          attributes.emplace_back(Value::text("content_type"), Value::text(property.text));
+          break;
         case PropertyId::response_topic:
           attributes.emplace_back(Value::text("response_topic"), Value::text(property.text));
           break;
@@ -70,7 +72,9 @@ Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, Time arri
         case PropertyId::message_expiry:
           attributes.emplace_back(Value::text("expiry"), Value::duration(std::chrono::seconds{property.number}));
           break;
-        case PropertyId::user_property: user.emplace_back(Value::text(property.text), Value::text(property.value)); break;
+        case PropertyId::user_property:
+          user.emplace_back(Value::text(property.text), Value::text(property.value));
+          break;
         default: break;
       }
     }

@@ -1,6 +1,7 @@
 // MQTT packets, 3.1.1 and 5: bytes <-> structs. No I/O, no clock, no state.
 // Standards: OASIS MQTT 3.1.1 [3.1.1 n] and MQTT 5.0 [5 n]; statements are cited as [MQTT-n].
-// Shapes:    decoded texts are views into the given bytes. `properties` is a checked list (properties.h), empty at 3.1.1.
+// Shapes:    decoded texts are views into the given bytes. `properties` is a checked list (properties.h), empty
+// at 3.1.1.
 //            A remaining length is at most 268,435,455 and never written longer than needed.
 // Errors:    Errc::protocol for anything the standards call malformed: reserved bits, lengths, text that is not UTF-8,
 //            wildcards in a topic name, QoS 3, identifier 0, reason codes out of place. Short input is not an error.

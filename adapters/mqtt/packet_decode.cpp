@@ -95,8 +95,8 @@ bool reason_allowed(PacketType type, std::uint8_t code) {
   switch (type) {
     case PacketType::puback:
     case PacketType::pubrec:
-      return code == 0 || code == 0x10 || code == 0x80 || code == 0x83 || code == 0x87 || code == 0x90 || code == 0x91 ||
-             code == 0x97 || code == 0x99;
+      return code == 0 || code == 0x10 || code == 0x80 || code == 0x83 || code == 0x87 || code == 0x90 ||
+             code == 0x91 || code == 0x97 || code == 0x99;
     case PacketType::pubrel:
     case PacketType::pubcomp: return code == 0 || code == 0x92;
     default: return true;
@@ -197,7 +197,8 @@ Result<Packet> decode_unsubscribe(Version version, std::string_view body) {
 // DISCONNECT and AUTH: nothing, a reason, or a reason and properties.
 template <class Ended>
 Result<Packet> decode_ending(Version version, PacketType type, std::string_view body) {
-  if (version == Version::v3_1_1 && (type == PacketType::auth || !body.empty())) return malformed(type, "not in MQTT 3.1.1");
+  if (version == Version::v3_1_1 && (type == PacketType::auth || !body.empty()))
+    return malformed(type, "not in MQTT 3.1.1");
   Ended packet;
   WireReader reader(body);
   if (!reader.at_end()) packet.reason = reader.u8();

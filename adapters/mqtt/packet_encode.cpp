@@ -10,7 +10,9 @@ void put_header(std::string& out, PacketType type, unsigned flags, std::size_t r
   put_variable(out, static_cast<std::uint32_t>(remaining_length));
 }
 
-std::size_t variable_bytes(std::size_t value) { return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : 4; }
+std::size_t variable_bytes(std::size_t value) {
+  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : 4;
+}
 
 std::size_t properties_bytes(Version version, std::string_view list) {
   return version == Version::v5 ? variable_bytes(list.size()) + list.size() : 0;
@@ -76,8 +78,7 @@ void encode(Version version, const Connack& packet, std::string& out) {
 }
 
 void encode(Version version, const Publish& packet, std::string& out) {
-  const unsigned flags =
-      (packet.dup ? 8u : 0u) | (static_cast<unsigned>(packet.qos) << 1) | (packet.retain ? 1u : 0u);
+  const unsigned flags = (packet.dup ? 8u : 0u) | (static_cast<unsigned>(packet.qos) << 1) | (packet.retain ? 1u : 0u);
   put_header(out, PacketType::publish, flags,
              2 + packet.topic.size() + (packet.qos > 0 ? 2 : 0) + properties_bytes(version, packet.properties) +
                  packet.payload.size());
@@ -146,6 +147,8 @@ void encode(Version version, const Disconnect& packet, std::string& out) {
   put_ending(out, PacketType::disconnect, packet.reason, packet.properties);
 }
 
-void encode(const Auth& packet, std::string& out) { put_ending(out, PacketType::auth, packet.reason, packet.properties); }
+void encode(const Auth& packet, std::string& out) {
+  put_ending(out, PacketType::auth, packet.reason, packet.properties);
+}
 
 }  // namespace railhead::mqtt

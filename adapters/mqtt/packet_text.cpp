@@ -67,7 +67,8 @@ std::string reason_text(std::uint8_t code) {
 bool is_text(std::string_view text) { return text.find('\0') == std::string_view::npos && base::is_utf8(text); }
 
 bool is_topic_name(std::string_view topic) {
-  return !topic.empty() && topic.size() <= 0xffff && topic.find_first_of("+#") == std::string_view::npos && is_text(topic);
+  return !topic.empty() && topic.size() <= 0xffff && topic.find_first_of("+#") == std::string_view::npos &&
+         is_text(topic);
 }
 
 bool is_topic_filter(std::string_view filter) {

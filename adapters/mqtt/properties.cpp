@@ -28,8 +28,8 @@ using P = PropertyPlace;
 constexpr std::uint32_t kEverywhere =
     in(P::connect, P::connack, P::publish, P::puback, P::pubrec, P::pubrel, P::pubcomp, P::subscribe, P::suback,
        P::unsubscribe, P::unsuback, P::disconnect, P::auth, P::will);
-constexpr std::uint32_t kAnswers = in(P::connack, P::puback, P::pubrec, P::pubrel, P::pubcomp, P::suback, P::unsuback,
-                                      P::disconnect, P::auth);
+constexpr std::uint32_t kAnswers =
+    in(P::connack, P::puback, P::pubrec, P::pubrel, P::pubcomp, P::suback, P::unsuback, P::disconnect, P::auth);
 
 // [5 table 2-4]; bounds from the sections of the packets.
 constexpr std::array<Rule, 43> kRules = [] {
@@ -100,7 +100,8 @@ Result<void> check_properties(PropertyPlace place, std::string_view list) {
     const Rule& rule = rule_of(id);
     const std::string name = "property " + std::to_string(id);
     if (!reader.ok() || rule.shape == Shape::unknown) return fail(Errc::protocol, name + " is not known");
-    if ((rule.places & (1u << static_cast<unsigned>(place))) == 0) return fail(Errc::protocol, name + " has no place here");
+    if ((rule.places & (1u << static_cast<unsigned>(place))) == 0)
+      return fail(Errc::protocol, name + " has no place here");
     // Several subscription identifiers only come with a PUBLISH [5 3.8.2.1.2].
     const bool repeats = rule.repeats && !(rule.shape == Shape::variable && place == PropertyPlace::subscribe);
     if (!repeats && (seen & (std::uint64_t{1} << id)) != 0) return fail(Errc::protocol, name + " comes twice");

@@ -1,6 +1,7 @@
 // MQTT 5 properties: a view over their bytes that is checked once, then walked without allocation.
 // Standard: MQTT 5.0, cited [5 2.2.2]. Shapes: a property list is the bytes after its length field.
-// Errors:   Errc::protocol: unknown or misplaced identifier, a second one where one is allowed, a value out of range, text
+// Errors:   Errc::protocol: unknown or misplaced identifier, a second one where one is allowed, a value out of range,
+// text
 //           that is not UTF-8 or holds U+0000. After check_properties() a walk cannot fail.
 // Threads:  pure.
 #pragma once

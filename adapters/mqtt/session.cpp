@@ -147,8 +147,8 @@ Result<bool> Session::take_publish(const Publish& publish) {
 // Takes the beginning of a PUBLISH that is too large and remembers to skip the rest. 0: feed more.
 Result<std::size_t> Session::take_oversized(const FixedHeader& header, std::string_view bytes) {
   if (header.type != PacketType::publish) {
-    return violated(reason::kPacketTooLarge, std::string(name_of(header.type)) + " of " +
-                                                 std::to_string(header.remaining_length) + " bytes");
+    return violated(reason::kPacketTooLarge,
+                    std::string(name_of(header.type)) + " of " + std::to_string(header.remaining_length) + " bytes");
   }
   const std::uint32_t kept = std::min({kOversizedKept, header.remaining_length, options_.packet_bytes_max});
   if (bytes.size() < header.header_bytes + kept) return std::size_t{0};
@@ -304,14 +304,17 @@ void Session::sent(std::size_t bytes, BootTime now) {
 
 Result<void> Session::tick(BootTime now, bool reading) {
   if (state_ == State::connecting && now >= opened_at_ + options_.answer_timeout) {
-    return fail(Errc::timeout, "no CONNACK within " + std::to_string(options_.answer_timeout / std::chrono::seconds{1}) + " s");
+    return fail(Errc::timeout,
+                "no CONNACK within " + std::to_string(options_.answer_timeout / std::chrono::seconds{1}) + " s");
   }
   if (state_ != State::connected) return {};
   if (!asked_.empty() && reading && now >= asked_at_ + options_.answer_timeout) {
-    return fail(Errc::timeout, "no SUBACK within " + std::to_string(options_.answer_timeout / std::chrono::seconds{1}) + " s");
+    return fail(Errc::timeout,
+                "no SUBACK within " + std::to_string(options_.answer_timeout / std::chrono::seconds{1}) + " s");
   }
   if (keep_alive_ == Duration::zero()) return {};
-  if (reading && now >= received_at_ + keep_alive_) return fail(Errc::timeout, "the broker is silent beyond the keep-alive");
+  if (reading && now >= received_at_ + keep_alive_)
+    return fail(Errc::timeout, "the broker is silent beyond the keep-alive");
   if (now >= std::max(pinged_at_, std::min(sent_at_, received_at_)) + keep_alive_ / 2) {
     encode(Pingreq{}, output_);
     pinged_at_ = now;

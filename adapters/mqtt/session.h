@@ -2,11 +2,13 @@
 // an argument. What is delivered is acknowledged only when its ticket is durable (contract 1), in the order of arrival
 // [MQTT-4.6.0-2].
 //
-// Life: open() queues CONNECT; bytes go through receive(); output() is what the transport must send, sent() says how far
+// Life: open() queues CONNECT; bytes go through receive(); output() is what the transport must send, sent() says how
+// far
 //       it came. After an error from receive() or tick(): send output() once more if it can be, drop the transport,
 //       close(). The session at the broker outlives close(); unsent acknowledgements do not, the broker sends those
 //       messages again [MQTT-4.4.0-1].
-// Inbox: receive() fills inbox() with views into the given bytes. They must stay in place until clear_inbox(); receive()
+// Inbox: receive() fills inbox() with views into the given bytes. They must stay in place until clear_inbox();
+// receive()
 //       may not be called before that. The owner calls acknowledge() for every item that wants it, in order.
 // Bounds: kUnacknowledgedMax acknowledgements wait at most; accepts() turns false before that, then feed nothing.
 // Errors: protocol (the peer is wrong; output() ends with DISCONNECT at MQTT 5), unsupported (the broker refuses this
@@ -38,10 +40,10 @@ class Session {
     std::string client_id;
     std::optional<std::string> user;
     std::optional<std::string> password;
-    std::uint16_t keep_alive_seconds = 60;        // 0: none
-    std::uint32_t session_expiry_seconds = 0;     // MQTT 5; 0xffffffff never
-    std::uint16_t receive_maximum = 4096;         // MQTT 5: messages of QoS 1 and 2 the broker may have on the way
-    std::uint32_t packet_bytes_max = 1024 * 1024; // a PUBLISH beyond it is cut and delivered as `oversized`
+    std::uint16_t keep_alive_seconds = 60;         // 0: none
+    std::uint32_t session_expiry_seconds = 0;      // MQTT 5; 0xffffffff never
+    std::uint16_t receive_maximum = 4096;          // MQTT 5: messages of QoS 1 and 2 the broker may have on the way
+    std::uint32_t packet_bytes_max = 1024 * 1024;  // a PUBLISH beyond it is cut and delivered as `oversized`
     Duration answer_timeout = std::chrono::seconds{20};  // CONNACK, SUBACK
     std::vector<Wanted> subscriptions;
   };
@@ -65,9 +67,9 @@ class Session {
   struct Inbound {
     enum class Kind : std::uint8_t { publish, oversized, release };
     Kind kind = Kind::publish;
-    Publish publish;                 // oversized: payload is its beginning
-    std::uint32_t whole_bytes = 0;   // of an oversized packet
-    std::uint16_t packet_id = 0;     // release: of the PUBREL
+    Publish publish;                // oversized: payload is its beginning
+    std::uint32_t whole_bytes = 0;  // of an oversized packet
+    std::uint16_t packet_id = 0;    // release: of the PUBREL
   };
 
   Session(Options options, Listener& listener);

@@ -46,7 +46,8 @@ Result<TopicPattern> TopicPattern::parse(std::string_view text) {
       pattern.filter_ += '#';
     } else if (level.size() >= 2 && level.front() == '{' && level.back() == '}') {
       const std::string name(level.substr(1, level.size() - 2));
-      if (!is_name(name)) return fail(Errc::invalid, "'" + std::string(level) + "': a name has letters, digits and '_' only");
+      if (!is_name(name))
+        return fail(Errc::invalid, "'" + std::string(level) + "': a name has letters, digits and '_' only");
       if (std::find(pattern.names_.begin(), pattern.names_.end(), name) != pattern.names_.end()) {
         return fail(Errc::invalid, "the name '" + name + "' comes twice");
       }

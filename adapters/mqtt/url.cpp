@@ -11,7 +11,8 @@ std::string Url::text() const {
 
 Result<Url> parse_url(std::string_view text) {
   const std::size_t scheme_end = text.find("://");
-  if (scheme_end == std::string_view::npos) return fail(Errc::invalid, "a URL is due, such as mqtt://broker.local:1883");
+  if (scheme_end == std::string_view::npos)
+    return fail(Errc::invalid, "a URL is due, such as mqtt://broker.local:1883");
   const std::string_view scheme = text.substr(0, scheme_end);
   Url url;
   if (scheme == "mqtts" || scheme == "tls" || scheme == "ssl") {
@@ -25,7 +26,8 @@ Result<Url> parse_url(std::string_view text) {
   if (rest.find('@') != std::string_view::npos) {
     return fail(Errc::invalid, "credentials do not belong in the URL: use user: and password:");
   }
-  if (rest.find_first_of("/?# ") != std::string_view::npos) return fail(Errc::invalid, "only a host and a port are due");
+  if (rest.find_first_of("/?# ") != std::string_view::npos)
+    return fail(Errc::invalid, "only a host and a port are due");
   std::string_view port;
   if (!rest.empty() && rest.front() == '[') {
     const std::size_t close = rest.find(']');

@@ -23,7 +23,8 @@ class WireReader {
   [[nodiscard]] std::uint16_t u16() {
     const std::string_view bytes = raw(2);
     if (bytes.empty()) return 0;
-    return static_cast<std::uint16_t>((static_cast<unsigned char>(bytes[0]) << 8) | static_cast<unsigned char>(bytes[1]));
+    return static_cast<std::uint16_t>((static_cast<unsigned char>(bytes[0]) << 8) |
+                                      static_cast<unsigned char>(bytes[1]));
   }
   [[nodiscard]] std::uint32_t u32() {
     const std::uint32_t high = u16();

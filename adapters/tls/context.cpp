@@ -122,8 +122,8 @@ class TlsStream final : public system::Stream {
     if (waits) return Progress::pending;
     if (verdict != X509_V_OK && !wire_.failed) {
       ::ERR_clear_error();
-      return fail(Errc::denied, "TLS: the certificate of '" + host_ + "' is not accepted: " +
-                                    ::X509_verify_cert_error_string(verdict));
+      return fail(Errc::denied, "TLS: the certificate of '" + host_ +
+                                    "' is not accepted: " + ::X509_verify_cert_error_string(verdict));
     }
     return fail(std::move(waits.error()));
   }
@@ -193,7 +193,8 @@ Result<std::shared_ptr<const Context>> Context::make(const Options& options) {
   if (context == nullptr) return fail(Errc::io, "TLS: " + library_error());
   ::SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   ::SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  ::SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  ::SSL_CTX_set_mode(context,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   ::SSL_CTX_set_verify(context, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
 
   if (!options.ca.empty()) {

@@ -54,6 +54,7 @@ enum class Level : std::uint8_t { info, warning, error };
   X(sink_lost,             warning, "sink lost its connection: records wait in the spool", "check the upstream; it is tried again by itself") \
   X(sink_refused,          warning, "the upstream refused a record",              "railhead dead show has the record and the upstream's reason") \
   X(sink_rebuilt,          warning, "the sink started afresh and sends again from its mark", "nothing: repeats carry the same identity") \
+  X(sink_retried,          warning, "the upstream refused a record for now: it is sent again later", "check limits and alarms at the broker") \
   X(sink_topic_held,       warning, "the upstream does not take this topic now: its records wait, other topics go on", "create the topic or grant the right to write it; it is tried again by itself") \
   X(sink_blocked,          warning, "the broker takes nothing because of its memory or disk alarm", "free memory or disk at the broker; it is tried again by itself") \
   X(sink_unblocked,        info,    "the broker takes records again",             "") \

@@ -1,0 +1,64 @@
+// Batch: what came in one read, on its way into the intake. It can be refused halfway (full, io) and goes on later
+// where it stopped, so that nothing is offered twice and nothing is lost. Threads: the source's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "adapters/mqtt/interpreter.h"
+#include "adapters/mqtt/session.h"
+#include "gateway/ports/source.h"
+#include "gateway/status/reporter.h"
+#include "gateway/system/clock.h"
+
+namespace railhead::mqtt {
+
+class Batch {
+ public:
+  struct Parts {
+    std::string source;
+    std::uint64_t session = 0;
+    bool durable = true;  // false: acknowledge once offered
+    Session& link;
+    Interpreter& interpreter;
+    ports::Intake& intake;
+    status::Reporter& reporter;
+    const system::Clock& clock;
+  };
+  explicit Batch(Parts parts) : parts_(std::move(parts)) {}
+
+  // Reads what is in the session's inbox.
+  void begin();
+  // Offers, sets aside, acknowledges. An error: nothing more was taken; call again later. Done: the inbox is cleared.
+  [[nodiscard]] Result<void> go_on();
+  // Gives back the memory of a burst.
+  void relax();
+
+ private:
+  enum class Fate : std::uint8_t { offered, refused, left_out, repeat, release };
+  struct Refusal {
+    std::size_t item;
+    std::string device;
+    Error why;
+    ports::Ticket ticket;
+  };
+
+  void judge(std::size_t item);
+  [[nodiscard]] Result<void> acknowledge(std::size_t item);
+
+  Parts parts_;
+  std::vector<Reading> readings_;
+  std::size_t reading_count_ = 0;
+  std::vector<Refusal> refusals_;
+  std::vector<Fate> fates_;
+  std::uint64_t left_out_ = 0;
+  // How far it came.
+  bool offered_ = false;
+  ports::Ticket ticket_;
+  std::size_t refused_ = 0;
+  std::size_t acknowledged_ = 0;
+  std::size_t acknowledged_refusals_ = 0;
+};
+
+}  // namespace railhead::mqtt

@@ -1,0 +1,89 @@
+#include "adapters/mqtt/link.h"
+
+#include <utility>
+
+namespace railhead::mqtt {
+
+using system::EventLoop;
+
+Link::Link(EventLoop& loop, Owner& owner) : loop_(loop), owner_(owner), resolver_(loop) {}
+Link::~Link() { close(); }
+
+void Link::open(const Url& url, std::shared_ptr<const tls::Context> tls) {
+  close();
+  url_ = url;
+  tls_ = std::move(tls);
+  resolving_ = resolver_.resolve(url.host, url.port, [this](Result<std::vector<system::Address>> found) {
+    resolving_ = 0;
+    if (!found) return owner_.on_link_lost(found.error());
+    addresses_ = std::move(*found);
+    next_address_ = 0;
+    try_next({Errc::unavailable, "no address"});
+  });
+}
+
+void Link::close() {
+  if (resolving_ != 0) resolver_.cancel(std::exchange(resolving_, 0));
+  drop_stream();
+  addresses_.clear();
+}
+
+void Link::drop_stream() {
+  loop_.cancel(std::exchange(timeout_, 0));
+  if (stream_ != nullptr) loop_.unwatch(stream_->fd());
+  stream_.reset();
+  events_ = 0;
+  up_ = false;
+}
+
+void Link::try_next(const Error& last) {
+  drop_stream();
+  Error why = last;
+  while (next_address_ < addresses_.size()) {
+    const system::Address& address = addresses_[next_address_++];
+    Result<std::unique_ptr<system::Stream>> stream = system::connect_tcp(address);
+    if (stream && tls_ != nullptr) stream = tls_->secure(std::move(*stream), url_.host);
+    if (!stream) {
+      why = stream.error();
+      continue;
+    }
+    stream_ = std::move(*stream);
+    events_ = stream_->wanted();
+    loop_.watch(stream_->fd(), events_, [this](std::uint32_t events) {
+      if (up_) return owner_.on_link_ready((events & EventLoop::kError) != 0);
+      go_on();
+    });
+    timeout_ = loop_.after(kConnectTimeout, [this, text = address.text()] {
+      timeout_ = 0;
+      try_next({Errc::timeout, "connect to " + text + ": no answer"});
+    });
+    return;
+  }
+  owner_.on_link_lost(why);
+}
+
+void Link::go_on() {
+  const Result<system::Stream::Progress> progress = stream_->handshake();
+  if (!progress) return try_next(progress.error());
+  if (*progress == system::Stream::Progress::pending) return set_events(stream_->wanted());
+  loop_.cancel(std::exchange(timeout_, 0));
+  up_ = true;
+  watch(true, false);
+  owner_.on_link_up();
+}
+
+void Link::watch(bool reading, bool writing) {
+  if (!up_) return;
+  std::uint32_t events = stream_->wanted();
+  if (!reading) events &= ~static_cast<std::uint32_t>(EventLoop::kReadable);
+  if (writing) events |= EventLoop::kWritable;
+  set_events(events);
+}
+
+void Link::set_events(std::uint32_t events) {
+  if (events == events_) return;
+  events_ = events;
+  loop_.change(stream_->fd(), events);
+}
+
+}  // namespace railhead::mqtt

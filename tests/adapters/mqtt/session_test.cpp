@@ -1,0 +1,403 @@
+#include "adapters/mqtt/session.h"
+
+#include <doctest/doctest.h>
+
+#include "adapters/mqtt/properties.h"
+#include "gateway/base/bytes.h"
+
+namespace railhead::mqtt {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Version k3 = Version::v3_1_1;
+constexpr Version k5 = Version::v5;
+
+ports::Ticket ticket(std::uint64_t sequence) {
+  ports::Ticket made;
+  made.through[0] = Sequence(sequence);
+  return made;
+}
+
+struct Listens final : Session::Listener {
+  std::vector<std::string> heard;
+  void on_connected(bool session_present) override {
+    heard.push_back(session_present ? "connected: kept" : "connected: new");
+  }
+  void on_subscribed(std::size_t index, std::uint8_t reason) override {
+    heard.push_back("subscribed " + std::to_string(index) + ": " + std::to_string(reason));
+  }
+  void on_acknowledged(std::uint16_t packet_id) override {
+    heard.push_back("acknowledged " + std::to_string(packet_id));
+  }
+};
+
+// A session and the broker's side of it in plain words.
+struct Script {
+  explicit Script(Version spoken = k3, Session::Options options = with_topics({"a/#"}))
+      : version(spoken), session(std::move(options), listens) {
+    session.open(version, now);
+    output();
+  }
+  static Session::Options with_topics(std::vector<std::string> topics) {
+    Session::Options options;
+    options.client_id = "gw";
+    for (std::string& topic : topics) options.subscriptions.push_back({std::move(topic), 1});
+    return options;
+  }
+
+  // What the client sent since, as hex; all of it leaves.
+  std::string output() {
+    const std::string hex = base::to_hex(session.output());
+    session.sent(session.output().size(), now);
+    return hex;
+  }
+  template <class P>
+  std::string packet(const P& one) const {
+    std::string bytes;
+    encode(version, one, bytes);
+    return bytes;
+  }
+  std::string publish(std::uint8_t qos, std::uint16_t id, std::string_view payload,
+                      std::string_view topic = "a/b") const {
+    Publish one;
+    one.qos = qos;
+    one.packet_id = id;
+    one.topic = topic;
+    one.payload = payload;
+    return packet(one);
+  }
+  std::string pubrel(std::uint16_t id) const { return packet(Ack{PacketType::pubrel, id, 0, {}}); }
+
+  Result<std::size_t> receive(std::string bytes) {
+    held = std::move(bytes);
+    return session.receive(held, now);
+  }
+  void connect(bool present = false) {
+    REQUIRE(receive(packet(Connack{present, 0, {}})));
+    session.clear_inbox();
+    std::string subscribed = output();
+    if (subscribed.empty()) return;
+    REQUIRE(receive(packet(Suback{1, {}, std::string_view("\x01", 1)})));
+  }
+
+  Version version;
+  BootTime now{1000s};
+  Listens listens;
+  Session session;
+  std::string held;
+};
+
+TEST_CASE("CONNECT asks for a kept session, and at MQTT 5 for its expiry and a receive maximum") {
+  Listens listens;
+  Session::Options options = Script::with_topics({});
+  options.user = "u";
+  options.password = "p";
+  options.session_expiry_seconds = 3600;
+  options.receive_maximum = 100;
+  Session session(options, listens);
+  session.open(k5, BootTime{});
+  CHECK(base::to_hex(session.output()) == "101d00044d51545405c0003c081100000e1021006400026777000175000170");
+  session.close();
+  session.open(k3, BootTime{});
+  CHECK(base::to_hex(session.output()) == "101400044d51545404c0003c00026777000175000170");
+}
+
+TEST_CASE("after CONNACK it subscribes once; a kept session is not subscribed again by the same process") {
+  Script script;
+  REQUIRE(script.receive(script.packet(Connack{false, 0, {}})));
+  CHECK(script.output() == "820800010003612f2301");
+  REQUIRE(script.receive(script.packet(Suback{1, {}, std::string_view("\x01", 1)})));
+  CHECK(script.listens.heard == std::vector<std::string>{"connected: new", "subscribed 0: 1"});
+
+  script.session.close();
+  script.session.open(k3, script.now);
+  script.output();
+  REQUIRE(script.receive(script.packet(Connack{true, 0, {}})));
+  CHECK(script.output().empty());
+
+  script.session.close();
+  script.session.open(k3, script.now);
+  script.output();
+  REQUIRE(script.receive(script.packet(Connack{false, 0, {}})));
+  CHECK(script.output() == "820800020003612f2301");
+}
+
+TEST_CASE("many subscriptions go out in packets of a few") {
+  std::vector<std::string> topics;
+  for (int i = 0; i < 20; ++i) topics.push_back("t" + std::to_string(i));
+  Script script(k5, Script::with_topics(topics));
+  REQUIRE(script.receive(script.packet(Connack{false, 0, {}})));
+  int packets = 0;
+  std::string_view rest = script.session.output();
+  while (!rest.empty()) {
+    const auto header = decode_header(rest);
+    REQUIRE(header);
+    rest.remove_prefix((*header)->header_bytes + (*header)->remaining_length);
+    ++packets;
+  }
+  CHECK(packets == 3);
+}
+
+TEST_CASE("an acknowledgement waits for its ticket, leaves in order, and is told when its bytes have left") {
+  Script script;
+  script.connect();
+  script.listens.heard.clear();
+  REQUIRE(script.receive(script.publish(1, 7, "x") + script.publish(1, 8, "y") + script.publish(0, 0, "z")));
+  REQUIRE(script.session.inbox().size() == 3);
+  CHECK(script.session.inbox()[1].publish.payload == "y");
+  script.session.acknowledge(PacketType::puback, 7, ticket(10));
+  script.session.acknowledge(PacketType::puback, 8, ticket(11));
+  script.session.clear_inbox();
+  script.session.release(ticket(9));
+  CHECK(script.output().empty());
+  script.session.release(ticket(10));
+  CHECK(base::to_hex(script.session.output()) == "40020007");
+  script.session.sent(3, script.now);
+  CHECK(script.listens.heard.empty());
+  script.session.sent(1, script.now);
+  CHECK(script.listens.heard == std::vector<std::string>{"acknowledged 7"});
+  script.session.release(ticket(11));
+  CHECK(script.output() == "40020008");
+}
+
+TEST_CASE("what was not sent before the connection ended is not sent on the next one") {
+  Script script;
+  script.connect();
+  REQUIRE(script.receive(script.publish(1, 7, "x")));
+  script.session.acknowledge(PacketType::puback, 7, ticket(10));
+  script.session.close();
+  script.session.clear_inbox();
+  script.session.open(k3, script.now);
+  script.output();
+  script.session.release(ticket(10));
+  CHECK(script.output().empty());
+}
+
+TEST_CASE("a batch taken after the connection ended is acknowledged nowhere") {
+  Script script;
+  script.connect();
+  script.listens.heard.clear();
+  REQUIRE(script.receive(script.publish(1, 7, "x")));
+  script.session.close();
+  REQUIRE(script.session.inbox().size() == 1);
+  script.session.acknowledge(PacketType::puback, 7, ticket(0));
+  script.session.clear_inbox();
+  script.session.release(ticket(99));
+  CHECK(script.session.output().empty());
+  CHECK(script.listens.heard.empty());
+}
+
+TEST_CASE("QoS 2: PUBREC, then PUBCOMP for the PUBREL, each after its ticket") {
+  Script script(k5);
+  script.connect();
+  REQUIRE(script.receive(script.publish(2, 5, "x")));
+  script.session.acknowledge(PacketType::pubrec, 5, ticket(1));
+  script.session.clear_inbox();
+  script.session.release(ticket(1));
+  CHECK(script.output() == "50020005");
+  REQUIRE(script.receive(script.pubrel(5)));
+  REQUIRE(script.session.inbox().size() == 1);
+  CHECK(script.session.inbox()[0].kind == Session::Inbound::Kind::release);
+  CHECK(script.session.inbox()[0].packet_id == 5);
+  script.session.acknowledge(PacketType::pubcomp, 5, ticket(2));
+  script.session.clear_inbox();
+  script.session.release(ticket(1));
+  CHECK(script.output().empty());
+  script.session.release(ticket(2));
+  CHECK(script.output() == "70020005");
+}
+
+TEST_CASE("a QoS 2 identifier comes once in a batch, so that what follows sees what became of it") {
+  Script script;
+  script.connect();
+  const std::string first = script.publish(2, 5, "x") + script.pubrel(6);
+  const std::string again = script.publish(2, 5, "x");
+  const Result<std::size_t> taken = script.receive(first + again);
+  REQUIRE(taken);
+  CHECK(*taken == first.size());
+  CHECK(script.session.inbox().size() == 2);
+  script.session.clear_inbox();
+  const std::string other = script.publish(2, 6, "y");
+  REQUIRE(script.receive(again + other));
+  CHECK(script.session.inbox().size() == 2);
+}
+
+TEST_CASE("packets cut anywhere are taken whole") {
+  Script whole;
+  whole.connect();
+  const std::string stream =
+      whole.publish(1, 1, "one") + whole.publish(0, 0, "two") + whole.pubrel(9) + whole.publish(2, 3, "four");
+  for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
+    Script script;
+    script.connect();
+    std::string buffer = stream.substr(0, cut);
+    std::size_t items = 0;
+    for (int part = 0; part < 2; ++part) {
+      const Result<std::size_t> taken = script.session.receive(buffer, script.now);
+      REQUIRE(taken);
+      items += script.session.inbox().size();
+      script.session.clear_inbox();
+      buffer.erase(0, *taken);
+      if (part == 0) buffer += stream.substr(cut);
+    }
+    CHECK(items == 4);
+    CHECK(buffer.empty());
+  }
+}
+
+TEST_CASE("a PUBLISH above the limit is delivered by its beginning, the rest is thrown away") {
+  Session::Options options = Script::with_topics({});
+  options.packet_bytes_max = 100;
+  Script script(k3, options);
+  REQUIRE(script.receive(script.packet(Connack{false, 0, {}})));
+  const std::string large = script.publish(1, 4, std::string(1000, 'x'));
+  const std::string next = script.publish(1, 5, "y");
+  std::string buffer = large.substr(0, 500);
+  Result<std::size_t> taken = script.session.receive(buffer, script.now);
+  REQUIRE(taken);
+  CHECK(*taken == 500);
+  REQUIRE(script.session.inbox().size() == 1);
+  CHECK(script.session.inbox()[0].kind == Session::Inbound::Kind::oversized);
+  CHECK(script.session.inbox()[0].publish.packet_id == 4);
+  CHECK(script.session.inbox()[0].publish.topic == "a/b");
+  CHECK(script.session.inbox()[0].publish.payload.size() == 100 - 7);
+  script.session.clear_inbox();
+  buffer = large.substr(500) + next;
+  taken = script.session.receive(buffer, script.now);
+  REQUIRE(taken);
+  CHECK(*taken == buffer.size());
+  REQUIRE(script.session.inbox().size() == 1);
+  CHECK(script.session.inbox()[0].publish.payload == "y");
+}
+
+// Error paths
+
+TEST_CASE("what a broker may not do ends the connection with a reason") {
+  struct Row {
+    const char* what;
+    const char* hex;
+    Errc code;
+    const char* sent;
+  };
+  const Row rows[] = {
+      {"malformed", "30 02 0005", Errc::protocol, "e00181"},
+      {"a packet for brokers", "c0 00", Errc::protocol, "e00182"},
+      {"a second CONNACK", "20 03 00 00 00", Errc::protocol, "e00182"},
+      {"AUTH unasked", "f0 00", Errc::protocol, "e00182"},
+      {"SUBACK unasked", "90 04 0063 00 01", Errc::protocol, "e00182"},
+      {"UNSUBACK unasked", "b0 04 0063 00 00", Errc::protocol, "e00182"},
+      {"a topic alias", "30 08 0001 61 03 23 0001 68", Errc::protocol, "e00194"},
+      {"DISCONNECT: taken over", "e0 01 8e", Errc::unavailable, ""},
+      {"a PINGRESP that is too large", "d0 ff ff ff 7f", Errc::protocol, "e00195"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    Script script(k5);
+    script.connect();
+    const Result<std::size_t> taken = script.receive(*base::from_hex(row.hex));
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().code == row.code);
+    CHECK(script.output() == row.sent);
+  }
+}
+
+TEST_CASE("nothing may come before CONNACK") {
+  Script script;
+  const Result<std::size_t> taken = script.receive(script.publish(1, 1, "x"));
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().code == Errc::protocol);
+  CHECK(script.output().empty());
+}
+
+TEST_CASE("a refusal says why") {
+  struct Row {
+    Version version;
+    std::uint8_t reason;
+    Errc code;
+  };
+  for (const Row& row : {Row{k3, 1, Errc::unsupported}, Row{k3, 4, Errc::denied}, Row{k3, 5, Errc::denied},
+                         Row{k3, 3, Errc::unavailable}, Row{k5, 0x84, Errc::unsupported}, Row{k5, 0x86, Errc::denied},
+                         Row{k5, 0x87, Errc::denied}, Row{k5, 0x89, Errc::unavailable}}) {
+    CAPTURE(int(row.reason));
+    Script script(row.version);
+    const Result<std::size_t> taken = script.receive(script.packet(Connack{false, row.reason, {}}));
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().code == row.code);
+    CHECK(script.session.broker_reason() == row.reason);
+  }
+}
+
+TEST_CASE("MQTT 5: more than the receive maximum is refused") {
+  Session::Options options = Script::with_topics({"a/#"});
+  options.receive_maximum = 2;
+  Script script(k5, options);
+  script.connect();
+  REQUIRE(script.receive(script.publish(1, 1, "x") + script.publish(1, 2, "x")));
+  script.session.acknowledge(PacketType::puback, 1, ticket(1));
+  script.session.clear_inbox();
+  script.session.release(ticket(1));
+  script.output();
+  REQUIRE(script.receive(script.publish(2, 3, "x")));
+  script.session.clear_inbox();
+  const Result<std::size_t> taken = script.receive(script.publish(1, 4, "x"));
+  REQUIRE_FALSE(taken);
+  CHECK(script.output() == "e00193");
+}
+
+// Time
+
+TEST_CASE("keep-alive: a ping after half of it, the end after the whole of it in silence") {
+  Script script;  // 60 s
+  script.connect();
+  CHECK(script.session.next_due(true) == script.now + 30s);
+  script.now += 29s;
+  REQUIRE(script.session.tick(script.now, true));
+  CHECK(script.output().empty());
+  script.now += 1s;
+  REQUIRE(script.session.tick(script.now, true));
+  CHECK(script.output() == "c000");
+  SUBCASE("answered") {
+    REQUIRE(script.receive(*base::from_hex("d000")));
+    CHECK(script.session.next_due(true) == script.now + 30s);
+  }
+  SUBCASE("not answered") {
+    CHECK(script.session.next_due(true) == script.now + 30s);
+    script.now += 30s;
+    const Result<void> alive = script.session.tick(script.now, true);
+    REQUIRE_FALSE(alive);
+    CHECK(alive.error().code == Errc::timeout);
+  }
+  SUBCASE("while nothing is read, silence proves nothing and pings go on") {
+    script.now += 300s;
+    REQUIRE(script.session.tick(script.now, false));
+    CHECK(script.output() == "c000");
+    script.session.resumed(script.now);
+    REQUIRE(script.session.tick(script.now, true));
+  }
+}
+
+TEST_CASE("MQTT 5: the server's keep-alive counts") {
+  Script script(k5);
+  PropertyWriter properties;
+  properties.number(PropertyId::server_keep_alive, 10);
+  REQUIRE(script.receive(script.packet(Connack{false, 0, properties.bytes()})));
+  script.output();
+  REQUIRE(script.receive(script.packet(Suback{1, {}, std::string_view("\x01", 1)})));
+  CHECK(script.session.next_due(true) == script.now + 5s);
+}
+
+TEST_CASE("CONNACK and SUBACK are waited for within a bound") {
+  Script script;
+  script.now += 20s;
+  CHECK_FALSE(script.session.tick(script.now, true));
+
+  Script second;
+  REQUIRE(second.receive(second.packet(Connack{false, 0, {}})));
+  second.output();
+  second.now += 20s;
+  CHECK_FALSE(second.session.tick(second.now, true));
+}
+
+}  // namespace
+}  // namespace railhead::mqtt

@@ -1,0 +1,52 @@
+// A real mosquitto on a free loopback port, with queues that drop nothing, kept over restarts. TLS on a second port
+// with a certificate authority made at run time by the openssl program. Stop is SIGTERM: mosquitto keeps QoS 1 queues
+// and retained messages over it, not over kill -9. Threads: one test's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "tests/support/process.h"
+
+namespace railhead::test {
+
+class Mosquitto {
+ public:
+  struct Options {
+    bool tls = false;
+    bool client_certificate = false;  // the TLS listener requires one
+    std::string password;             // not empty: only user `gateway` with this password
+    std::uint32_t inflight = 1000;
+  };
+  explicit Mosquitto(const Options& options);
+  Mosquitto() : Mosquitto(Options{}) {}
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] std::uint16_t tls_port() const { return tls_port_; }
+  [[nodiscard]] std::string url() const { return "mqtt://127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] std::string tls_url() const { return "mqtts://127.0.0.1:" + std::to_string(tls_port_); }
+  // PEM files of the test's authority: ca.pem, client.pem, client.key.
+  [[nodiscard]] std::string file(const std::string& name) const { return directory_.path() + "/" + name; }
+
+  void stop();   // SIGTERM, waits for its end
+  void start();  // on the same ports, with what it kept
+  void restart() {
+    stop();
+    start();
+  }
+  // Forgets all sessions: what a broker without persistence does.
+  void forget();
+  [[nodiscard]] std::string log() const { return process_ ? process_->output() : std::string(); }
+
+ private:
+  void make_certificates() const;
+
+  TemporaryDirectory directory_;
+  Options options_;
+  std::uint16_t port_;
+  std::uint16_t tls_port_;
+  std::unique_ptr<Process> process_;
+};
+
+}  // namespace railhead::test
