@@ -50,10 +50,14 @@ void DeliveryTable::forget_session(std::uint64_t session) {
   sessions_.erase(session);
 }
 
-std::size_t DeliveryTable::size() const {
+std::size_t DeliveryTable::unacknowledged() const {
   const base::MutexLock lock(mutex_);
   std::size_t count = 0;
-  for (const auto& [id, session] : sessions_) count += session.size();
+  for (const auto& [id, session] : sessions_) {
+    for (const auto& [packet_id, entry] : session) {
+      if (entry.ticket != ports::Ticket{}) ++count;
+    }
+  }
   return count;
 }
 

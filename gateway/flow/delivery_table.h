@@ -38,7 +38,8 @@ class DeliveryTable {
   // True if there was one.
   bool forget(std::uint64_t session, std::uint16_t packet_id) RAILHEAD_EXCLUDES(mutex_);
   void forget_session(std::uint64_t session) RAILHEAD_EXCLUDES(mutex_);
-  [[nodiscard]] std::size_t size() const RAILHEAD_EXCLUDES(mutex_);
+  // Taken by this process and not acknowledged yet (what was recovered is not counted).
+  [[nodiscard]] std::size_t unacknowledged() const RAILHEAD_EXCLUDES(mutex_);
 
  private:
   using Session = std::unordered_map<std::uint16_t, Entry>;

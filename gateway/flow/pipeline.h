@@ -49,6 +49,7 @@ class Pipeline {
   void tick();
   [[nodiscard]] const Stores& stores() const { return *stores_; }
   [[nodiscard]] std::map<std::string, status::ReadingLedger> readings() const { return counts_.all(); }
+  [[nodiscard]] std::size_t unacknowledged() const { return deliveries_.unacknowledged(); }
   struct LaneView {
     std::string name;
     bool orphan = false;

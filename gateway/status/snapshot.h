@@ -81,6 +81,7 @@ struct Snapshot {
   std::string config_why{};
   bool led_failed = false;
   ReadingLedger readings{};
+  std::uint64_t unacknowledged = 0;  // field messages taken whose acknowledgement did not leave yet
   std::vector<SourceStatus> sources{};
   std::vector<LaneStatus> lanes{};
   std::vector<SpoolStatus> spools{};

@@ -149,6 +149,7 @@ std::string to_json(const Snapshot& snapshot) {
   json.field("config_refused", snapshot.config_refused);
   json.field("config_why", snapshot.config_why);
   write_readings(json, snapshot.readings);
+  json.field("unacknowledged", snapshot.unacknowledged);
   write_list(json, "sources", snapshot.sources, write_source);
   write_list(json, "lanes", snapshot.lanes, write_lane);
   write_list(json, "spools", snapshot.spools, write_spool);
