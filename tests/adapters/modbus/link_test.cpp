@@ -1,0 +1,327 @@
+#include "adapters/modbus/link.h"
+
+#include <doctest/doctest.h>
+
+#include <optional>
+
+#include "gateway/system/clock.h"
+#include "tests/adapters/modbus/recording_observer.h"
+#include "tests/adapters/modbus/scripted_server.h"
+#include "tests/support/process.h"
+
+namespace railhead::modbus {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Strings = std::vector<std::string>;
+using Request = ScriptedServer::Request;
+using Peer = ScriptedServer::Peer;
+
+constexpr Duration kTick = milliseconds{20};
+constexpr Duration kTimeout = milliseconds{60};
+
+// One loop for everything; links that can be watched one by one.
+class Plant {
+ public:
+  struct Line {
+    RecordingObserver seen;
+    std::unique_ptr<Scheduler> scheduler;
+    std::unique_ptr<Link> link;
+    [[nodiscard]] std::size_t good() const {
+      std::size_t count = 0;
+      for (const Reading& reading : seen.readings)
+        count += reading.quality == Quality::good && reading.value.is(Kind::map);
+      return count;
+    }
+    [[nodiscard]] bool saw(const std::string& event) const {
+      for (const std::string& one : seen.events) {
+        if (one.rfind(event, 0) == 0) return true;
+      }
+      return false;
+    }
+  };
+
+  Line& line(std::uint16_t port, unsigned devices = 1) {
+    auto line = std::make_unique<Line>();
+    SchedulerOptions options;
+    options.source = "plant";
+    options.probe = {.first = milliseconds{30}, .most = milliseconds{100}};
+    options.probe_share = 0.5;
+    line->scheduler = std::make_unique<Scheduler>(options, clock, line->seen, 7);
+    for (unsigned i = 0; i < devices; ++i) {
+      Point point;
+      point.name = "p";
+      point.address = 7;
+      point.every = kTick;
+      DeviceOptions device{.name = "d" + std::to_string(i + 1),
+                           .unit = static_cast<std::uint8_t>(i + 1),
+                           .timeout = kTimeout,
+                           .limits = {},
+                           .points = {point}};
+      line->scheduler->add(device, plan_device(device.points, device.limits));
+    }
+    LinkOptions link;
+    link.endpoint = {.host = "127.0.0.1", .port = port};
+    link.reconnect = {.first = milliseconds{20}, .most = milliseconds{100}};
+    line->link = std::make_unique<Link>(link, system::connect_tcp, loop, resolver, *line->scheduler, line->seen, 99);
+    line->link->start();
+    lines.push_back(std::move(line));
+    return *lines.back();
+  }
+
+  template <class Condition>
+  bool until(Condition condition, Duration at_most = seconds{5}) {
+    const BootTime end = clock.boot_now() + at_most;
+    while (!condition()) {
+      if (clock.boot_now() >= end) return false;
+      loop.run_once(milliseconds{5});
+    }
+    return true;
+  }
+  void run_for(Duration time) {
+    until([] { return false; }, time);
+  }
+
+  system::SystemClock clock;
+  system::EventLoop loop{clock};
+  system::Resolver resolver{loop};
+  std::vector<std::unique_ptr<Line>> lines;
+};
+
+TEST_CASE("values arrive over TCP, on one connection") {
+  Plant plant;
+  ScriptedServer server(plant.loop);
+  Plant::Line& line = plant.line(server.port(), 3);
+  REQUIRE(plant.until([&] { return line.good() >= 9; }));
+  CHECK(server.connections == 1);
+  CHECK(line.seen.events == Strings{"connected"});
+  CHECK(line.seen.readings.front().value.find("p")->as_integer() == 7);
+}
+
+TEST_CASE("a device that refuses, is silent or is not there never delays another link") {
+  Plant plant;
+  ScriptedServer good(plant.loop);
+  ScriptedServer silent(plant.loop);
+  silent.script = [](Peer, const Request&) {};
+  Plant::Line& healthy = plant.line(good.port());
+  Plant::Line& mute = plant.line(silent.port());
+  Plant::Line& absent = plant.line(test::free_port());
+  REQUIRE(plant.until([&] { return mute.saw("down") && absent.saw("down"); }));
+  const std::size_t before = healthy.good();
+  plant.run_for(kTick * 20);
+  CHECK(healthy.good() >= before + 17);
+  CHECK(healthy.seen.missed <= 2);
+  CHECK(absent.saw("lost: connect to 127.0.0.1"));
+  CHECK(mute.saw("down d1: no answer within 60 ms"));
+}
+
+TEST_CASE("a silent unit does not stop its neighbours on the same link") {
+  Plant plant;
+  ScriptedServer server(plant.loop);
+  server.script = [&](Peer peer, const Request& request) {
+    if (request.unit != 2) server.send(peer, server.answer(request));
+  };
+  Plant::Line& line = plant.line(server.port(), 3);
+  REQUIRE(plant.until([&] { return line.saw("down d2"); }));
+  const std::size_t before = line.good();
+  REQUIRE(plant.until([&] { return line.good() >= before + 20; }));
+  CHECK(server.connections == 1);
+  server.script = [&](Peer peer, const Request& request) { server.send(peer, server.answer(request)); };
+  CHECK(plant.until([&] { return line.saw("up d2"); }));
+}
+
+TEST_CASE("a late answer is never taken for the next one's value") {
+  Plant plant;
+  ScriptedServer server(plant.loop);
+  unsigned count = 0;
+  server.script = [&](Peer peer, const Request& request) {
+    // The first one comes after its deadline, with a value that must not be seen.
+    if (++count == 1) return server.send_later(peer, server.answer(request, 1000), kTimeout + milliseconds{10});
+    server.send_later(peer, server.answer(request), milliseconds{15});
+  };
+  Plant::Line& line = plant.line(server.port());
+  REQUIRE(plant.until([&] { return line.good() >= 5; }));
+  for (const Reading& reading : line.seen.readings) {
+    if (reading.quality == Quality::good) CHECK(reading.value.find("p")->as_integer() == 7);
+  }
+  CHECK(line.seen.discarded == 1);
+  CHECK(line.seen.readings.front().quality == Quality::bad);
+}
+
+TEST_CASE("foreign answers are discarded and the right one still counts") {
+  Plant plant;
+  ScriptedServer server(plant.loop);
+  server.script = [&](Peer peer, const Request& request) {
+    Request other = request;
+    other.transaction = static_cast<std::uint16_t>(other.transaction + 1);
+    server.send(peer, server.answer(other, 1));
+    other = request;
+    other.unit = 9;
+    server.send(peer, server.answer(other, 2));
+    other = request;
+    other.function = 4;
+    server.send(peer, server.answer(other, 3));
+    other = request;
+    other.count = 2;
+    server.send(peer, server.answer(other, 4));
+    server.send(peer, server.answer(request));
+  };
+  Plant::Line& line = plant.line(server.port());
+  REQUIRE(plant.until([&] { return line.good() >= 3; }));
+  CHECK(line.seen.discarded >= 12);
+  for (const Reading& reading : line.seen.readings) CHECK(RecordingObserver::shown(reading) == R"(d1 good {"p":7})");
+}
+
+TEST_CASE("only wrong transactions: no value, and the device goes down") {
+  Plant plant;
+  ScriptedServer server(plant.loop);
+  server.script = [&](Peer peer, Request request) {
+    ++request.transaction;
+    server.send(peer, server.answer(request));
+  };
+  Plant::Line& line = plant.line(server.port());
+  REQUIRE(plant.until([&] { return line.saw("down"); }));
+  CHECK(line.good() == 0);
+}
+
+TEST_CASE("bytes may trickle in, within the deadline of the request") {
+  Plant plant;
+  ScriptedServer server(plant.loop);
+  server.script = [&](Peer peer, const Request& request) {
+    server.trickle(peer, server.answer(request), milliseconds{2});
+  };
+  Plant::Line& line = plant.line(server.port());
+  CHECK(plant.until([&] { return line.good() >= 3; }));
+}
+
+TEST_CASE("a trickle cannot hold a request beyond its deadline") {
+  Plant plant;
+  ScriptedServer server(plant.loop);
+  bool slow = true;
+  server.script = [&](Peer peer, const Request& request) {
+    if (slow) return server.trickle(peer, server.answer(request, 1), milliseconds{12});
+    server.send(peer, server.answer(request));
+  };
+  Plant::Line& line = plant.line(server.port());
+  REQUIRE(plant.until([&] { return line.saw("down"); }));
+  CHECK(line.good() == 0);
+  slow = false;
+  CHECK(plant.until([&] { return line.good() >= 3; }));
+  CHECK(line.seen.readings.back().value.find("p")->as_integer() == 7);
+}
+
+TEST_CASE("a device that closes after each answer loses no tick and is not told as lost") {
+  Plant plant;
+  ScriptedServer server(plant.loop);
+  server.script = [&](Peer peer, const Request& request) {
+    server.send(peer, server.answer(request));
+    server.close(peer);
+  };
+  Plant::Line& line = plant.line(server.port());
+  REQUIRE(plant.until([&] { return line.good() >= 10; }));
+  CHECK(line.seen.readings.size() == line.good());
+  CHECK(line.seen.events == Strings{"connected"});
+  CHECK(line.seen.missed <= 1);
+}
+
+TEST_CASE("a device that closes instead of answering is down, and is not asked in a tight loop") {
+  Plant plant;
+  ScriptedServer server(plant.loop);
+  server.script = [&](Peer peer, const Request&) { server.close(peer); };
+  Plant::Line& line = plant.line(server.port());
+  REQUIRE(plant.until([&] { return line.saw("down"); }));
+  const unsigned before = server.connections;
+  plant.run_for(milliseconds{500});
+  CHECK(server.connections - before <= 15);
+  server.script = [&](Peer peer, const Request& request) { server.send(peer, server.answer(request)); };
+  CHECK(plant.until([&] { return line.saw("up"); }));
+}
+
+TEST_CASE("a device that accepts and says nothing gets a new connection now and then") {
+  Plant plant;
+  ScriptedServer server(plant.loop);
+  server.script = [](Peer, const Request&) {};
+  Plant::Line& line = plant.line(server.port());
+  REQUIRE(plant.until([&] { return server.connections >= 2; }));
+  CHECK(line.saw("down"));
+  CHECK(server.requests >= 3);
+}
+
+TEST_CASE("a flood of answers that nobody asked for ends the connection and disturbs no other link") {
+  Plant plant;
+  ScriptedServer flooding(plant.loop);
+  ScriptedServer good(plant.loop);
+  flooding.script = [&](Peer peer, Request request) {
+    request.transaction = static_cast<std::uint16_t>(request.transaction + 77);
+    std::string flood;
+    for (int i = 0; i < 500; ++i) flood += flooding.answer(request);
+    flooding.send(peer, flood);
+  };
+  Plant::Line& healthy = plant.line(good.port());
+  Plant::Line& line = plant.line(flooding.port());
+  REQUIRE(plant.until([&] { return line.saw("lost: too many answers that nobody asked for"); }));
+  CHECK(line.good() == 0);
+  const std::size_t before = healthy.good();
+  plant.run_for(kTick * 10);
+  CHECK(healthy.good() >= before + 8);
+}
+
+TEST_CASE("a peer that speaks something else is left") {
+  Plant plant;
+  ScriptedServer server(plant.loop);
+  server.script = [&](Peer peer, const Request&) { server.send(peer, "HTTP/1.1 400 Bad Request\r\n\r\n"); };
+  Plant::Line& line = plant.line(server.port());
+  REQUIRE(plant.until([&] { return line.saw("down"); }));
+  CHECK(line.saw("lost: not Modbus TCP: protocol identifier"));
+}
+
+TEST_CASE("exceptions are the device's word, not the link's failure") {
+  Plant plant;
+  ScriptedServer server(plant.loop);
+  server.script = [&](Peer peer, const Request& request) { server.send(peer, ScriptedServer::exception(request, 2)); };
+  Plant::Line& line = plant.line(server.port());
+  REQUIRE(plant.until([&] { return line.seen.readings.size() >= 3; }));
+  CHECK(server.connections == 1);
+  CHECK(RecordingObserver::shown(line.seen.readings[2]) == R"(d1 bad {} {"p":"illegal data address"})");
+}
+
+TEST_CASE("a server that comes later is found") {
+  Plant plant;
+  const std::uint16_t port = test::free_port();
+  Plant::Line& line = plant.line(port);
+  REQUIRE(plant.until([&] { return line.saw("down"); }));
+  std::optional<ScriptedServer> server;
+  server.emplace(plant.loop, port);
+  REQUIRE(plant.until([&] { return line.saw("up") && line.good() >= 3; }));
+  server.reset();  // the whole server goes
+  REQUIRE(plant.until([&] {
+    unsigned downs = 0;
+    for (const std::string& event : line.seen.events) downs += event.rfind("down", 0) == 0;
+    return downs == 2;
+  }));
+}
+
+TEST_CASE("a name that does not resolve is a lost link like any other") {
+  Plant plant;
+  auto line = std::make_unique<Plant::Line>();
+  LinkOptions link;
+  link.endpoint = {.host = "no such name", .port = 502};
+  link.connect_timeout = milliseconds{200};
+  line->scheduler = std::make_unique<Scheduler>(SchedulerOptions{}, plant.clock, line->seen, 7);
+  Point point;
+  point.name = "p";
+  point.every = kTick;
+  DeviceOptions device;
+  device.name = "d";
+  device.points = {point};
+  line->scheduler->add(device, plan_device(device.points, device.limits));
+  line->link =
+      std::make_unique<Link>(link, system::connect_tcp, plant.loop, plant.resolver, *line->scheduler, line->seen, 9);
+  line->link->start();
+  CHECK(plant.until([&] { return line->saw("lost") && !line->seen.readings.empty(); }));
+  CHECK(line->seen.readings.front().quality == Quality::bad);
+}
+
+}  // namespace
+}  // namespace railhead::modbus

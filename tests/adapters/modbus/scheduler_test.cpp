@@ -1,0 +1,282 @@
+#include "adapters/modbus/scheduler.h"
+
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <map>
+#include <set>
+
+#include "tests/adapters/modbus/recording_observer.h"
+#include "tests/support/manual_clock.h"
+
+namespace railhead::modbus {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using Strings = std::vector<std::string>;
+
+Point holding(unsigned address, Duration every = seconds{1}) {
+  Point point;
+  point.name = "p" + std::to_string(address);
+  point.address = static_cast<std::uint16_t>(address);
+  point.every = every;
+  return point;
+}
+
+DeviceOptions device_of(std::string name, std::uint8_t unit, std::vector<Point> points) {
+  return {
+      .name = std::move(name), .unit = unit, .timeout = milliseconds{500}, .limits = {}, .points = std::move(points)};
+}
+
+// A bus in the test's hands: registers hold their own address; some addresses are refused, some units are silent.
+class Bus {
+ public:
+  Bus() : scheduler(plant(), clock, seen, 1) {}
+  static SchedulerOptions plant() {
+    SchedulerOptions options;
+    options.source = "plant";
+    return options;
+  }
+
+  void add(const DeviceOptions& device) {
+    std::vector<Group> groups = plan_device(device.points, device.limits);
+    scheduler.add(device, std::move(groups));
+  }
+
+  // Serves requests until nothing is due for `time`. Each answer takes `answer_time`, a silence the timeout.
+  void run_for(Duration time) {
+    const BootTime end = clock.boot_now() + time;
+    for (;;) {
+      while (const auto turn = scheduler.next()) {
+        serve(*turn);
+        if (clock.boot_now() >= end) return;
+      }
+      const BootTime due = scheduler.due();
+      REQUIRE(due > clock.boot_now());
+      if (due >= end) break;
+      clock.advance(due - clock.boot_now());
+    }
+    clock.advance(end - clock.boot_now());
+  }
+
+  void serve(const Turn& turn) {
+    const ReadRequest& request = turn.request;
+    requests.push_back(std::to_string(request.unit) + ":" + std::to_string(request.address) + "+" +
+                       std::to_string(request.count));
+    ++asked[request.unit];
+    if (silent.contains(request.unit)) {
+      clock.advance(turn.timeout);
+      silence += turn.timeout;
+      scheduler.failed("no answer within 500 ms");
+      return;
+    }
+    clock.advance(answer_time);
+    for (unsigned i = 0; i < request.count; ++i) {
+      if (const auto code = refused.find(request.address + i); code != refused.end()) {
+        scheduler.refused(code->second);
+        return;
+      }
+    }
+    std::string payload;
+    for (unsigned i = 0; i < request.count; ++i) {
+      payload.push_back(static_cast<char>((request.address + i) >> 8));
+      payload.push_back(static_cast<char>(request.address + i));
+    }
+    scheduler.answered(payload);
+  }
+
+  test::ManualClock clock;
+  RecordingObserver seen;
+  Scheduler scheduler;
+  std::set<unsigned> silent;
+  std::map<unsigned, std::uint8_t> refused;
+  Duration answer_time = milliseconds{5};
+  Duration silence{};
+  Strings requests;
+  std::map<unsigned, unsigned> asked;
+};
+
+TEST_CASE("one reading per device and tick") {
+  Bus bus;
+  bus.add(device_of("a", 1, {holding(1), holding(0), holding(40)}));
+  bus.run_for(milliseconds{2500});
+  CHECK(bus.requests == Strings{"1:0+2", "1:40+1", "1:0+2", "1:40+1", "1:0+2", "1:40+1"});
+  CHECK(bus.seen.readings.size() == 3);
+  CHECK(bus.seen.readings[0].source == "plant");
+  CHECK(bus.seen.readings[0].time == Time{Duration{1780272000'000000000}} + milliseconds{10});  // of the last answer
+  CHECK(bus.seen.readings[1].time - bus.seen.readings[0].time == seconds{1});
+  CHECK(bus.seen.take()[0] == R"(a good {"p1":1,"p0":0,"p40":40})");
+  CHECK(bus.seen.events.empty());
+}
+
+TEST_CASE("points with their own rate make readings of their own") {
+  Bus bus;
+  bus.add(device_of("a", 1, {holding(0), holding(1, milliseconds{250})}));
+  bus.run_for(milliseconds{1100});
+  CHECK(bus.seen.take() == Strings{R"(a good {"p1":1})", R"(a good {"p0":0})", R"(a good {"p1":1})",
+                                   R"(a good {"p1":1})", R"(a good {"p1":1})", R"(a good {"p1":1})",
+                                   R"(a good {"p0":0})"});
+}
+
+TEST_CASE("a fast group overtakes a long cycle") {
+  Bus bus;
+  std::vector<Point> points{holding(1000, milliseconds{100})};
+  for (unsigned i = 0; i < 20; ++i) points.push_back(holding(i * 20, seconds{10}));
+  bus.add(device_of("a", 1, points));
+  bus.answer_time = milliseconds{30};
+  bus.run_for(milliseconds{1000});
+  CHECK(bus.seen.missed == 0);
+  CHECK(bus.seen.readings.size() >= 10);  // nine or ten of the fast ones, and the slow one complete
+}
+
+TEST_CASE("missed ticks are not made up for: the newest wins") {
+  Bus bus;
+  bus.add(device_of("a", 1, {holding(0, milliseconds{100})}));
+  bus.answer_time = milliseconds{350};
+  bus.run_for(seconds{7});
+  CHECK(bus.seen.readings.size() <= 20);
+  CHECK(bus.seen.readings.size() >= 17);
+  CHECK(bus.seen.missed >= 45);
+}
+
+TEST_CASE("a refused address is isolated within the same cycle and the rest flows") {
+  Bus bus;
+  std::vector<Point> points;
+  for (unsigned i = 0; i < 16; ++i) points.push_back(holding(i));
+  bus.add(device_of("a", 1, points));
+  bus.refused[5] = 2;
+  bus.run_for(milliseconds{900});
+  CHECK(bus.seen.events == Strings{"refused a holding 5+1: illegal data address"});
+  REQUIRE(bus.seen.readings.size() == 1);
+  CHECK(bus.seen.readings[0].quality == Quality::uncertain);
+  CHECK(bus.seen.readings[0].value.as_map().size() == 15);
+  CHECK(to_json(bus.seen.readings[0].bad) == R"({"p5":"illegal data address"})");
+  // From then on it is left alone, and the others are merged around it.
+  bus.requests.clear();
+  bus.run_for(seconds{1});
+  CHECK(bus.requests == Strings{"1:0+5", "1:6+10"});
+  CHECK(to_json(bus.seen.readings[1].bad) == R"({"p5":"illegal data address"})");
+}
+
+TEST_CASE("a quarantined address is tried again, ever more rarely, and comes back") {
+  Bus bus;
+  bus.add(device_of("a", 1, {holding(0), holding(1)}));
+  bus.refused[1] = 2;
+  bus.run_for(minutes{30});
+  const std::size_t refusals = bus.seen.events.size();
+  CHECK(refusals >= 4);
+  CHECK(refusals <= 6);  // after 0, 1, 3, 7, 15 minutes
+  bus.refused.clear();
+  bus.run_for(minutes{61});
+  bus.requests.clear();
+  bus.seen.readings.clear();
+  bus.run_for(seconds{1});
+  CHECK(bus.requests == Strings{"1:0+2"});
+  CHECK(bus.seen.take() == Strings{R"(a good {"p0":0,"p1":1})"});
+}
+
+TEST_CASE("a hole that may not be read parts a block without hurting its points") {
+  Bus bus;
+  bus.add(device_of("a", 1, {holding(0), holding(5)}));
+  bus.refused[3] = 2;
+  bus.run_for(milliseconds{2500});
+  CHECK(bus.seen.events.empty());
+  CHECK(bus.requests == Strings{"1:0+6", "1:0+1", "1:5+1", "1:0+1", "1:5+1", "1:0+1", "1:5+1"});
+  CHECK(bus.seen.take() == Strings(3, R"(a good {"p0":0,"p5":5})"));
+}
+
+TEST_CASE("a busy device costs this tick's block only") {
+  Bus bus;
+  bus.add(device_of("a", 1, {holding(0), holding(50)}));
+  bus.refused[0] = 6;
+  bus.run_for(milliseconds{500});
+  CHECK(bus.seen.take() == Strings{R"(a uncertain {"p50":50} {"p0":"device busy"})"});
+  bus.refused.clear();
+  bus.run_for(seconds{1});
+  CHECK(bus.seen.take() == Strings{R"(a good {"p0":0,"p50":50})"});
+}
+
+TEST_CASE("silence makes a device down, an answer makes it up: both are readings without value") {
+  Bus bus;
+  bus.add(device_of("a", 1, {holding(0), holding(50)}));
+  bus.silent.insert(1);
+  bus.run_for(seconds{10});
+  CHECK(bus.seen.events == Strings{"down a: no answer within 500 ms"});
+  const std::string failed = R"(a bad {} {"p0":"no answer within 500 ms","p50":"no answer within 500 ms"})";
+  CHECK(bus.seen.take() == Strings{failed, failed, failed, "a bad null"});
+  bus.silent.clear();
+  bus.run_for(seconds{80});
+  CHECK(bus.seen.events == Strings{"down a: no answer within 500 ms", "up a"});
+  const Strings after = bus.seen.take();
+  REQUIRE(after.size() > 3);
+  CHECK(after[0] == "a good null");
+  CHECK(after[1] == R"(a good {"p0":0,"p50":50})");
+}
+
+TEST_CASE("a dead unit costs the others at most its share of the link") {
+  Bus bus;
+  for (std::uint8_t unit = 1; unit <= 10; ++unit) {
+    bus.add(device_of("d" + std::to_string(unit), unit, {holding(0)}));
+  }
+  bus.silent = {3, 7};
+  bus.run_for(seconds{20});
+  bus.silence = {};
+  bus.asked.clear();
+  bus.run_for(seconds{1000});
+  CHECK(bus.silence <= seconds{105});
+  CHECK(bus.asked[3] >= 10);
+  CHECK(bus.asked[7] >= 10);
+  for (const unsigned unit : {1u, 2u, 4u, 10u}) CHECK(bus.asked[unit] >= 990);
+}
+
+TEST_CASE("a gateway's word that its device is silent counts as silence") {
+  Bus bus;
+  bus.add(device_of("a", 1, {holding(0)}));
+  bus.refused[0] = 11;
+  bus.run_for(seconds{5});
+  CHECK(bus.seen.events == Strings{"down a: gateway target does not respond"});
+}
+
+TEST_CASE("without a link all that is due is bad, and devices come back with the link") {
+  Bus bus;
+  bus.add(device_of("a", 1, {holding(0)}));
+  bus.add(device_of("b", 2, {holding(0, seconds{60})}));
+  bus.run_for(milliseconds{500});
+  CHECK(bus.seen.take().size() == 2);
+  for (int i = 0; i < 4; ++i) {
+    bus.clock.advance(seconds{1});
+    bus.scheduler.link_down("connection refused");
+  }
+  CHECK(bus.seen.events == Strings{"down a: connection refused"});  // b had nothing to say meanwhile
+  CHECK(bus.scheduler.due() <= bus.clock.boot_now());
+  bus.seen.readings.clear();
+  bus.run_for(milliseconds{100});
+  CHECK(bus.seen.take() == Strings{"a good null", R"(a good {"p0":0})"});
+}
+
+TEST_CASE("a turn that is repeated is the same turn") {
+  Bus bus;
+  bus.add(device_of("a", 1, {holding(0)}));
+  const auto first = bus.scheduler.next();
+  REQUIRE(first);
+  bus.scheduler.repeat();
+  const auto again = bus.scheduler.next();
+  REQUIRE(again);
+  CHECK(again->request.address == first->request.address);
+  bus.serve(*again);
+  CHECK(bus.seen.take() == Strings{R"(a good {"p0":0})"});
+}
+
+TEST_CASE("a value that cannot be decoded is bad alone") {
+  Bus bus;
+  Point wrong = holding(0x1a);
+  wrong.type = Type::bcd16;
+  bus.add(device_of("a", 1, {holding(0), wrong}));
+  bus.run_for(milliseconds{500});
+  CHECK(bus.seen.take() == Strings{R"(a uncertain {"p0":0} {"p26":"not BCD: a digit above 9"})"});
+}
+
+}  // namespace
+}  // namespace railhead::modbus
