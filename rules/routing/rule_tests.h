@@ -1,0 +1,26 @@
+// The `tests:` section: readings given, records expected. What `railhead test` runs; needs no broker and no clock.
+// Each test begins with fresh rule state; time passes as the readings' times say.
+// Compared: what `expect` names, in order; body fields that are not named are not compared; numbers compare by value
+// (to one part in 10^9, so that 200.3 is what 93.5 * 1.8 + 32 gives). Threads: one caller.
+#pragma once
+
+#include <cstddef>
+#include <iosfwd>
+
+#include "gateway/config/diagnostics.h"
+#include "gateway/config/document.h"
+#include "gateway/ports/router.h"
+
+namespace railhead::routing {
+
+struct TestCount {
+  std::size_t passed = 0;
+  std::size_t failed = 0;
+};
+
+// Runs every test of `tests` (the list under `tests:`). Prints the failures, each with what differs, then "N passed, N
+// failed". A test that is not well formed is a diagnostic and counts as failed.
+TestCount run_rule_tests(const ports::Router& router, const config::Node& tests, config::Diagnostics& diagnostics,
+                         std::ostream& out);
+
+}  // namespace railhead::routing
