@@ -171,8 +171,9 @@ class Evaluator {
   [[nodiscard]] Value evaluate(const Program& program, Bindings& bindings);
   // Whether the last result is the error that a member of a map was absent; the member's name.
   [[nodiscard]] const std::optional<std::string>& missing_member() const;
-  // Steps an evaluation may take from now on.
+  // Steps an evaluation may take from now on (kStepsMax at first), and those the last one took.
   void set_budget(std::uint64_t steps);
+  [[nodiscard]] std::uint64_t steps_used() const;
 
  private:
   struct State;

@@ -1,0 +1,479 @@
+#include "rules/expression/checker.h"
+
+#include <algorithm>
+#include <string>
+
+#include "gateway/base/text.h"
+#include "rules/expression/functions/function.h"
+#include "rules/expression/suggest.h"
+#include "rules/expression/types.h"
+
+namespace railhead::expression {
+namespace {
+
+struct Local {
+  std::string name;
+  std::uint32_t number = 0;
+  Type type = Type::any;
+  std::string shape;
+};
+
+class Checker {
+ public:
+  Checker(std::string_view text, Ast& ast, const Scope::Names& names, std::vector<Problem>& problems)
+      : text_(text), ast_(ast), names_(names), problems_(problems) {}
+
+  void run() { visit(ast_.root); }
+
+ private:
+  // --- problems
+  void error(std::size_t offset, std::size_t length, std::string message, std::string hint = {}) {
+    problems_.push_back({offset, std::max<std::size_t>(1, length), std::move(message), std::move(hint), false});
+  }
+  void warn(std::size_t offset, std::size_t length, std::string message, std::string hint = {}) {
+    problems_.push_back({offset, std::max<std::size_t>(1, length), std::move(message), std::move(hint), true});
+  }
+  // What cannot work because of types: left to the evaluation if the scope says so.
+  void mismatch(const Node& node, std::size_t offset, std::size_t length, std::string message, std::string hint = {}) {
+    if (!names_.types_at_run_time) error(offset, length, std::move(message), std::move(hint));
+    static_cast<void>(node);
+  }
+  void mismatch(const Node& node, std::string message, std::string hint = {}) {
+    mismatch(node, node.offset, node.length, std::move(message), std::move(hint));
+  }
+  [[nodiscard]] std::string_view source_of(const Node& node) const {
+    return text_.substr(node.begin, node.end - node.begin);
+  }
+
+  // --- walking
+  void visit(NodeId id) {
+    if (ast_.at(id).form == Form::select) resolve_qualified(id);
+    Node& node = ast_.at(id);
+    switch (node.form) {
+      case Form::literal: node.type = type_of(node.value); return;
+      case Form::failed: return;
+      case Form::name: visit_name(id); return;
+      case Form::comprehension: visit_comprehension(id); return;
+      case Form::call: visit_call(id); return;
+      default: break;
+    }
+    visit_children(id);
+    switch (node.form) {
+      case Form::select:
+      case Form::test: visit_select(node); break;
+      case Form::index: visit_index(node); break;
+      case Form::unary: visit_unary(node); break;
+      case Form::binary: visit_binary(node); break;
+      case Form::all_of:
+      case Form::any_of: visit_logic(node); break;
+      case Form::conditional: visit_conditional(node); break;
+      case Form::list: node.type = Type::list; break;
+      case Form::map: visit_map(node); break;
+      default: break;
+    }
+  }
+
+  void visit_children(NodeId id) {
+    for (std::size_t i = 0; i < ast_.at(id).children.size(); ++i) visit_child(id, i);
+  }
+  void visit_child(NodeId id, std::size_t i) {
+    const NodeId child = ast_.at(id).children[i];
+    visit(child);
+    Node& node = ast_.at(id);
+    node.reads_variable = node.reads_variable || ast_.at(child).reads_variable;
+    node.lowest_local = std::min(node.lowest_local, ast_.at(child).lowest_local);
+  }
+
+  // --- names
+  [[nodiscard]] const Local* local(const std::string& name) const {
+    const auto found =
+        std::find_if(locals_.rbegin(), locals_.rend(), [&](const Local& each) { return each.name == name; });
+    return found == locals_.rend() ? nullptr : &*found;
+  }
+
+  // `a.b.c`: the longest prefix that is the name of a variable or type becomes one name [langdef "Name Resolution"].
+  void resolve_qualified(NodeId id) {
+    std::vector<NodeId> chain{id};
+    while (ast_.at(chain.back()).form == Form::select) chain.push_back(ast_.at(chain.back()).children[0]);
+    const Node& base = ast_.at(chain.back());
+    if (base.form != Form::name || (!base.rooted && local(base.name) != nullptr)) return;
+    std::reverse(chain.begin(), chain.end());
+    for (std::size_t parts = std::min(chain.size(), names_.dots_max + 1); parts > 1; --parts) {
+      std::string name = base.name;
+      for (std::size_t i = 1; i < parts; ++i) name += "." + ast_.at(chain[i]).name;
+      if (!names_.by_name.contains(name) && type_named(name).empty()) continue;
+      const bool rooted = base.rooted;
+      Node& whole = ast_.at(chain[parts - 1]);
+      whole.form = Form::name;
+      whole.name = std::move(name);
+      whole.rooted = rooted;
+      whole.offset = whole.begin;
+      whole.length = whole.end - whole.begin;
+      whole.children.clear();
+      return;
+    }
+  }
+
+  void visit_name(NodeId id) {
+    Node& node = ast_.at(id);
+    if (const Local* found = node.rooted ? nullptr : local(node.name)) {
+      node.binding = Binding::local;
+      node.index = found->number;
+      node.lowest_local = found->number;
+      node.type = found->type;
+      node.shape = found->shape;
+      if (inside_aggregate_ && found->number < kNoLocal) {
+        error(node.offset, node.length, "a window function cannot use '" + node.name + "' of the expression around it");
+      }
+      return;
+    }
+    if (const auto found = names_.by_name.find(node.name); found != names_.by_name.end()) {
+      const Scope::Names::Variable& variable = names_.variables[found->second];
+      node.binding = Binding::variable;
+      node.index = static_cast<std::uint32_t>(found->second);
+      node.reads_variable = true;
+      node.type = variable.type;
+      node.shape = variable.shape;
+      return;
+    }
+    if (const std::string_view type = type_named(node.name); !type.empty()) {
+      node.form = Form::literal;
+      node.value = Value::type(type);
+      node.type = Type::type;
+      return;
+    }
+    std::vector<std::string> visible;
+    for (const Local& each : locals_) visible.push_back(each.name);
+    error(node.offset, node.length, "unknown name '" + node.name + "'", suggest_name(node.name, visible, names_));
+    node.form = Form::failed;
+  }
+
+  // --- members
+  // What is known about member `name` of a value with this shape.
+  void known_member(Node& node, const Node& operand, const std::string& name, std::size_t offset, std::size_t length) {
+    const Scope::Names::Known* known = names_.known_at(operand.shape);
+    if (!operand.shape.empty()) node.shape = operand.shape + "." + name;
+    if (known == nullptr) return;
+    for (const auto& [field, type] : known->fields) {
+      if (field != name) continue;
+      if (node.form != Form::test) node.type = type;
+      return;
+    }
+    std::vector<std::string> fields;
+    for (const auto& [field, type] : known->fields) fields.push_back(field);
+    const std::optional<std::string> near = base::nearest(name, fields);
+    const std::string message = "'" + std::string(source_of(operand)) + "' has no member '" + name + "'";
+    if (known->complete) {
+      error(offset, length, message, near ? "did you mean '" + *near + "'?" : list_of_names(fields));
+    } else if (near) {
+      warn(offset, length, "'" + name + "' is not among the known members of '" + std::string(source_of(operand)) + "'",
+           "did you mean '" + *near + "'?");
+    }
+  }
+
+  void visit_select(Node& node) {
+    const Node& operand = ast_.at(node.children[0]);
+    if (node.form == Form::test) node.type = Type::boolean;
+    if (operand.type != Type::map && operand.type != Type::any) {
+      mismatch(node, "a " + std::string(name_of(operand.type)) + " has no member '" + node.name + "'",
+               find_function(node.name, true, 1) ? "a function is called with brackets: " + node.name + "()" : "");
+      return;
+    }
+    known_member(node, operand, node.name, node.offset, node.length);
+  }
+
+  void visit_index(Node& node) {
+    const Node& operand = ast_.at(node.children[0]);
+    const Node& key = ast_.at(node.children[1]);
+    if (operand.type != Type::map && operand.type != Type::list && operand.type != Type::any) {
+      mismatch(node, "a " + std::string(name_of(operand.type)) + " cannot be indexed");
+      return;
+    }
+    if (operand.type == Type::list && key.type != Type::any && !is_number(key.type)) {
+      mismatch(node, key.begin, key.end - key.begin,
+               "a list is indexed by a number, not by a " + std::string(name_of(key.type)));
+      return;
+    }
+    if (key.form == Form::literal && key.value.is(Kind::string) && operand.type != Type::list) {
+      known_member(node, operand, std::string(key.value.as_text()), key.begin, key.end - key.begin);
+    } else if (!operand.shape.empty()) {
+      node.shape = operand.shape + "[]";
+    }
+  }
+
+  // --- operators
+  void visit_unary(Node& node) {
+    const Node& operand = ast_.at(node.children[0]);
+    if (operand.form == Form::failed) {
+      node.type = node.name == "!" ? Type::boolean : Type::any;
+    } else if (const auto type = unary_result(node.name, operand.type)) {
+      node.type = *type;
+    } else {
+      mismatch(node, "'" + node.name + "' does not work on a " + std::string(name_of(operand.type)));
+    }
+  }
+
+  void visit_binary(Node& node) {
+    const Node& left = ast_.at(node.children[0]);
+    const Node& right = ast_.at(node.children[1]);
+    const auto type = binary_result(node.name, left.type, right.type);
+    if (!type) {
+      report_binary(node, left, right);
+      if (node.name.find_first_of("=<>i") != std::string::npos) node.type = Type::boolean;
+      return;
+    }
+    node.type = *type;
+    if (node.name == "/" && !names_.types_at_run_time) warn_integer_division(node, left, right);
+  }
+
+  void warn_integer_division(const Node& node, const Node& left, const Node& right) {
+    const auto whole = [](Type type) { return type == Type::integer || type == Type::uinteger; };
+    const bool literal = right.form == Form::literal && whole(right.type);
+    const bool surely = whole(left.type) && whole(right.type);
+    const bool perhaps = left.type == Type::any && left.form != Form::failed && literal;
+    if (!surely && !perhaps) return;
+    std::string hint =
+        literal ? "write / " + std::string(source_of(right)) : "write / double(" + std::string(source_of(right)) + ")";
+    if (literal && hint.back() == 'u') hint.pop_back();
+    if (literal) hint += ".0";
+    warn(node.offset, node.length,
+         surely ? "a division of whole numbers drops the fraction"
+                : "where '" + std::string(source_of(left)) + "' is a whole number this division drops the fraction",
+         hint);
+  }
+
+  void report_binary(const Node& node, const Node& left, const Node& right) {
+    const std::string a(name_of(left.type));
+    const std::string b(name_of(right.type));
+    const bool comparison = node.name.find_first_of("=<>") != std::string::npos;
+    std::string message;
+    if (node.name == "in") {
+      message = "'in' looks into a list or map, not into a " + b;
+    } else if (node.name == "==" || node.name == "!=") {
+      message = "a " + a + " never equals a " + b;
+    } else if (comparison) {
+      message = "a " + a + " cannot be compared with a " + b;
+    } else {
+      message = "'" + node.name + "' does not work between a " + a + " and a " + b;
+    }
+    // The literal is the likelier slip: point there.
+    const bool point_left = left.form == Form::literal && right.form != Form::literal;
+    const bool point_right = right.form == Form::literal && left.form != Form::literal;
+    const Node* pointed = point_left ? &left : point_right ? &right : nullptr;
+    std::string hint;
+    if (pointed != nullptr && pointed->value.is(Kind::string) && is_number(point_left ? right.type : left.type) &&
+        base::parse_double(pointed->value.as_text())) {
+      hint = "write " + std::string(pointed->value.as_text()) + " without quotes";
+    } else if (pointed != nullptr && pointed->value.is(Kind::null)) {
+      hint = "whether a member is there: has(value.temperature)";
+    } else if (left.type == Type::boolean && left.form == Form::binary && comparison) {
+      hint = "write both comparisons: a < b && b < c";
+    } else if (node.name == "+" && (left.type == Type::string || right.type == Type::string)) {
+      hint = "convert with string(...)";
+    } else if (node.name == "%" && is_number(left.type) && is_number(right.type)) {
+      hint = "'%' takes two ints or two uints: convert with int(...)";
+    }
+    if (pointed != nullptr) {
+      mismatch(node, pointed->begin, pointed->end - pointed->begin, std::move(message), std::move(hint));
+    } else {
+      mismatch(node, std::move(message), std::move(hint));
+    }
+  }
+
+  void expect_boolean(const Node& node, std::string_view where) {
+    if (node.type == Type::boolean || node.type == Type::any) return;
+    mismatch(node, node.begin, node.end - node.begin,
+             std::string(where) + " a bool, not a " + std::string(name_of(node.type)));
+  }
+
+  void visit_logic(Node& node) {
+    node.type = Type::boolean;
+    for (const NodeId child : node.children) expect_boolean(ast_.at(child), "'" + node.name + "' takes");
+  }
+
+  void visit_conditional(Node& node) {
+    expect_boolean(ast_.at(node.children[0]), "the condition of '? :' is");
+    const Node& then = ast_.at(node.children[1]);
+    const Node& otherwise = ast_.at(node.children[2]);
+    node.type = common_type(then.type, otherwise.type);
+    if (then.shape == otherwise.shape) node.shape = then.shape;
+  }
+
+  void visit_map(Node& node) {
+    node.type = Type::map;
+    for (std::size_t i = 0; i < node.children.size(); i += 2) {
+      const Node& key = ast_.at(node.children[i]);
+      switch (key.type) {
+        case Type::any:
+        case Type::string:
+        case Type::integer:
+        case Type::uinteger:
+        case Type::boolean: break;
+        default:
+          mismatch(node, key.begin, key.end - key.begin, "a " + std::string(name_of(key.type)) + " is no key of a map");
+      }
+    }
+  }
+
+  void visit_comprehension(NodeId id) {
+    visit_child(id, 0);
+    const Node range = ast_.at(ast_.at(id).children[0]);
+    Node& node = ast_.at(id);
+    const bool bind = node.macro == Macro::bind;
+    if (!bind && range.type != Type::list && range.type != Type::map && range.type != Type::any) {
+      mismatch(node, node.name + "() goes through a list or map, not a " + std::string(name_of(range.type)));
+    }
+    const auto first = static_cast<std::uint32_t>(next_local_);
+    node.index = first;
+    for (const std::string& name : node.variables) {
+      Local each{name, static_cast<std::uint32_t>(next_local_++), Type::any, {}};
+      if (bind) {
+        each.type = range.type;
+        each.shape = range.shape;
+      } else if (range.type == Type::list && !range.shape.empty() && &name == &node.variables.back()) {
+        each.shape = range.shape + "[]";
+      }
+      locals_.push_back(std::move(each));
+    }
+    const std::size_t declared = node.variables.size();
+    const std::uint32_t lowest_before = node.lowest_local;
+    ast_.at(id).lowest_local = kNoLocal;
+    for (std::size_t i = 1; i < ast_.at(id).children.size(); ++i) visit_child(id, i);
+    locals_.resize(locals_.size() - declared);
+    next_local_ -= declared;
+    finish_comprehension(ast_.at(id), first, lowest_before);
+  }
+
+  void finish_comprehension(Node& node, std::uint32_t first, std::uint32_t lowest_before) {
+    if (node.lowest_local >= first) node.lowest_local = kNoLocal;
+    node.lowest_local = std::min(node.lowest_local, lowest_before);
+    const Node& body = ast_.at(node.children.back());
+    const std::string where = node.name + "() asks for";
+    if (node.filtered) expect_boolean(ast_.at(node.children[1]), where);
+    switch (node.macro) {
+      case Macro::all:
+      case Macro::exists:
+      case Macro::exists_one:
+        expect_boolean(body, where);
+        node.type = Type::boolean;
+        break;
+      case Macro::filter: expect_boolean(body, where); [[fallthrough]];
+      case Macro::map:
+      case Macro::transform_list: node.type = Type::list; break;
+      case Macro::transform_map: node.type = Type::map; break;
+      case Macro::bind:
+        node.type = body.type;
+        node.shape = body.shape;
+        break;
+    }
+  }
+
+  // --- calls
+  void visit_call(NodeId id) {
+    resolve_namespace(ast_.at(id));
+    if (!ast_.at(id).method && names_.aggregate(ast_.at(id).name) != nullptr) {
+      visit_aggregate(id, *names_.aggregate(ast_.at(id).name));
+      return;
+    }
+    visit_children(id);
+    Node& node = ast_.at(id);
+    const auto found = find_function(node.name, node.method, node.children.size());
+    if (!found) {
+      const bool failed_receiver = node.method && ast_.at(node.children[0]).form == Form::failed;
+      if (!failed_receiver) {
+        error(node.offset, node.length, unknown_function(node.name, node.method, node.children.size()),
+              suggest_function(node.name, node.method, node.children.size(), names_));
+      }
+      node.form = Form::failed;
+      return;
+    }
+    node.index = static_cast<std::uint32_t>(*found);
+    check_overload(node, functions()[*found]);
+  }
+
+  // math.abs(x), strings.quote(x): written like a method of an unknown name.
+  void resolve_namespace(Node& node) {
+    if (!node.method || node.children.empty()) return;
+    const Node& receiver = ast_.at(node.children[0]);
+    if (receiver.form != Form::name || local(receiver.name) != nullptr || names_.by_name.contains(receiver.name))
+      return;
+    const std::string whole = receiver.name + "." + node.name;
+    const auto all = functions();
+    const bool space = std::any_of(all.begin(), all.end(), [&](const FunctionEntry& each) {
+      return each.name.starts_with(receiver.name) && each.name.substr(receiver.name.size()).starts_with('.');
+    });
+    if (!space) return;
+    node.method = false;
+    node.name = whole;
+    node.offset = node.begin;
+    node.length = whole.size();
+    node.children.erase(node.children.begin());
+  }
+
+  void visit_aggregate(NodeId id, const Scope::Names::AggregateName& aggregate) {
+    if (inside_aggregate_) {
+      const Node& node = ast_.at(id);
+      error(node.offset, node.length, "window functions cannot be inside each other");
+    }
+    const bool before = std::exchange(inside_aggregate_, true);
+    visit_children(id);
+    inside_aggregate_ = before;
+    Node& node = ast_.at(id);
+    const std::size_t given = node.children.size();
+    if (given < aggregate.arguments_min || given > aggregate.arguments_max) {
+      error(node.offset, node.length, wrong_count(node.name, aggregate.arguments_min, aggregate.arguments_max, given));
+    }
+    node.form = Form::aggregate;
+    node.type = aggregate.result;
+    node.reads_variable = true;
+  }
+
+  void check_overload(Node& node, const FunctionEntry& function) {
+    // Overloads that fit what is known of the arguments; their results agree or are left open.
+    std::optional<Type> result;
+    bool fits_any = false;
+    for (std::string_view overloads = function.overloads; !overloads.empty();) {
+      const std::size_t end = std::min(overloads.size(), overloads.find(' '));
+      const std::string_view overload = overloads.substr(0, end);
+      overloads.remove_prefix(std::min(overloads.size(), end + 1));
+      const std::string_view wanted = overload.substr(0, overload.find(':'));
+      if (wanted != "+" && wanted.size() != node.children.size()) continue;
+      bool fits = true;
+      for (std::size_t i = 0; i < node.children.size() && wanted != "+"; ++i) {
+        const Type have = ast_.at(node.children[i]).type;
+        const Type want = type_of_letter(wanted[i]);
+        fits = fits && (have == Type::any || want == Type::any || have == want);
+      }
+      if (!fits) continue;
+      const Type gives = type_of_letter(overload.back());
+      result = fits_any ? common_type(*result, gives) : gives;
+      fits_any = true;
+    }
+    if (fits_any) {
+      node.type = *result;
+      return;
+    }
+    std::string given;
+    for (const NodeId child : node.children) {
+      if (!given.empty()) given += ", ";
+      given += name_of(ast_.at(child).type);
+    }
+    mismatch(node, node.name + "() does not take (" + given + ")", describe_overloads(function));
+  }
+
+  std::string_view text_;
+  Ast& ast_;
+  const Scope::Names& names_;
+  std::vector<Problem>& problems_;
+  std::vector<Local> locals_;
+  std::size_t next_local_ = 0;
+  bool inside_aggregate_ = false;
+};
+
+}  // namespace
+
+void check(std::string_view text, Ast& ast, const Scope::Names& names, std::vector<Problem>& problems) {
+  Checker(text, ast, names, problems).run();
+}
+
+}  // namespace railhead::expression

@@ -1,0 +1,273 @@
+#include "rules/expression/compiler.h"
+
+#include <algorithm>
+
+#include "rules/expression/fold.h"
+#include "rules/expression/scope.h"
+
+namespace railhead::expression {
+namespace {
+
+class Assembler {
+ public:
+  Assembler(std::string_view text, const Ast& ast, const Scope::Names& names, std::vector<Problem>& problems)
+      : text_(text), ast_(ast), names_(names), problems_(problems), code_(std::make_unique<Program::Code>()) {}
+
+  std::unique_ptr<Program::Code> run(NodeId root) {
+    const Node& top = ast_.at(root);
+    if (top.end <= text_.size()) code_->text = text_.substr(top.begin, top.end - top.begin);
+    code_->result = top.type;
+    code_->result_shape = top.shape;
+    if (top.form == Form::literal) code_->constant = top.value;
+    visit(root);
+    return std::move(code_);
+  }
+
+ private:
+  std::uint32_t here() const { return static_cast<std::uint32_t>(code_->instructions.size()); }
+
+  // `effect`: how many values the instruction leaves more (or less) on the stack.
+  std::size_t emit(Op op, int effect, std::size_t a = 0, std::size_t b = 0) {
+    code_->instructions.push_back({op, static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)});
+    depth_ = static_cast<std::size_t>(static_cast<int>(depth_) + effect);
+    code_->stack_max = std::max(code_->stack_max, depth_);
+    return code_->instructions.size() - 1;
+  }
+
+  std::size_t constant(const Value& value) {
+    code_->constants.push_back(value);
+    return code_->constants.size() - 1;
+  }
+
+  // --- what the program reads
+  void note_read(std::size_t slot, const std::string& variable, const std::vector<std::string>& members, bool tested,
+                 const Node& at) {
+    for (MemberPath& known : code_->reads) {
+      if (known.slot == slot && known.members == members) {
+        known.only_tested = known.only_tested && tested;
+        return;
+      }
+    }
+    code_->reads.push_back({slot, variable, members, tested, at.begin, at.end - at.begin});
+  }
+
+  // variable.member.member... and variable["member"]: one instruction. Empty members: no such path.
+  bool path_of(NodeId id, Path& path, std::string& variable) const {
+    std::vector<std::string> reversed;
+    for (;;) {
+      const Node& node = ast_.at(id);
+      if (node.form == Form::name && node.binding == Binding::variable) {
+        path.slot = node.index;
+        path.members.assign(reversed.rbegin(), reversed.rend());
+        variable = node.name;
+        return true;
+      }
+      if (node.form == Form::select) {
+        reversed.push_back(node.name);
+      } else if (node.form == Form::index && ast_.at(node.children[1]).form == Form::literal &&
+                 ast_.at(node.children[1]).value.is(Kind::string)) {
+        reversed.emplace_back(ast_.at(node.children[1]).value.as_text());
+      } else {
+        return false;
+      }
+      id = node.children[0];
+    }
+  }
+
+  bool visit_path(NodeId id) {
+    Path path;
+    std::string variable;
+    if (!path_of(id, path, variable)) return false;
+    note_read(path.slot, variable, path.members, false, ast_.at(id));
+    code_->paths.push_back(std::move(path));
+    emit(Op::path, 1, code_->paths.size() - 1);
+    return true;
+  }
+
+  void visit_test(const Node& node) {
+    Path path;
+    std::string variable;
+    if (path_of(node.children[0], path, variable)) {
+      path.members.push_back(node.name);
+      note_read(path.slot, variable, path.members, true, node);
+      code_->paths.push_back(std::move(path));
+      emit(Op::test_path, 1, code_->paths.size() - 1);
+      return;
+    }
+    visit(node.children[0]);
+    emit(Op::test, 0, constant(Value::text(node.name)));
+  }
+
+  void visit_all(const std::vector<NodeId>& children) {
+    for (const NodeId child : children) visit(child);
+  }
+
+  void visit(NodeId id) {
+    const Node& node = ast_.at(id);
+    switch (node.form) {
+      case Form::literal: emit(Op::constant, 1, constant(node.value)); break;
+      case Form::name: visit_name(node); break;
+      case Form::select:
+        if (visit_path(id)) break;
+        visit(node.children[0]);
+        emit(Op::select, 0, constant(Value::text(node.name)));
+        break;
+      case Form::test: visit_test(node); break;
+      case Form::index:
+        if (visit_path(id)) break;
+        visit_all(node.children);
+        emit(Op::index, -1);
+        break;
+      case Form::call: visit_call(node); break;
+      case Form::aggregate: visit_aggregate(node); break;
+      case Form::unary:
+        visit(node.children[0]);
+        emit(node.name == "!" ? Op::invert : Op::negate, 0);
+        break;
+      case Form::binary:
+        visit_all(node.children);
+        emit(op_of(node.name), -1);
+        break;
+      case Form::all_of: visit_chain(node, Op::and_jump, Op::and_join); break;
+      case Form::any_of: visit_chain(node, Op::or_jump, Op::or_join); break;
+      case Form::conditional: visit_conditional(node); break;
+      case Form::list:
+      case Form::map: visit_literal(node); break;
+      case Form::comprehension: visit_comprehension(node); break;
+      case Form::failed: RAILHEAD_ASSERT(false); break;
+    }
+  }
+
+  static Op op_of(std::string_view name) {
+    if (name == "+") return Op::add;
+    if (name == "-") return Op::subtract;
+    if (name == "*") return Op::multiply;
+    if (name == "/") return Op::divide;
+    if (name == "%") return Op::remainder;
+    if (name == "==") return Op::equal;
+    if (name == "!=") return Op::not_equal;
+    if (name == "<") return Op::less;
+    if (name == "<=") return Op::less_equal;
+    if (name == ">") return Op::greater;
+    if (name == ">=") return Op::greater_equal;
+    return Op::in;
+  }
+
+  void visit_name(const Node& node) {
+    if (node.binding == Binding::local) {
+      emit(Op::local, 1, node.index);
+      return;
+    }
+    note_read(node.index, node.name, {}, false, node);
+    emit(Op::variable, 1, node.index);
+  }
+
+  void visit_call(const Node& node) {
+    const FunctionEntry& function = functions()[node.index];
+    const bool matches = function.name == "matches" && node.children.size() == 2;
+    const Node* pattern = matches ? &ast_.at(node.children[1]) : nullptr;
+    if (matches && pattern->form == Form::literal && pattern->value.is(Kind::string)) {
+      std::string why;
+      if (auto regex = Regex::compile(pattern->value.as_text(), why)) {
+        visit(node.children[0]);
+        code_->regexes.push_back(std::move(regex));
+        emit(Op::match, 0, code_->regexes.size() - 1);
+        return;
+      }
+      if (!names_.types_at_run_time) {
+        problems_.push_back({pattern->begin, pattern->end - pattern->begin, "wrong pattern: " + why,
+                             "patterns are written as in RE2; a raw text r\"...\" needs no double backslashes", false});
+      }
+    }
+    visit_all(node.children);
+    emit(Op::call, 1 - static_cast<int>(node.children.size()), node.index, node.children.size());
+  }
+
+  void visit_aggregate(const Node& node) {
+    Aggregate aggregate;
+    aggregate.name = node.name;
+    aggregate.slot = names_.variables.size() + code_->aggregates.size();
+    for (const NodeId child : node.children) {
+      aggregate.arguments.push_back(
+          std::make_shared<const Program>(Assembler(text_, ast_, names_, problems_).run(child)));
+    }
+    emit(Op::variable, 1, aggregate.slot);
+    code_->aggregates.push_back(std::move(aggregate));
+  }
+
+  void visit_chain(const Node& node, Op jump, Op join) {
+    std::vector<std::size_t> jumps;
+    visit(node.children.front());
+    for (std::size_t i = 1; i < node.children.size(); ++i) {
+      jumps.push_back(emit(jump, 0));
+      visit(node.children[i]);
+      emit(join, -1);
+    }
+    for (const std::size_t each : jumps) code_->instructions[each].a = here();
+  }
+
+  void visit_conditional(const Node& node) {
+    visit(node.children[0]);
+    const std::size_t branch = emit(Op::branch, -1);
+    visit(node.children[1]);
+    const std::size_t jump = emit(Op::jump, -1);
+    code_->instructions[branch].a = here();
+    visit(node.children[2]);
+    code_->instructions[branch].b = here();
+    code_->instructions[jump].a = here();
+  }
+
+  void visit_literal(const Node& node) {
+    visit_all(node.children);
+    const int count = static_cast<int>(node.children.size());
+    emit(node.form == Form::list ? Op::list : Op::map, 1 - count, node.children.size());
+  }
+
+  void visit_comprehension(const Node& node) {
+    const std::size_t locals = std::max<std::size_t>(1, node.variables.size());
+    code_->locals = std::max(code_->locals, node.index + locals);
+    visit(node.children[0]);
+    if (node.macro == Macro::bind) {
+      emit(Op::set_local, -1, node.index);
+      visit(node.children[1]);
+      return;
+    }
+    code_->loops.push_back({node.macro, node.index, static_cast<std::uint32_t>(node.variables.size())});
+    const std::size_t begin = emit(Op::loop_begin, -1, code_->loops.size() - 1);
+    const std::size_t next = emit(Op::loop_next, 0);
+    std::size_t filter = 0;
+    if (node.filtered) {
+      visit(node.children[1]);
+      filter = emit(Op::loop_filter, -1, next);
+    }
+    visit(node.children.back());
+    const std::size_t collect = emit(Op::loop_collect, 0, next);
+    code_->instructions[next].a = static_cast<std::uint32_t>(collect - next);
+    for (const std::size_t each : {begin, next, collect}) code_->instructions[each].b = here();
+    if (node.filtered) code_->instructions[filter].b = here();
+  }
+
+  std::string_view text_;
+  const Ast& ast_;
+  const Scope::Names& names_;
+  std::vector<Problem>& problems_;
+  std::unique_ptr<Program::Code> code_;
+  std::size_t depth_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Program::Code> assemble_part(const Ast& ast, NodeId root, const Scope::Names& names) {
+  std::vector<Problem> ignored;
+  return Assembler({}, ast, names, ignored).run(root);
+}
+
+std::shared_ptr<const Program> assemble(std::string_view text, Ast& ast, const Scope::Names& names,
+                                        std::vector<Problem>& problems) {
+  fold(ast, names, problems);
+  auto code = Assembler(text, ast, names, problems).run(ast.root);
+  code->text = text;
+  return std::make_shared<const Program>(std::move(code));
+}
+
+}  // namespace railhead::expression

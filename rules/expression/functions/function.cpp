@@ -1,0 +1,92 @@
+#include "rules/expression/functions/function.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+namespace railhead::expression {
+namespace {
+
+std::vector<FunctionEntry> collect() {
+  std::vector<FunctionEntry> all;
+  for (const auto part :
+       {basic_functions(), conversion_functions(), string_functions(), math_functions(), time_functions()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+bool takes(std::string_view overloads, std::size_t arguments) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < overloads.size(); ++i) {
+    const char c = overloads[i];
+    if (c == '+' && arguments > 0) return true;
+    if (c == ':') {
+      if (count == arguments) return true;
+      i = std::min(overloads.size(), overloads.find(' ', i));
+      count = 0;
+    } else {
+      ++count;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::span<const FunctionEntry> functions() {
+  static const std::vector<FunctionEntry> all = collect();
+  return all;
+}
+
+std::optional<std::size_t> find_function(std::string_view name, bool method, std::size_t arguments) {
+  const auto all = functions();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].method == method && all[i].name == name && takes(all[i].overloads, arguments)) return i;
+  }
+  return std::nullopt;
+}
+
+Type type_of_letter(char letter) noexcept {
+  switch (letter) {
+    case 'n': return Type::null;
+    case 'b': return Type::boolean;
+    case 'i': return Type::integer;
+    case 'u': return Type::uinteger;
+    case 'd': return Type::real;
+    case 's': return Type::string;
+    case 'y': return Type::bytes;
+    case 't': return Type::timestamp;
+    case 'r': return Type::duration;
+    case 'l': return Type::list;
+    case 'm': return Type::map;
+    case 'T': return Type::type;
+    default: return Type::any;
+  }
+}
+
+Value too_much_work() {
+  static const Value error = Value::error("the expression takes too much work");
+  return error;
+}
+Value too_large() {
+  static const Value error = Value::error("the value becomes too large");
+  return error;
+}
+Value integer_overflow() {
+  static const Value error = Value::error("integer overflow");
+  return error;
+}
+Value out_of_range(std::string_view what) { return Value::error("range error: " + std::string(what)); }
+Value index_out_of_range(std::int64_t index) { return Value::error("index out of range: " + std::to_string(index)); }
+
+Value no_overload(std::string_view name, Arguments arguments) {
+  std::string sentence = "no such overload: " + std::string(name) + "(";
+  for (std::size_t i = 0; i < arguments.size() && i < 8; ++i) {
+    if (i > 0) sentence += ", ";
+    sentence += name_of(type_of(arguments[i]));
+  }
+  return Value::error(sentence + ")");
+}
+
+}  // namespace railhead::expression

@@ -1,0 +1,200 @@
+#include "rules/expression/functions/instant.h"
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <limits>
+
+#include "gateway/message/json.h"
+#include "rules/expression/functions/function.h"
+
+namespace railhead::expression {
+namespace {
+
+constexpr std::int64_t kNanos = 1'000'000'000;
+
+// Reads exactly `count` digits.
+bool take_number(std::string_view& text, std::size_t count, int& out) {
+  if (text.size() < count) return false;
+  out = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (text[i] < '0' || text[i] > '9') return false;
+    out = out * 10 + (text[i] - '0');
+  }
+  text.remove_prefix(count);
+  return true;
+}
+
+bool take(std::string_view& text, char wanted) {
+  if (text.empty() || text.front() != wanted) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+bool take_fraction(std::string_view& text, std::int32_t& nanos) {
+  if (!take(text, '.')) return true;
+  std::int32_t unit = 100'000'000;
+  bool any = false;
+  while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
+    nanos += unit * (text.front() - '0');
+    unit /= 10;
+    any = true;
+    text.remove_prefix(1);
+  }
+  return any;
+}
+
+bool take_offset(std::string_view& text, int& seconds) {
+  if (take(text, 'Z') || take(text, 'z')) return true;
+  const bool west = !text.empty() && text.front() == '-';
+  int hours = 0;
+  int minutes = 0;
+  if (!take(text, '-') && !take(text, '+')) return false;
+  if (!take_number(text, 2, hours) || !take(text, ':') || !take_number(text, 2, minutes)) return false;
+  if (hours > 23 || minutes > 59) return false;
+  seconds = (hours * 3600 + minutes * 60) * (west ? -1 : 1);
+  return true;
+}
+
+}  // namespace
+
+Instant instant_of(const Value& timestamp) {
+  const std::int64_t count = timestamp.as_timestamp().time_since_epoch().count();
+  std::int64_t seconds = count / kNanos;
+  std::int64_t nanos = count % kNanos;
+  if (nanos < 0) {
+    nanos += kNanos;
+    --seconds;
+  }
+  return {seconds, static_cast<std::int32_t>(nanos)};
+}
+
+Value value_of(Instant instant) {
+  if (instant.seconds < kFirstSecond || instant.seconds > kLastSecond) return out_of_range("timestamp");
+  std::int64_t count = 0;
+  // Why from above: the earliest times have a negative second whose product alone would overflow.
+  if (__builtin_mul_overflow(instant.seconds + 1, kNanos, &count) ||
+      __builtin_add_overflow(count, std::int64_t{instant.nanos} - kNanos, &count)) {
+    return out_of_range("timestamp");
+  }
+  return Value::timestamp(Time{Duration{count}});
+}
+
+Value shifted(const Value& timestamp, Duration by) {
+  Instant instant = instant_of(timestamp);
+  instant.seconds += by.count() / kNanos;
+  std::int64_t nanos = instant.nanos + by.count() % kNanos;
+  if (nanos < 0) {
+    nanos += kNanos;
+    --instant.seconds;
+  } else if (nanos >= kNanos) {
+    nanos -= kNanos;
+    ++instant.seconds;
+  }
+  instant.nanos = static_cast<std::int32_t>(nanos);
+  return value_of(instant);
+}
+
+Value between(const Value& earlier, const Value& later) {
+  const Instant from = instant_of(earlier);
+  const Instant to = instant_of(later);
+  std::int64_t count = 0;
+  if (__builtin_mul_overflow(to.seconds - from.seconds, kNanos, &count) ||
+      __builtin_add_overflow(count, std::int64_t{to.nanos} - from.nanos, &count)) {
+    return out_of_range("duration");
+  }
+  return Value::duration(Duration{count});
+}
+
+std::optional<Instant> parse_instant(std::string_view text) {
+  int year = 0;
+  int month = 0;
+  int day = 0;
+  int hour = 0;
+  int minute = 0;
+  int second = 0;
+  int offset = 0;
+  Instant instant;
+  if (!take_number(text, 4, year) || !take(text, '-') || !take_number(text, 2, month) || !take(text, '-') ||
+      !take_number(text, 2, day) || !(take(text, 'T') || take(text, 't')) || !take_number(text, 2, hour) ||
+      !take(text, ':') || !take_number(text, 2, minute) || !take(text, ':') || !take_number(text, 2, second) ||
+      !take_fraction(text, instant.nanos) || !take_offset(text, offset) || !text.empty()) {
+    return std::nullopt;
+  }
+  const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)},
+                                         std::chrono::day{static_cast<unsigned>(day)}};
+  if (!date.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
+  const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
+  instant.seconds = days * 86'400 + hour * 3600 + minute * 60 + second - offset;
+  return instant;
+}
+
+std::string instant_text(Instant instant) {
+  const std::chrono::sys_seconds time{std::chrono::seconds{instant.seconds}};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date{day};
+  const auto second_of_day = static_cast<int>((time - day).count());
+  std::array<char, 64> text{};
+  int length = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
+                             static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                             second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
+  std::string result(text.data(), static_cast<std::size_t>(length));
+  if (instant.nanos != 0) {
+    length = std::snprintf(text.data(), text.size(), ".%09d", static_cast<int>(instant.nanos));
+    result.append(text.data(), static_cast<std::size_t>(length));
+    while (result.back() == '0') result.pop_back();
+  }
+  return result + "Z";
+}
+
+std::optional<Duration> parse_cel_duration(std::string_view text) {
+  const bool negative = take(text, '-');
+  if (!negative) take(text, '+');
+  if (text == "0") return Duration{0};
+  if (text.empty()) return std::nullopt;
+  std::uint64_t total = 0;
+  while (!text.empty()) {
+    std::uint64_t whole = 0;
+    // The fraction as digits over a power of ten; digits beyond a nanosecond of an hour do not matter.
+    std::uint64_t fraction = 0;
+    std::uint64_t scale = 1;
+    bool digits = false;
+    for (; !text.empty() && text.front() >= '0' && text.front() <= '9'; text.remove_prefix(1), digits = true) {
+      if (__builtin_mul_overflow(whole, std::uint64_t{10}, &whole) ||
+          __builtin_add_overflow(whole, static_cast<std::uint64_t>(text.front() - '0'), &whole)) {
+        return std::nullopt;
+      }
+    }
+    if (take(text, '.')) {
+      for (; !text.empty() && text.front() >= '0' && text.front() <= '9'; text.remove_prefix(1), digits = true) {
+        if (scale >= 1'000'000'000'000'000) continue;
+        fraction = fraction * 10 + static_cast<std::uint64_t>(text.front() - '0');
+        scale *= 10;
+      }
+    }
+    if (!digits) return std::nullopt;
+    std::size_t letters = 0;
+    while (letters < text.size() && text[letters] != '.' && !(text[letters] >= '0' && text[letters] <= '9')) ++letters;
+    const std::string_view unit = text.substr(0, letters);
+    text.remove_prefix(letters);
+    std::uint64_t nanos = 0;
+    if (unit == "h") nanos = 3600ull * 1'000'000'000;
+    if (unit == "m") nanos = 60ull * 1'000'000'000;
+    if (unit == "s") nanos = 1'000'000'000;
+    if (unit == "ms") nanos = 1'000'000;
+    if (unit == "us" || unit == "\xC2\xB5s" || unit == "\xCE\xBCs") nanos = 1000;
+    if (unit == "ns") nanos = 1;
+    if (nanos == 0) return std::nullopt;
+    const auto part = static_cast<std::uint64_t>(static_cast<long double>(fraction) * static_cast<long double>(nanos) /
+                                                 static_cast<long double>(scale));
+    if (__builtin_mul_overflow(whole, nanos, &whole) || __builtin_add_overflow(total, whole, &total) ||
+        __builtin_add_overflow(total, part, &total)) {
+      return std::nullopt;
+    }
+  }
+  constexpr auto kHighest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  if (total > kHighest + (negative ? 1 : 0)) return std::nullopt;
+  return Duration{static_cast<std::int64_t>(negative ? 0 - total : total)};
+}
+
+}  // namespace railhead::expression

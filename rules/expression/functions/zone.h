@@ -1,0 +1,14 @@
+// Time zones by name ("Europe/Berlin", "UTC") or fixed offset ("+02:00", "-09:30", "02:00").
+// Why a room of its own: the time zone library's headers stay here. Threads: safe from any.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace railhead::expression {
+
+// Seconds east of UTC at this time; nullopt for an unknown zone.
+[[nodiscard]] std::optional<std::int64_t> zone_offset(std::string_view zone, std::int64_t utc_seconds);
+
+}  // namespace railhead::expression

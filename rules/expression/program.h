@@ -1,0 +1,95 @@
+// A compiled expression: a list of instructions for a stack machine.
+// Why a stack machine: an explicit stack instead of recursion at run time, and slots instead of names.
+// Shapes:  each expression leaves one Value on the stack; an error is a Value and travels like one.
+// Threads: immutable once compiled.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rules/expression/ast.h"
+#include "rules/expression/expression.h"
+#include "rules/expression/functions/function.h"
+#include "rules/expression/functions/regex.h"
+
+namespace railhead::expression {
+
+enum class Op : std::uint8_t {
+  constant,   // push constants[a]
+  variable,   // push slot a
+  local,      // push local a
+  path,       // push paths[a]
+  test_path,  // push has(paths[a])
+  select,     // top = top.(constants[a])
+  test,       // top = has(top.(constants[a]))
+  index,
+  call,   // functions()[a] over the top b values
+  match,  // top = top.matches(regexes[a])
+  add,
+  subtract,
+  multiply,
+  divide,
+  remainder,
+  negate,
+  invert,
+  equal,
+  not_equal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  in,
+  list,          // of the top a values
+  map,           // of the top a values, key value key value
+  and_jump,      // to a if top is false
+  and_join,      // two values to one
+  or_jump,       // to a if top is true
+  or_join,       // two values to one
+  branch,        // pop: true goes on, false to a, all else becomes an error and goes to b
+  jump,          // to a
+  set_local,     // pop into local a
+  loop_begin,    // pop the range of loops[a]; no range: push an error and go to b
+  loop_next,     // bind the next item, or push the result and go to b; a is what one turn costs
+  loop_filter,   // pop: true goes on, false to a, all else ends the loop and goes to b
+  loop_collect,  // pop what the body gave and go to a, or end the loop and go to b
+};
+
+struct Instruction {
+  Op op = Op::constant;
+  std::uint32_t a = 0;
+  std::uint32_t b = 0;
+};
+
+struct LoopShape {
+  Macro macro = Macro::all;
+  std::uint32_t first_local = 0;
+  std::uint32_t locals = 1;
+};
+
+// variable.member.member...
+struct Path {
+  std::uint32_t slot = 0;
+  std::vector<std::string> members;
+};
+
+struct Program::Code {
+  std::string text;
+  std::vector<Instruction> instructions;
+  std::vector<Value> constants;
+  std::vector<Path> paths;
+  std::vector<LoopShape> loops;
+  std::vector<std::shared_ptr<const Regex>> regexes;
+  std::size_t stack_max = 0;
+  std::size_t locals = 0;
+  Type result = Type::any;
+  std::string result_shape;
+  std::vector<MemberPath> reads;
+  std::vector<Aggregate> aggregates;
+  std::optional<Value> constant;
+};
+
+}  // namespace railhead::expression

@@ -1,0 +1,121 @@
+#include "rules/expression/suggest.h"
+
+#include <algorithm>
+
+#include "gateway/base/text.h"
+
+namespace railhead::expression {
+namespace {
+
+constexpr std::size_t kNamesShown = 8;
+constexpr std::size_t kOverloadsShown = 4;
+
+struct Others {
+  bool other_style = false;
+  bool same_style = false;
+  std::size_t least = static_cast<std::size_t>(-1);
+  std::size_t most = 0;
+};
+
+// Entries of this name, whatever their style and number of arguments.
+Others others_named(std::string_view name, bool method) {
+  Others others;
+  for (const FunctionEntry& entry : functions()) {
+    if (entry.name != name) continue;
+    (entry.method == method ? others.same_style : others.other_style) = true;
+    if (entry.method != method) continue;
+    std::size_t count = 0;
+    for (const char c : entry.overloads) {
+      if (c == ' ') count = 0;
+      if (c == ':') {
+        others.least = std::min(others.least, count);
+        others.most = std::max(others.most, count);
+      }
+      if (c != ' ' && c != ':') ++count;
+    }
+  }
+  return others;
+}
+
+}  // namespace
+
+std::string list_of_names(const std::vector<std::string>& names) {
+  if (names.empty()) return {};
+  std::string list = "known here: ";
+  for (std::size_t i = 0; i < names.size() && i < kNamesShown; ++i) list += (i == 0 ? "" : ", ") + names[i];
+  return names.size() > kNamesShown ? list + ", ..." : list;
+}
+
+std::string suggest_name(const std::string& name, std::vector<std::string> locals, const Scope::Names& names) {
+  for (const Scope::Names::Variable& variable : names.variables) locals.push_back(variable.name);
+  for (const auto& [path, known] : names.known) {
+    const bool plain = path.find('[') == std::string::npos;
+    const bool has =
+        std::any_of(known.fields.begin(), known.fields.end(), [&](const auto& each) { return each.first == name; });
+    if (plain && has) return "did you mean '" + path + "." + name + "'?";
+  }
+  if (const auto near = base::nearest(name, locals)) return "did you mean '" + *near + "'?";
+  for (const FunctionEntry& entry : functions()) {
+    if (entry.name == name && !entry.method) return "a function is called with brackets: " + name + "(...)";
+  }
+  return "a text is written in quotes: \"" + name + "\"";
+}
+
+std::string wrong_count(std::string_view name, std::size_t least, std::size_t most, std::size_t given) {
+  std::string wanted = std::to_string(least);
+  if (most > least) wanted += (most == least + 1 ? " or " : " to ") + std::to_string(most);
+  return std::string(name) + "() takes " + wanted + (wanted == "1" ? " argument" : " arguments") + ", not " +
+         std::to_string(given);
+}
+
+std::string unknown_function(const std::string& name, bool method, std::size_t arguments) {
+  const Others others = others_named(name, method);
+  const std::size_t receiver = method ? 1 : 0;
+  if (others.same_style)
+    return wrong_count(name, others.least - receiver, others.most - receiver, arguments - receiver);
+  if (others.other_style && method) return name + "() is no method";
+  if (others.other_style) return name + "() is a method";
+  return "unknown function '" + name + "'";
+}
+
+std::string suggest_function(const std::string& name, bool method, std::size_t arguments, const Scope::Names& names) {
+  const Others others = others_named(name, method);
+  if (others.same_style) return {};
+  if (others.other_style && method) return "write " + name + "(...)";
+  if (others.other_style) return arguments > 0 ? "write text." + name + "(...)" : "";
+  std::vector<std::string> known;
+  for (const FunctionEntry& entry : functions()) {
+    if (entry.method == method) known.emplace_back(entry.name);
+  }
+  if (method) {
+    for (const char* macro : {"all", "exists", "exists_one", "map", "filter"}) known.emplace_back(macro);
+  } else {
+    known.emplace_back("has");
+    for (const auto& aggregate : names.aggregates) known.push_back(aggregate.name);
+  }
+  if (method && std::find(known.begin(), known.end(), name) != known.end()) {
+    return "for example: list." + name + "(x, x > 0)";
+  }
+  const auto near = base::nearest(name, known);
+  return near ? "did you mean '" + *near + "'?" : "";
+}
+
+std::string describe_overloads(const FunctionEntry& function) {
+  std::string text = "it takes ";
+  std::size_t shown = 0;
+  for (std::string_view overloads = function.overloads; !overloads.empty();) {
+    const std::size_t end = std::min(overloads.size(), overloads.find(' '));
+    const std::string_view wanted = overloads.substr(0, std::min(end, overloads.find(':')));
+    overloads.remove_prefix(std::min(overloads.size(), end + 1));
+    if (++shown > kOverloadsShown) return text + " ...";
+    std::string arguments;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      if (i > 0) arguments += ", ";
+      arguments += name_of(type_of_letter(wanted[i]));
+    }
+    text += (shown == 1 ? "(" : " or (") + arguments + ")";
+  }
+  return text;
+}
+
+}  // namespace railhead::expression
