@@ -127,8 +127,9 @@ bool Feed::dispatch(const ports::Outgoing& outgoing, const std::stop_token& stop
 
 bool Feed::send(const ports::Outgoing& outgoing, bool probe, const std::stop_token& stop) {
   const Record& record = outgoing.record;
-  const std::vector<Header> headers = headers_of(
-      record, {.gateway = context_.gateway, .identity = outgoing.identity, .prefix = "ce_", .late = outgoing.late});
+  const bool late = outgoing.late || (!refused_.empty() && refused_.contains(outgoing.place));
+  const std::vector<Header> headers =
+      headers_of(record, {.gateway = context_.gateway, .identity = outgoing.identity, .prefix = "ce_", .late = late});
   if (free_.empty()) {
     free_.push_back(flights_.size());
     flights_.emplace_back();
@@ -216,6 +217,7 @@ void Feed::on_report(std::uintptr_t token, Outcome outcome, std::string_view top
   switch (outcome) {
     case Outcome::delivered:
       outlet_.settle(flight.place);
+      if (!refused_.empty()) refused_.erase(flight.place);
       last_delivery_ = now;
       if (!holds_.empty()) {
         if (const auto found = holds_.find(topic); found != holds_.end()) holds_.erase(found);
@@ -225,9 +227,11 @@ void Feed::on_report(std::uintptr_t token, Outcome outcome, std::string_view top
       break;
     case Outcome::refused:
       if (alone && flight.kept) {
+        refused_.erase(flight.place);
         set_aside(*flight.kept, std::string(why));
         widen();
       } else {
+        refused_.insert(flight.place);
         if (!starting_over_) narrow();
         start_over(now);
       }
@@ -237,6 +241,7 @@ void Feed::on_report(std::uintptr_t token, Outcome outcome, std::string_view top
         hold_topic(topic, why);
         outlet_.retry(*flight.kept, Error{Errc::unavailable, std::string(why)});
       } else {
+        refused_.insert(flight.place);
         if (!holds_.contains(topic)) hold_topic(topic, why);
         start_over(now);
       }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -80,6 +81,9 @@ class Feed final : private Producer::Listener {
   std::size_t since_narrowed_ = 0;  // delivered since the window changed
 
   std::map<std::string, Hold, std::less<>> holds_;
+  // Refused in company or for their topic's sake, and not delivered since: marked late when they go again (S17), as the
+  // library may have sent the next batch before we could withdraw it. Never more than were in flight.
+  std::set<ports::Place> refused_;
   std::optional<BootTime> starting_over_;  // since when we withdraw and wait, to rewind then
   std::string fatal_;
   bool more_ = true;  // the outlet may have more

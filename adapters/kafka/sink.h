@@ -3,7 +3,8 @@
 // Order:   within a partition nothing may overtake a record that still has to go (S17). So when a record fails, what is
 //          queued behind it is withdrawn, what is on its way is waited for, and the outlet is rewound.
 // Refused: the broker answers for a whole batch, so the guilty one is found by shrinking the window until a refused
-//          record travels alone: that one is set aside. Larger than record_limit: set aside at once.
+//          record travels alone: that one is set aside. The others go again marked rh-late (S17), because librdkafka
+//          may have sent the batch behind them already. Larger than record_limit: set aside at once.
 // Topic:   a topic that does not exist or must not be written is held: its records go back with Outlet::retry() (and
 //          carry rh-late when they come), one of them probes it now and then, other topics go on.
 // Fatal:   librdkafka gives the handle up (its numbers and the broker's disagree): a new handle, then a rewind.

@@ -1,0 +1,143 @@
+#include "adapters/amqp/config.h"
+
+#include <arpa/inet.h>
+
+#include <array>
+
+namespace railhead::amqp {
+namespace {
+
+constexpr std::chrono::milliseconds kStepTimeout{5'000};  // of connecting: TCP, TLS, log-in
+
+bool is_numeric(const std::string& host) {
+  std::array<unsigned char, 16> address{};
+  return ::inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
+         ::inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
+}
+
+const config::Fields<TlsOptions>& tls_fields() {
+  static const config::Fields<TlsOptions> fields =
+      config::Fields<TlsOptions>("amqp tls", "Whom to trust behind an amqps:// url.")
+          .optional("ca", &TlsOptions::ca,
+                    {.sentence = "Certificates to trust, PEM; the system's own if left out.", .example = "ca.pem"})
+          .optional("cert", &TlsOptions::cert, {.sentence = "Our certificate, PEM.", .example = "box.pem"})
+          .optional("key", &TlsOptions::key, {.sentence = "Its private key, PEM.", .example = "box.key"})
+          .optional("key_password", &TlsOptions::key_password, {.sentence = "Opens an encrypted key."})
+          .optional("verify", &TlsOptions::verify,
+                    {.sentence = "Checks the broker's certificate and name; false only on a bench."})
+          .marked(&TlsOptions::place);
+  return fields;
+}
+
+}  // namespace
+
+const config::Fields<AmqpOptions>& amqp_fields() {
+  static const config::Fields<AmqpOptions> fields =
+      config::Fields<AmqpOptions>("amqp sink", "Publishes each record to an exchange with the routing key of its rule.")
+          .required("url", &AmqpOptions::url,
+                    {.sentence = "amqp:// or amqps://, host, port, virtual host.",
+                     .example = "amqps://mq.local:5671/plant",
+                     .not_empty = true})
+          .optional("user", &AmqpOptions::user, {.sentence = "Who we are; may stand in the url.", .example = "plant-7"})
+          .optional("password", &AmqpOptions::password,
+                    {.sentence = "The password.", .example = "{ file: secrets/amqp }"})
+          .optional("exchange", &AmqpOptions::exchange,
+                    {.sentence = "Must exist; left out: the default exchange, where the routing key names a queue.",
+                     .example = "telemetry"})
+          .optional("mandatory", &AmqpOptions::mandatory,
+                    {.sentence = "The broker gives back what no queue takes. Without it such records are lost."})
+          .choice("unroutable", &AmqpOptions::unroutable,
+                  {{"set_aside", Unroutable::set_aside}, {"hold", Unroutable::hold}},
+                  {.sentence = "What becomes of a record given back: a dead letter, or tried again later."})
+          .optional("persistent", &AmqpOptions::persistent,
+                    {.sentence = "Durable queues write the message to disk before they confirm it."})
+          .optional("amqp_priority", &AmqpOptions::amqp_priority,
+                    {.sentence = "AMQP's own priority, for priority queues.", .min = 0, .max = 255})
+          .optional(
+              "window", &AmqpOptions::window,
+              {.sentence = "So many may wait for their confirmation.", .min = 1, .max = 20'000, .unit = "records"})
+          .optional("window_bytes", &AmqpOptions::window_bytes,
+                    {.sentence = "And so much memory may they take.", .min = "64 KiB", .max = "256 MiB"})
+          .optional(
+              "heartbeat", &AmqpOptions::heartbeat,
+              {.sentence = "A peer silent for twice this long is gone; 0 turns it off.", .min = "0", .max = "10 min"})
+          .optional("confirm_timeout", &AmqpOptions::confirm_timeout,
+                    {.sentence = "Without any confirmation for so long the connection is made anew.",
+                     .min = "1 s",
+                     .max = "10 min"})
+          .table("tls", &AmqpOptions::tls, tls_fields(), {.sentence = "Certificates, for amqps://."});
+  return fields;
+}
+
+void check(const AmqpOptions& options, config::Diagnostics& diagnostics) {
+  const config::Located<std::string>& at = options.url;
+  if (at.value.empty()) return;  // reported as missing
+  const Result<Url> url = parse_url(at.value);
+  if (!url) {
+    diagnostics.error(at.mark, at.length, url.error().what, "amqp://host:5672/vhost or amqps://host:5671/vhost");
+    return;
+  }
+  if (url->vhost.empty()) {
+    diagnostics.warning(at.mark, at.length, "this url names the virtual host \"\"",
+                        "for the usual one, \"/\", leave the slash at the end out");
+  }
+  if (url->password) {
+    diagnostics.warning(at.mark, at.length, "a password in the url is a secret in the configuration",
+                        "password: { file: secrets/amqp }");
+  }
+  if (options.user && url->user) {
+    diagnostics.error(at.mark, at.length, "the user is named twice: here and in user:", "take one of them");
+  }
+  if (options.password.present() && url->password) {
+    diagnostics.error(at.mark, at.length, "there are two passwords: here and in password:", "take one of them");
+  }
+  if (url->tls && options.tls.verify && is_numeric(url->host)) {
+    diagnostics.warning(at.mark, at.length, "a certificate is compared with a host name, never with a numeric address",
+                        "write the name the broker's certificate has");
+  }
+  const bool any_tls = options.tls.ca || options.tls.cert || options.tls.key || !options.tls.verify;
+  if (any_tls && !url->tls) {
+    diagnostics.error(options.tls.place, 1, "tls: is given, but the url is not amqps://", "amqps://" + url->host);
+  }
+  if (options.tls.cert.has_value() != options.tls.key.has_value()) {
+    diagnostics.error(options.tls.place, 1, "cert and key go together", "name both or neither");
+  }
+  if (options.unroutable == Unroutable::hold && !options.mandatory) {
+    diagnostics.error(at.mark, at.length, "unroutable: hold needs mandatory: true",
+                      "otherwise the broker never says that a record was unroutable");
+  }
+}
+
+Result<Target> target_of(const AmqpOptions& options, std::string_view connection_name) {
+  Result<Url> url = parse_url(options.url.value);
+  if (!url) return fail(url.error());
+  Target target;
+  target.host = std::move(url->host);
+  target.port = url->port;
+  target.vhost = std::move(url->vhost);
+  target.tls = url->tls;
+  if (options.user || url->user) target.user = options.user ? *options.user : *url->user;
+  if (options.password.present()) {
+    Result<std::string> password = options.password.read();
+    if (!password) return fail(password.error().in("password"));
+    target.password = std::move(*password);
+  } else if (url->password) {
+    target.password = std::move(*url->password);
+  }
+  target.exchange = options.exchange;
+  if (options.tls.ca) target.ca = options.tls.ca->string();
+  if (options.tls.cert) target.cert = options.tls.cert->string();
+  if (options.tls.key) target.key = options.tls.key->string();
+  if (options.tls.key_password.present()) {
+    Result<std::string> password = options.tls.key_password.read();
+    if (!password) return fail(password.error().in("key_password"));
+    target.key_password = std::move(*password);
+  }
+  target.verify = options.tls.verify;
+  target.connection_name = std::string(connection_name);
+  target.heartbeat = std::chrono::ceil<std::chrono::seconds>(options.heartbeat);
+  target.timeout = kStepTimeout;
+  return target;
+}
+
+}  // namespace railhead::amqp

@@ -1,0 +1,255 @@
+#include "adapters/amqp/feed.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+
+#include "gateway/status/link.h"
+#include "gateway/status/reporter.h"
+
+namespace railhead::amqp {
+namespace {
+
+using status::Event;
+using status::LinkStatus;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kTake = 200;           // records from the outlet at once; answers are read after each batch
+constexpr milliseconds kTick{500};           // the longest sleep: watchdog and heartbeats live on it
+constexpr seconds kPublishMost{10};          // one publish; then the socket is shut down
+constexpr seconds kHurry{1};                 // any call, after a stop
+constexpr milliseconds kConfirmMost{5'000};  // for confirmations at the stop
+constexpr milliseconds kCloseMost{1'000};
+constexpr seconds kSettled{30};  // a connection that lived so long was a good one
+constexpr system::Backoff::Options kBackoff{.first = milliseconds{200}, .most = seconds{15}};
+
+}  // namespace
+
+Feed::Feed(const AmqpOptions& options, const ports::Context& context, ports::Outlet& outlet)
+    : options_(options),
+      context_(context),
+      outlet_(outlet),
+      watchdog_(context.clock),
+      backoff_(kBackoff, system::random_seed()) {}
+
+Feed::~Feed() = default;
+
+void Feed::run(const std::stop_token& stop) {
+  const std::stop_callback wake_up(stop, [this] {
+    watchdog_.hurry(kHurry);
+    wake_.signal();
+  });
+  while (!stop.stop_requested()) {
+    context_.link.progress(context_.clock.boot_now());
+    if (!connection_) {
+      connect(stop);
+    } else {
+      serve(stop);
+    }
+  }
+  finish();
+}
+
+void Feed::connect(const std::stop_token& stop) {
+  const Result<Target> target = target_of(options_, context_.gateway + "/" + context_.name);
+  Result<std::unique_ptr<Connection>> connection = target ? Connection::open(*target, *this) : fail(target.error());
+  if (connection) {
+    connection_ = std::move(*connection);
+    confirms_ = Confirms();
+    last_answer_ = connected_at_ = context_.clock.boot_now();
+    blocked_ = false;
+    protocol_fault_ = false;
+    more_ = true;
+    lost_before_ = false;
+    context_.link.set(LinkStatus::State::up);
+    context_.reporter.report(Event::sink_connected, {{"sink", context_.name}});
+    return;
+  }
+  lost(connection.error());
+  const BootTime until = context_.clock.boot_now() + backoff_.next();
+  while (!stop.stop_requested()) {
+    const BootTime now = context_.clock.boot_now();
+    context_.link.progress(now);
+    if (now >= until) return;
+    wait(false, std::min(kTick, std::chrono::ceil<milliseconds>(until - now)));
+  }
+}
+
+void Feed::serve(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    if (const Result<void> turned = turn(stop); !turned) {
+      lost(turned.error());
+      return;
+    }
+    wait(room() && !blocked_, more_ && room() && !blocked_ ? milliseconds{0} : kTick);
+  }
+}
+
+Result<void> Feed::turn(const std::stop_token& stop) {
+  const BootTime now = context_.clock.boot_now();
+  context_.link.progress(now);
+  {
+    const Watchdog::Guard guard(watchdog_, connection_->fd(), kPublishMost);
+    if (Result<void> received = connection_->receive(); !received) return received;
+  }
+  if (protocol_fault_) return fail(Errc::protocol, "the broker confirmed a message that was never sent");
+  if (!blocked_) {
+    if (Result<void> sent = send_window(stop); !sent) return sent;
+    if (confirms_.size() > 0 && now - last_answer_ > options_.confirm_timeout) {
+      return fail(Errc::timeout, "the broker confirmed nothing for " +
+                                     std::to_string(std::chrono::duration_cast<seconds>(now - last_answer_).count()) +
+                                     " s");
+    }
+  }
+  return {};
+}
+
+bool Feed::room() const {
+  return confirms_.size() < options_.window && confirms_.bytes() < options_.window_bytes.value();
+}
+
+// One batch; answers are read in between, so a window of any size never fills the broker's way back.
+Result<void> Feed::send_window(const std::stop_token& stop) {
+  if (!more_ || !room()) return {};
+  const ports::Limits limits{.records = std::min<std::size_t>(options_.window - confirms_.size(), kTake),
+                             .bytes = static_cast<std::size_t>(options_.window_bytes.value()) - confirms_.bytes(),
+                             .wait = Duration{0}};
+  const std::span<const ports::Outgoing> batch = outlet_.next(limits, stop);
+  if (batch.empty()) {
+    more_ = false;
+    return {};
+  }
+  for (const ports::Outgoing& outgoing : batch) {
+    if (Result<void> sent = send(outgoing); !sent) return sent;
+  }
+  return {};
+}
+
+Result<void> Feed::send(const ports::Outgoing& outgoing) {
+  const Record& record = outgoing.record;
+  std::vector<Header> headers = headers_of(record, {.gateway = context_.gateway,
+                                                    .identity = outgoing.identity,
+                                                    .prefix = "cloudEvents_",
+                                                    .late = outgoing.late,
+                                                    .with_key = true});
+  // The content type is a property of its own here.
+  std::erase_if(headers, [](const Header& header) { return header.name == "content-type"; });
+  const Publication publication{.exchange = options_.exchange,
+                                .routing_key = record.routing_key,
+                                .message_id = outgoing.identity,
+                                .content_type = record.content_type,
+                                .body = record.body,
+                                .headers = &headers,
+                                .time = record.time,
+                                .priority = options_.amqp_priority,
+                                .mandatory = options_.mandatory,
+                                .persistent = options_.persistent};
+  const Watchdog::Guard guard(watchdog_, connection_->fd(), kPublishMost);
+  if (Result<void> published = connection_->publish(publication); !published) {
+    if (published.error().code != Errc::refused) return published;
+    set_aside(outgoing, published.error().what);
+    return {};
+  }
+  if (confirms_.size() == 0) last_answer_ = context_.clock.boot_now();
+  static_cast<void>(confirms_.published(outgoing));
+  return {};
+}
+
+void Feed::on_ack(std::uint64_t tag, bool multiple) { answered(tag, multiple, Answer::ack); }
+void Feed::on_nack(std::uint64_t tag, bool multiple) { answered(tag, multiple, Answer::nack); }
+
+void Feed::answered(std::uint64_t tag, bool multiple, Answer answer) {
+  last_answer_ = context_.clock.boot_now();
+  const bool known = confirms_.answered(
+      tag, multiple, answer, [this](const ports::Outgoing& outgoing, Answer given, const std::string& returned) {
+        concluded(outgoing, given, returned);
+      });
+  if (!known) protocol_fault_ = true;
+}
+
+void Feed::concluded(const ports::Outgoing& outgoing, Answer answer, const std::string& returned) {
+  if (answer == Answer::nack) {
+    refused_for_now(outgoing, "the broker did not take it (nack)");
+  } else if (returned.empty()) {
+    outlet_.settle(outgoing.place);
+    backoff_.reset();
+  } else if (options_.unroutable == Unroutable::hold) {
+    refused_for_now(outgoing, returned);
+  } else {
+    set_aside(outgoing, returned);
+  }
+}
+
+void Feed::set_aside(const ports::Outgoing& outgoing, std::string why) {
+  context_.reporter.report(Event::sink_refused, {{"sink", context_.name}, {"error", why}});
+  outlet_.set_aside(outgoing, Error{Errc::refused, std::move(why)});
+}
+
+void Feed::refused_for_now(const ports::Outgoing& outgoing, std::string why) {
+  context_.reporter.report(Event::sink_retried, {{"sink", context_.name}, {"error", why}});
+  outlet_.retry(outgoing, Error{Errc::unavailable, std::move(why)});
+}
+
+void Feed::on_return(std::string_view message_id, std::string reason) {
+  static_cast<void>(confirms_.returned(message_id, std::move(reason)));
+}
+
+void Feed::on_blocked(std::string reason) {
+  blocked_ = true;
+  context_.link.set(LinkStatus::State::degraded, "the broker takes nothing: " + reason);
+  context_.reporter.report(Event::sink_blocked, {{"sink", context_.name}, {"error", std::move(reason)}});
+}
+
+void Feed::on_unblocked() {
+  blocked_ = false;
+  last_answer_ = context_.clock.boot_now();
+  context_.link.set(LinkStatus::State::up);
+  context_.reporter.report(Event::sink_unblocked, {{"sink", context_.name}});
+}
+
+// What was not confirmed is sent again over the next connection.
+void Feed::lost(const Error& error) {
+  if (!lost_before_) {
+    context_.reporter.report(Event::sink_lost, {{"sink", context_.name}, {"error", error.what}});
+  }
+  lost_before_ = true;
+  context_.link.set(LinkStatus::State::down, error.what);
+  if (connection_) {
+    if (context_.clock.boot_now() - connected_at_ > kSettled) backoff_.reset();
+    connection_.reset();
+    confirms_ = Confirms();
+    outlet_.rewind();
+  }
+}
+
+// Until the outlet has something new, the broker said something, or a stop.
+void Feed::wait(bool for_records, milliseconds at_most) {
+  std::array<pollfd, 3> waits{{{.fd = wake_.fd(), .events = POLLIN, .revents = 0},
+                               {.fd = connection_ ? connection_->fd() : -1, .events = POLLIN, .revents = 0},
+                               {.fd = for_records ? outlet_.ready_fd() : -1, .events = POLLIN, .revents = 0}}};
+  const int ready = ::poll(waits.data(), waits.size(), static_cast<int>(at_most.count()));
+  if ((waits[0].revents & POLLIN) != 0) wake_.clear();
+  // Why: a record given back by retry() becomes due without a signal, so a quiet tick asks the outlet too.
+  if (ready == 0 || (waits[2].revents & POLLIN) != 0) more_ = true;
+}
+
+void Feed::finish() {
+  if (!connection_) return;
+  const BootTime until = context_.clock.boot_now() + kConfirmMost;
+  bool alive = !blocked_;
+  while (alive && confirms_.size() > 0 && !protocol_fault_ && context_.clock.boot_now() < until) {
+    context_.link.progress(context_.clock.boot_now());
+    wait(false, kTick);
+    const Watchdog::Guard guard(watchdog_, connection_->fd(), kHurry);
+    alive = connection_->receive().has_value();
+  }
+  if (alive && confirms_.size() == 0) {
+    const Watchdog::Guard guard(watchdog_, connection_->fd(), kHurry);
+    connection_->close(kCloseMost);
+  }
+  connection_.reset();
+}
+
+}  // namespace railhead::amqp
