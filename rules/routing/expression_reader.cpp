@@ -62,6 +62,11 @@ bool ExpressionReader::collides(const config::Node& node, std::string_view what)
   return false;
 }
 
+std::string with_article(std::string_view noun) {
+  const bool vowel = !noun.empty() && std::string_view("aeiou").find(noun.front()) != std::string_view::npos;
+  return (vowel && noun != "uint" ? "an " : "a ") + std::string(noun);
+}
+
 ExpressionPtr ExpressionReader::expression(const config::Node& node, std::string_view what,
                                            const expression::Scope& scope) {
   if (config::is_indirect(node)) {
@@ -90,28 +95,34 @@ ExpressionPtr ExpressionReader::compile(const config::Node& node, std::size_t of
   std::vector<expression::Problem> problems;
   ExpressionPtr program = expression::compile(text, scope, problems);
   const bool whole = offset == 0 && text == node.text();
-  bool first_error = true;
   for (expression::Problem& problem : problems) {
     const bool indirect = !node.is_scalar();
     const config::Mark mark = indirect ? node.mark() : node.mark_at(offset + problem.offset);
     const std::size_t length = indirect ? node.length() : std::max<std::size_t>(problem.length, 1);
+    reword(problem, node, whole ? text : std::string_view{}, what);
     if (problem.warning) {
       diagnostics_.warning(mark, length, std::move(problem.message), std::move(problem.hint));
-      continue;
+    } else {
+      diagnostics_.error(mark, length, std::move(problem.message), std::move(problem.hint));
     }
-    if (first_error && whole) {
-      if (text.find("${") != std::string_view::npos) {
-        problem.hint = "`" + std::string(what) + "` is an expression: it stands without ${ }";
-      } else if (is_cut_by_comment(node)) {
-        problem.hint = "' #' begins a comment in YAML; " + write_it_in_quotes(node.rest_of_line());
-      } else if (is_bare_words(text) && problem.hint.empty()) {
-        problem.hint = "an expression is due; a text has quotes of its own: \"'" + std::string(text) + "'\"";
-      }
-    }
-    first_error = false;
-    diagnostics_.error(mark, length, std::move(problem.message), std::move(problem.hint));
   }
   return program;
+}
+
+void ExpressionReader::reword(expression::Problem& problem, const config::Node& node, std::string_view text,
+                              std::string_view what) const {
+  constexpr std::string_view kNoMember = "'value' has no member ";
+  if (!devices_.empty() && problem.message.starts_with(kNoMember)) {
+    problem.message = "no point " + problem.message.substr(kNoMember.size()) + " on " + devices_;
+  }
+  if (problem.warning || text.empty()) return;
+  if (text.find("${") != std::string_view::npos) {
+    problem.hint = "`" + std::string(what) + "` is an expression: it stands without ${ }";
+  } else if (is_cut_by_comment(node)) {
+    problem.hint = "' #' begins a comment in YAML; " + write_it_in_quotes(node.rest_of_line());
+  } else if (is_bare_words(text) && !problem.hint.starts_with("did you mean")) {
+    problem.hint = "a text here has quotes inside the quotes of YAML: \"'" + std::string(text) + "'\"";
+  }
 }
 
 ExpressionPtr ExpressionReader::null_literal(const expression::Scope& scope) {
@@ -146,7 +157,7 @@ std::optional<Template> ExpressionReader::text_template(const config::Node& node
       const Type type = compiled.expression->result_type();
       if (type == Type::null || type == Type::list || type == Type::map || type == Type::type) {
         diagnostics_.error(node.is_scalar() ? node.mark_at(part.offset) : node.mark(), part.text.size(),
-                           "a " + std::string(expression::name_of(type)) + " has no text");
+                           with_article(expression::name_of(type)) + " has no text");
         complete = false;
       }
     }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "gateway/config/diagnostics.h"
 #include "gateway/config/document.h"
@@ -25,6 +26,8 @@ class ExpressionReader {
   std::optional<Template> text_template(const config::Node& node, std::string_view what,
                                         const expression::Scope& scope);
 
+  // Which devices the rule at hand takes ("'boiler-1'"), for messages about points they do not have; empty: not known.
+  void set_devices(std::string devices) { devices_ = std::move(devices); }
   // The expression `null`, for a YAML null.
   [[nodiscard]] ExpressionPtr null_literal(const expression::Scope& scope);
 
@@ -36,10 +39,17 @@ class ExpressionReader {
   // True after reporting that something other than an expression's text stands here.
   bool collides(const config::Node& node, std::string_view what);
 
+  // Puts what is known of YAML and of the devices into the words of a problem of the expression.
+  void reword(expression::Problem& problem, const config::Node& node, std::string_view text,
+              std::string_view what) const;
+
   config::Diagnostics& diagnostics_;
+  std::string devices_;
 };
 
 // The text in YAML quotes: "..." or, if it holds such quotes or backslashes, '...'.
 [[nodiscard]] std::string quoted_for_yaml(std::string_view text);
+// "an int", "a list".
+[[nodiscard]] std::string with_article(std::string_view noun);
 
 }  // namespace railhead::routing

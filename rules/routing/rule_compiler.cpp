@@ -202,6 +202,8 @@ void RuleCompiler::check_devices(const std::vector<Name>& devices, const Selecti
 
 void RuleCompiler::declare_points(const std::vector<Selection>& from, expression::Scope& scope) {
   declared_points_.clear();
+  reader_.set_devices({});
+  std::vector<std::string> devices;
   bool complete = true;
   for (const Selection& selection : from) {
     for (const std::string& name : selection.sources) {
@@ -218,6 +220,7 @@ void RuleCompiler::declare_points(const std::vector<Selection>& from, expression
                                        [&](const std::string& glob) { return glob_matches(glob, device.name); });
         if (!taken) continue;
         if (device.points.empty()) complete = false;
+        devices.push_back("'" + device.name + "'");
         declared_points_.insert(device.points.begin(), device.points.end());
       }
     }
@@ -226,6 +229,7 @@ void RuleCompiler::declare_points(const std::vector<Selection>& from, expression
   expression::Scope::Fields fields;
   for (const std::string& point : declared_points_) fields.emplace_back(point, Type::any);
   scope.declare_fields("value", std::move(fields), complete);
+  if (complete) reader_.set_devices((devices.size() == 1 ? "device " : "devices ") + list_of(devices));
 }
 
 void RuleCompiler::read_lets(const config::Node& node, expression::Scope& scope, Rule& rule) {
@@ -475,7 +479,8 @@ std::optional<Body> RuleCompiler::read_body(const config::Node& node, const std:
     std::size_t i = 0;
     for (const config::Node& item : node.items()) add(item, path + "." + std::to_string(i++));
   } else {
-    const bool is_null = node.is_null() && !node.text().empty();  // `null` and `~` are literals too
+    const std::string_view written = node.rest_of_line();
+    const bool is_null = node.is_null() && (written.starts_with("null") || written.starts_with('~'));
     body.expression = is_null ? reader_.null_literal(scope) : reader_.expression(node, path, scope);
     if (!body.expression) return {};
     note_use(*body.expression);

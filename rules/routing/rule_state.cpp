@@ -6,6 +6,7 @@
 #include "gateway/base/assert.h"
 #include "gateway/message/json.h"
 #include "gateway/status/reporter.h"
+#include "rules/routing/expression_reader.h"
 
 namespace railhead::routing {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 // Deadbands are decimals (0.1): a step that is as long as the band but for rounding counts as a change.
 constexpr double kRounding = 1e-9;
 
-std::string no_text(const Value& value) { return "a " + std::string(cel_type_name(value.kind())) + " has no text"; }
+std::string type_of(const Value& value) { return with_article(expression::name_of(expression::type_of(value))); }
 
 bool moved(const Value& value, const Value& last, const Deadband& band) {
   if (!value.is_number() || !last.is_number()) return !(value == last);
@@ -203,7 +204,7 @@ RuleStateOf::Truth RuleStateOf::decide(const Condition& condition, std::string& 
     if (lacks_a_needed_point(condition)) return Truth::no;
     why = value.as_text();
   } else {
-    why = "is a " + std::string(cel_type_name(value.kind())) + ", not true or false";
+    why = "is " + type_of(value) + ", not true or false";
   }
   return Truth::failed;
 }
@@ -226,7 +227,7 @@ bool RuleStateOf::render(const Template& text, std::string& out, std::string& wh
       return false;
     }
     if (!expression::append_text(value, out)) {
-      why = part.expression->text() + ": " + no_text(value);
+      why = part.expression->text() + ": " + type_of(value) + " has no text";
       return false;
     }
   }

@@ -1,0 +1,68 @@
+#include "tests/rules/routing/case_support.h"
+
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include "rules/routing/try_lines.h"
+
+namespace railhead::test {
+namespace {
+
+std::vector<std::string> names_in(const config::Node& map) {
+  std::vector<std::string> names;
+  for (const config::Member& member : map.members()) names.emplace_back(member.name());
+  return names;
+}
+
+routing::KnownSource known_source(const config::Member& source) {
+  routing::KnownSource known{std::string(source.name())};
+  const config::Node modbus = source.value.find("modbus");
+  known.devices_complete = modbus.present();
+  for (const config::Member& device : modbus.find("devices").members()) {
+    known.devices.push_back({std::string(device.name()), names_in(device.value.find("points"))});
+  }
+  return known;
+}
+
+routing::KnownSink known_sink(const config::Member& sink) {
+  const std::string kind = sink.value.members().empty() ? "" : std::string(sink.value.members()[0].name());
+  return {std::string(sink.name()), kind, kind == "kafka" || kind == "mqtt", kind == "amqp"};
+}
+
+}  // namespace
+
+std::unique_ptr<Built> build_rules(std::string_view text, const std::string& name, status::Reporter* reporter) {
+  auto built = std::make_unique<Built>();
+  built->document = config::Document::parse(text, name, built->diagnostics);
+  const config::Node root = built->document.root();
+  routing::RoutingInput input;
+  input.gateway = root.find("gateway").present() ? std::string(root.find("gateway").text()) : "plant-7";
+  for (const config::Member& label : root.find("labels").members()) {
+    input.labels[std::string(label.name())] = label.value.text();
+  }
+  input.rules = root.find("rules");
+  input.tables = root.find("tables");
+  input.reporter = reporter;
+  for (const config::Member& source : root.find("sources").members()) input.sources.push_back(known_source(source));
+  for (const config::Member& sink : root.find("sinks").members()) input.sinks.push_back(known_sink(sink));
+  built->router = routing::build(input, built->diagnostics);
+  if (built->diagnostics.has_errors()) built->router = nullptr;
+  return built;
+}
+
+std::string file_text(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+std::string try_text(const ports::Router& router, const std::string& input, const std::string& source) {
+  std::istringstream in(input);
+  std::ostringstream out;
+  routing::TryOptions options;
+  options.source = source;
+  (void)routing::try_lines(router, options, in, out);
+  return out.str();
+}
+
+}  // namespace railhead::test

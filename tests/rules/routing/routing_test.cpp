@@ -1,0 +1,200 @@
+#include "rules/routing/routing.h"
+
+#include <doctest/doctest.h>
+
+#include "gateway/config/reference.h"
+#include "tests/rules/routing/case_support.h"
+#include "tests/support/capturing_reporter.h"
+
+using namespace railhead;
+using ports::Verdict;
+
+namespace {
+
+constexpr std::string_view kWorld = R"(
+sources:
+  s: { mqtt: {} }
+  m: { modbus: { devices: { d: { points: { t: {}, p: {} } } } } }
+sinks:
+  audit: { file: {} }
+  kafka: { kafka: {} }
+)";
+
+Reading reading(std::string device, Value value) {
+  Reading out;
+  out.source = "s";
+  out.device = std::move(device);
+  out.time = *parse_rfc3339("2026-01-01T00:00:00Z");
+  out.value = std::move(value);
+  return out;
+}
+
+struct Rules {
+  explicit Rules(const std::string& rules)
+      : built(test::build_rules(std::string(kWorld) + rules, "railhead.yaml", &reporter)) {
+    INFO(built->diagnostics.render());
+    REQUIRE(built->router != nullptr);
+    state = built->router->open();
+  }
+  const ports::Routed& route(const Reading& one, Duration at = {}) {
+    state->route(one, BootTime{at}, routed);
+    return routed;
+  }
+  test::CapturingReporter reporter;
+  std::unique_ptr<test::Built> built;
+  std::unique_ptr<ports::RuleState> state;
+  ports::Routed routed;
+};
+
+}  // namespace
+
+TEST_CASE("the verdict is the first of S14 that applies") {
+  Rules rules(R"(
+rules:
+  - { name: sends, from: { source: s, device: [ a, all ] }, send: { to: audit } }
+  - { name: fails, from: { source: s, device: [ b, c, all ] }, send: { to: audit, body: value.x } }
+  - { name: drops, from: { source: s, device: [ c, d, e, all ] }, on_error: drop, send: { to: audit, body: value.x } }
+  - { name: filters, from: { source: s, device: [ e, f, all ] }, when: value == 1, send: { to: audit } }
+  - { name: no send is due, from: { source: s, device: g }, send: { to: audit, when: "false || value == 1" } }
+)");
+  const auto verdict = [&](const char* device) { return rules.route(reading(device, Value::integer(2))).verdict; };
+  CHECK(verdict("a") == Verdict::routed);
+  CHECK(verdict("all") == Verdict::routed);
+  CHECK(rules.routed.records.size() == 1);
+  CHECK(rules.routed.set_aside.size() == 1);
+  CHECK(verdict("b") == Verdict::set_aside);
+  CHECK(verdict("c") == Verdict::set_aside);
+  CHECK(verdict("d") == Verdict::dropped);
+  CHECK(verdict("e") == Verdict::dropped);
+  CHECK(verdict("f") == Verdict::filtered);
+  CHECK(verdict("g") == Verdict::filtered);
+  CHECK(verdict("nobody") == Verdict::unrouted);
+}
+
+TEST_CASE("a record carries what its reading was") {
+  Rules rules("rules: [ { name: r, from: { source: s }, send: { to: audit, ttl: 2 s, priority: high, type: t } } ]");
+  Reading one = reading("d", Value::integer(1));
+  one.quality = Quality::uncertain;
+  one.clock_trusted = false;
+  one.maybe_repeat = true;
+  one.token = FieldToken{1, 2, 3};
+  REQUIRE(rules.route(one).records.size() == 1);
+  const Record& record = rules.routed.records[0];
+  CHECK(record.sink == "audit");
+  CHECK(record.flags == (kMaybeRepeat | kClockUnsynced));
+  CHECK(record.quality == "uncertain");
+  CHECK(record.token == one.token);
+  CHECK(record.source == "s");
+  CHECK(record.device == "d");
+  CHECK(record.time == one.time);
+  CHECK(record.ttl == std::chrono::seconds(2));
+  CHECK(record.priority == Priority::high);
+  CHECK(record.type == "t");
+  CHECK(record.key == "s/d");
+  CHECK(record.content_type == "application/json");
+  CHECK(record.body == canonical_json(one, "plant-7"));
+  REQUIRE(rules.route(reading("d", Value::integer(1))).records.size() == 1);
+  CHECK(rules.routed.records[0].flags == 0);
+  CHECK(rules.routed.records[0].quality.empty());
+  CHECK_FALSE(rules.routed.records[0].token);
+}
+
+TEST_CASE("what on_error drops or passes is reported, what it sets aside is in the result") {
+  Rules rules(R"(
+rules:
+  - { name: drops, from: { source: s, device: a }, on_error: drop, send: { to: audit, body: value.x } }
+  - { name: passes, from: { source: s, device: b }, on_error: pass, send: { to: audit, body: value.x } }
+  - { name: sets aside, from: { source: s, device: c }, send: { to: audit, body: value.x } }
+)");
+  rules.route(reading("a", Value::map({})));
+  CHECK(rules.reporter.count(status::Event::rule_failed) == 1);
+  rules.route(reading("b", Value::map({})));
+  CHECK(rules.reporter.count(status::Event::rule_failed) == 2);
+  CHECK(rules.routed.records.size() == 1);
+  rules.route(reading("c", Value::map({})));
+  CHECK(rules.reporter.count(status::Event::rule_failed) == 2);
+  REQUIRE(rules.routed.set_aside.size() == 1);
+  CHECK(rules.routed.set_aside[0].rule == "sets aside");
+}
+
+TEST_CASE("states of several threads share nothing but the rules") {
+  Rules rules("rules: [ { name: r, from: { source: s }, throttle: 10 s, send: { to: audit } } ]");
+  const auto other = rules.built->router->open();
+  ports::Routed routed;
+  CHECK(rules.route(reading("d", Value{})).verdict == Verdict::routed);
+  CHECK(rules.route(reading("d", Value{})).verdict == Verdict::filtered);
+  other->route(reading("d", Value{}), BootTime{}, routed);
+  CHECK(routed.verdict == Verdict::routed);
+}
+
+TEST_CASE("the router outlives the configuration it was built from") {
+  Rules rules(
+      "rules: [ { name: r, from: { source: s }, send: { to: audit, key: \"k.${device}\", body: { a: labels } } } ]");
+  rules.built->document = config::Document{};
+  CHECK(rules.route(reading("d", Value{})).records.at(0).key == "k.d");
+}
+
+TEST_CASE("no rules: every reading is unrouted") {
+  Rules rules("");
+  CHECK(rules.route(reading("d", Value{})).verdict == Verdict::unrouted);
+  Rules empty("rules:\n");
+  CHECK(empty.route(reading("d", Value{})).verdict == Verdict::unrouted);
+}
+
+TEST_CASE("let is computed once and only when used") {
+  // A let that would fail is harmless while nothing reads it; one that is read three times fails three times alike.
+  Rules rules(R"(
+rules:
+  - name: r
+    from: { source: s }
+    let: { broken: value.missing, sum: value.a + 1, twice: sum * 2 }
+    send: { to: audit, body: [ sum, twice, "twice + sum", "value.a > 5 ? broken : 0" ] }
+)");
+  CHECK(rules.route(reading("d", Value::map({{Value::text("a"), Value::integer(2)}}))).records.at(0).body ==
+        "[3,6,9,0]");
+  REQUIRE(rules.route(reading("d", Value::map({{Value::text("a"), Value::integer(7)}}))).set_aside.size() == 1);
+  CHECK(rules.routed.set_aside[0].reason.find("let broken") != std::string::npos);
+}
+
+TEST_CASE("the fields of rules, tables and tests are in the reference and the schema") {
+  config::Reference reference;
+  routing::describe(reference);
+  for (const char* name : {"on_error", "routing_key", "at_least_every", "topic", "types", "given"}) {
+    CAPTURE(name);
+    CHECK(reference.markdown().find(name) != std::string::npos);
+  }
+  CHECK(reference.schema().find("\"routing_key\"") != std::string::npos);
+}
+
+// Error paths
+
+TEST_CASE("a section of the wrong shape is a diagnostic, never a crash") {
+  for (const char* rules : {"rules: 3", "rules: { a: 1 }", "rules: [ 3 ]", "rules: [ [ ] ]", "rules: [ { name: [ ] } ]",
+                            "rules: [ { name: a, let: 3, send: 3 } ]", "rules: [ { name: a, send: [ [ ] ] } ]",
+                            "rules: [ { name: a, from: [ [ ] ], send: { to: [ ] } } ]", "tables: 3", "tables: { a: 3 }",
+                            "rules: [ { name: a, on_change: 3, send: { to: audit, headers: 3 } } ]",
+                            "rules: [ { name: a, send: [] } ]", "rules: [ { name: a, send: } ]"}) {
+    CAPTURE(rules);
+    const auto built = test::build_rules(std::string(kWorld) + rules);
+    CHECK(built->router == nullptr);
+    CHECK(built->diagnostics.has_errors());
+  }
+}
+
+TEST_CASE("bounds: lets and depth of a body") {
+  std::string lets = "rules: [ { name: a, from: { source: s }, send: { to: audit }, let: { ";
+  for (int i = 0; i < 65; ++i) lets += "v" + std::to_string(i) + ": 1, ";
+  const auto many = test::build_rules(std::string(kWorld) + lets + "} } ]");
+  CHECK(many->diagnostics.render().find("more than 64 lets") != std::string::npos);
+  const std::string deep = std::string(40, '[') + "1" + std::string(40, ']');
+  const auto nested = test::build_rules(
+      std::string(kWorld) + "rules: [ { name: a, from: { source: s }, send: { to: audit, body: " + deep + " } } ]");
+  CHECK(nested->diagnostics.render().find("32 levels") != std::string::npos);
+}
+
+TEST_CASE("a chain of lets as long as allowed is computed") {
+  std::string lets = "rules: [ { name: a, from: { source: s }, send: { to: audit, body: v63 }, let: { v0: value, ";
+  for (int i = 1; i < 64; ++i) lets += "v" + std::to_string(i) + ": v" + std::to_string(i - 1) + " + 1, ";
+  Rules rules(lets + "} } ]");
+  CHECK(rules.route(reading("d", Value::integer(1))).records.at(0).body == "64");
+}
