@@ -41,6 +41,11 @@ class Checker {
   void mismatch(const Node& node, std::string message, std::string hint = {}) {
     mismatch(node, node.offset, node.length, std::move(message), std::move(hint));
   }
+  static void fail_at_run_time(Node& node, const std::string& sentence) {
+    node.form = Form::literal;
+    node.value = Value::error(sentence);
+    node.children.clear();
+  }
   [[nodiscard]] std::string_view source_of(const Node& node) const {
     return text_.substr(node.begin, node.end - node.begin);
   }
@@ -140,6 +145,10 @@ class Checker {
       node.form = Form::literal;
       node.value = Value::type(type);
       node.type = Type::type;
+      return;
+    }
+    if (names_.types_at_run_time) {
+      fail_at_run_time(node, "unknown name '" + node.name + "'");
       return;
     }
     std::vector<std::string> visible;
@@ -378,6 +387,10 @@ class Checker {
     visit_children(id);
     Node& node = ast_.at(id);
     const auto found = find_function(node.name, node.method, node.children.size());
+    if (!found && names_.types_at_run_time) {
+      fail_at_run_time(node, unknown_function(node.name, node.method, node.children.size()));
+      return;
+    }
     if (!found) {
       const bool failed_receiver = node.method && ast_.at(node.children[0]).form == Form::failed;
       if (!failed_receiver) {
