@@ -1,0 +1,413 @@
+// The engine's life: opening, the committer's loop, reading, and what others ask it.
+#include "gateway/spool/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+#include "gateway/base/assert.h"
+#include "gateway/spool/segment_reader.h"
+#include "gateway/spool/segment_scan.h"
+#include "gateway/system/thread.h"
+
+namespace railhead::spool {
+namespace {
+
+constexpr std::uint64_t kSegmentBytesMax = std::uint64_t{8} * 1024 * 1024;
+constexpr std::uint64_t kSegmentBytesMin = std::uint64_t{64} * 1024;
+constexpr std::uint64_t kSegmentShare = 16;  // of the limit
+constexpr std::uint64_t kLimitMin = std::uint64_t{1024} * 1024;
+// A timed wait never lasts longer, so that a clock that is moved by hand is seen.
+constexpr Duration kWaitMax = std::chrono::milliseconds{100};
+constexpr std::size_t kIdleBufferBytes = 64 * 1024;
+
+SpoolOptions bounded(SpoolOptions options) {
+  options.limit = std::max(options.limit, kLimitMin);
+  while (options.path.size() > 1 && options.path.back() == '/') options.path.pop_back();
+  return options;
+}
+
+Epoch random_epoch() {
+  std::random_device device;
+  std::uint64_t value = 0;
+  while (value == 0) value = std::uint64_t{device()} << 32 | device();
+  return Epoch(value);
+}
+
+}  // namespace
+
+Spool::Engine::Engine(system::Disk& disk, const system::Clock& clock, const SpoolOptions& options,
+                      status::Reporter& reporter)
+    : disk_(disk),
+      clock_(clock),
+      options_(bounded(options)),
+      reporter_(reporter),
+      segment_bytes_(std::clamp(options_.limit / kSegmentShare, kSegmentBytesMin, kSegmentBytesMax)),
+      pending_bytes_max_(
+          static_cast<std::size_t>(std::min<std::uint64_t>(options_.pending_bytes_max, options_.limit / 4))),
+      group_bytes_max_(static_cast<std::size_t>(std::min<std::uint64_t>(options_.limit / 8, pending_bytes_max_))),
+      pace_(options_.commit, options_.commit_bytes) {}
+
+Spool::Engine::~Engine() {
+  if (!committer_.joinable()) return;
+  {
+    const base::MutexLock lock(append_mutex_);
+    stop_ = true;
+    committer_wakes_.notify_one();
+  }
+  committer_.join();
+}
+
+Result<void> Spool::Engine::open() {
+  if (const Result<void> made = disk_.make_directories(options_.path); !made) return made;
+  Result<std::unique_ptr<system::Disk::Lock>> lock = disk_.lock(path("lock"));
+  if (!lock) {
+    if (lock.error().code == Errc::unavailable) {
+      return fail(Errc::unavailable, "spool " + options_.path + " is in use by another process");
+    }
+    return fail(lock.error());
+  }
+  lock_ = std::move(*lock);
+  machine_ = machine_hash(system::machine_id());
+  boot_ = parse_boot_id(system::boot_id());
+  Result<Recovered> recovered = recover(disk_, {options_.path, machine_, boot_, random_epoch()});
+  if (!recovered) return fail(recovered.error());
+  adopt(std::move(*recovered));
+  update_room();
+  static_cast<void>(work(false));
+  committer_ = std::thread([this] {
+    system::name_this_thread("spool-" + options_.name);
+    run();
+  });
+  return {};
+}
+
+void Spool::Engine::adopt(Recovered recovered) {
+  epoch_ = recovered.epoch;
+  earlier_ = std::move(recovered.earlier);
+  fresh_ = recovered.fresh;
+  next_segment_ = recovered.next_segment;
+  state_must_be_saved_ = recovered.state_changed || !recovered.repairs.empty();
+  repairs_ = std::move(recovered.repairs);
+  saved_through_ = recovered.durable;
+  std::uint64_t records = 0;
+  {
+    const base::MutexLock lock(append_mutex_);
+    next_ = recovered.durable.value() + 1;
+    next_shown_.store(next_);
+  }
+  {
+    const base::MutexLock lock(shelf_.mutex);
+    shelf_.segments = std::move(recovered.segments);
+    shelf_.note = std::move(recovered.note);
+    shelf_.durable.store(recovered.durable.value());
+    for (std::size_t i = 0; i < recovered.lanes.size(); ++i) {
+      shelf_.lane_by_name.emplace(recovered.lanes[i], LaneId(static_cast<std::uint32_t>(i)));
+      records += recovered.ledgers[i].spooled;
+      shelf_.lanes.push_back({recovered.lanes[i], recovered.ledgers[i], std::make_shared<LaneReader>()});
+    }
+    lanes_known_.store(static_cast<std::uint32_t>(shelf_.lanes.size()));
+  }
+  if (recovered.damaged_records > 0 || recovered.damaged_bytes > 0) {
+    reporter_.report(status::Event::spool_damaged,
+                     {{"spool", options_.name},
+                      {"records", std::to_string(recovered.damaged_records)},
+                      {"bytes", std::to_string(recovered.damaged_bytes)},
+                      {"what", recovered.complaints.empty() ? "" : recovered.complaints[0]}});
+  }
+  if (recovered.cut_bytes > 0) {
+    reporter_.report(status::Event::spool_tail_cut,
+                     {{"spool", options_.name}, {"bytes", std::to_string(recovered.cut_bytes)}});
+  }
+  if (!recovered.new_epoch_why.empty()) {
+    reporter_.report(status::Event::spool_epoch_begun, {{"spool", options_.name}, {"why", recovered.new_epoch_why}});
+  }
+  reporter_.report(status::Event::spool_opened, {{"spool", options_.name},
+                                                 {"path", options_.path},
+                                                 {"records", std::to_string(records)},
+                                                 {"next", std::to_string(recovered.durable.value() + 1)}});
+}
+
+void Spool::Engine::run() {
+  for (;;) {
+    bool save = false;
+    bool stop = false;
+    bool room = false;
+    std::uint64_t flushing = 0;
+    {
+      const base::MutexLock lock(append_mutex_);
+      for (;;) {
+        const std::optional<Duration> wait = time_until_work(clock_.boot_now());
+        if (wait && *wait <= Duration{0}) break;
+        if (wait) {
+          committer_wakes_.wait_for(append_mutex_, std::min(*wait, kWaitMax));
+        } else {
+          if (pending_.capacity() > kIdleBufferBytes) pending_ = FrameBuffer();
+          if (batch_.frames.capacity() > kIdleBufferBytes) batch_.frames = FrameBuffer();
+          spare_ = FrameBuffer();
+          committer_wakes_.wait(append_mutex_);
+        }
+      }
+      const BootTime now = clock_.boot_now();
+      if (batch_.empty()) {
+        batch_.frames.clear();
+        batch_.done = 0;
+        std::swap(batch_.frames, pending_);
+        in_flight_.store(batch_.frames.size(), std::memory_order_release);
+        if (!batch_.empty()) pace_.committed(now);
+      }
+      stop = stop_;
+      room = std::exchange(look_for_room_, false);
+      flushing = flush_wanted_;
+      save = stop || flushing > std::max(flush_done_, flush_failed_) ||
+             (dirty_since_ && (room || now - *dirty_since_ >= options_.state_interval));
+    }
+    const bool unsaved = dirty_.load() || saved_through_ < durable() || !batch_.empty();
+    const bool done = work(save && (unsaved || dirty_.load()));
+    if (room) update_room();
+    bool again = false;
+    {
+      const base::MutexLock lock(append_mutex_);
+      if (flushing > std::max(flush_done_, flush_failed_)) {
+        (done ? flush_done_ : flush_failed_) = flushing;
+        flushed_.notify_all();
+      }
+      again = stop && done && pending_.size() > 0;
+    }
+    if (stop && !again) break;
+  }
+  if (active_ != nullptr) static_cast<void>(active_->seal());
+  active_.reset();
+}
+
+std::optional<Duration> Spool::Engine::time_until_work(BootTime now) {
+  if (stop_ || look_for_room_ || flush_wanted_ > std::max(flush_done_, flush_failed_)) return Duration{0};
+  if (failing_) return std::max(Duration{0}, retry_at_ - now);
+  std::optional<Duration> wait;
+  if (pending_.size() > 0) wait = pace_.wait(now, pending_.size());
+  if (dirty_since_) {
+    const Duration until = std::max(Duration{0}, *dirty_since_ + options_.state_interval - now);
+    wait = wait ? std::min(*wait, until) : until;
+  }
+  return wait;
+}
+
+void Spool::Engine::failed(const Error& error) {
+  bool first = false;
+  {
+    const base::MutexLock lock(append_mutex_);
+    first = !failing_;
+    failing_ = true;
+    why_ = error.what;
+    retry_at_ = clock_.boot_now() + options_.retry_interval;
+  }
+  if (first) reporter_.report(status::Event::disk_failed, {{"spool", options_.name}, {"error", error.what}});
+}
+
+void Spool::Engine::recovered() {
+  bool was = false;
+  {
+    const base::MutexLock lock(append_mutex_);
+    was = std::exchange(failing_, false);
+    why_.clear();
+  }
+  if (was) reporter_.report(status::Event::disk_recovered, {{"spool", options_.name}});
+}
+
+void Spool::Engine::subscribe(const system::EventFd* event) {
+  const base::MutexLock lock(subscribers_mutex_);
+  subscribers_.push_back(event);
+}
+
+void Spool::Engine::unsubscribe(const system::EventFd* event) {
+  const base::MutexLock lock(subscribers_mutex_);
+  std::erase(subscribers_, event);
+}
+
+ReadContext Spool::Engine::read_context() const {
+  return {disk_, clock_, options_.path, boot_,
+          [this](std::uint64_t segment) { const_cast<Engine*>(this)->condemn(segment); }};
+}
+
+Result<Sequence> Spool::Engine::read(LaneId lane, Sequence from, std::size_t records_max, std::size_t bytes_max,
+                                     std::vector<Frame>& out) {
+  std::shared_ptr<LaneReader> reader;
+  {
+    const base::MutexLock lock(shelf_.mutex);
+    reader = shelf_.lanes.at(lane.value()).reader;
+  }
+  return reader->read(read_context(), shelf_, lane, from, records_max, bytes_max, out);
+}
+
+// A reader met a durable frame that does not verify: recount what the segment still has, once, and keep the bad bytes.
+void Spool::Engine::condemn(std::uint64_t number) {
+  {
+    const base::MutexLock lock(repairs_mutex_);
+    if (std::find(condemned_.begin(), condemned_.end(), number) != condemned_.end()) return;
+  }
+  std::shared_ptr<const SegmentHeader> header;
+  std::shared_ptr<const std::vector<LaneId>> lane_of;
+  std::uint64_t used = 0;
+  Sequence last;
+  {
+    const base::MutexLock lock(shelf_.mutex);
+    const Segment* segment = shelf_.segments.with_number(number);
+    if (segment == nullptr) return;
+    header = segment->header;
+    lane_of = segment->lane_of;
+    used = segment->used;
+    last = segment->last;
+  }
+  const std::string name = segment_name(number);
+  const auto file = disk_.open(path(name), system::OpenMode::read);
+  const Result<ReadBack> read = file ? read_whole(**file, used) : fail(file.error());
+  if (!read) return;
+  const std::uint64_t first = header->first.value();
+  std::vector<std::uint32_t> whole(static_cast<std::size_t>(last.value() - first + 1), kLanesMax);
+  const SegmentScan scan = scan_segment(read->bytes, *header, last.value() + 1, [&](const ScannedFrame& frame) {
+    if (frame.header.lane < lane_of->size()) {
+      whole[static_cast<std::size_t>(frame.header.sequence.value() - first)] = (*lane_of)[frame.header.lane].value();
+    }
+  });
+  std::uint64_t lost = 0;
+  std::uint64_t bytes = 0;
+  {
+    const base::MutexLock lock(shelf_.mutex);
+    Segment* segment = shelf_.segments.with_number(number);
+    if (segment == nullptr || (segment->sealed && segment->unsettled == 0)) return;
+    if (last < segment->last)
+      return;  // more was committed meanwhile: the next read that meets the damage comes here again
+    std::vector<std::uint32_t> readable(shelf_.lanes.size());
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      const Sequence one(first + i);
+      if (whole[i] == kLanesMax) {
+        segment->set_settled(one);
+      } else if (!segment->settled(one)) {
+        ++readable[whole[i]];
+      }
+    }
+    for (LaneCount& count : segment->lanes) {
+      const std::uint32_t missing = count.unsettled - readable[count.lane.value()];
+      count.unsettled -= missing;
+      segment->unsettled -= missing;
+      lost += missing;
+      shelf_.lanes[count.lane.value()].ledger.damaged += missing;
+      shelf_.lanes[count.lane.value()].ledger.spooled -= missing;
+    }
+  }
+  {
+    const base::MutexLock lock(repairs_mutex_);
+    condemned_.push_back(number);
+    for (const Hole& hole : scan.holes) {
+      bytes += hole.end - hole.begin;
+      if (!hole.zeros) found_repairs_.push_back({Repair::Kind::keep_bytes, name, hole.begin, hole.end, false});
+    }
+  }
+  reporter_.report(
+      status::Event::spool_damaged,
+      {{"spool", options_.name}, {"records", std::to_string(lost)}, {"bytes", std::to_string(bytes)}, {"what", name}});
+  mark_dirty();
+}
+
+status::LaneLedger Spool::Engine::ledger(LaneId lane) const {
+  const base::MutexLock lock(shelf_.mutex);
+  return shelf_.lanes.at(lane.value()).ledger;
+}
+
+std::vector<LaneInfo> Spool::Engine::lanes() const {
+  const base::MutexLock lock(shelf_.mutex);
+  std::vector<LaneInfo> infos;
+  for (std::size_t i = 0; i < shelf_.lanes.size(); ++i) {
+    const LaneId id(static_cast<std::uint32_t>(i));
+    infos.push_back({shelf_.lanes[i].name, id, shelf_.lanes[i].ledger, durable().next()});
+  }
+  for (auto at = shelf_.segments.all().rbegin(); at != shelf_.segments.all().rend(); ++at) {
+    for (const LaneCount& count : (*at)->lanes) {
+      if (count.unsettled > 0) infos[count.lane.value()].first_unsettled = (*at)->first();
+    }
+  }
+  for (LaneInfo& info : infos) {
+    const Segment* segment = shelf_.segments.at_or_after(info.first_unsettled);
+    if (segment == nullptr) continue;
+    while (info.first_unsettled <= segment->last && segment->settled(info.first_unsettled)) {
+      info.first_unsettled = info.first_unsettled.next();
+    }
+  }
+  return infos;
+}
+
+std::string Spool::Engine::note() const {
+  const base::MutexLock lock(shelf_.mutex);
+  return shelf_.note;
+}
+
+Result<void> Spool::Engine::for_each(Sequence from, const std::function<void(const Frame&)>& visit) const {
+  const BootTime now = clock_.boot_now();
+  const ReadContext context = read_context();
+  for (Sequence at = std::max(from, Sequence(1));;) {
+    Segment marks;  // a copy of what tells settled from unsettled
+    {
+      const base::MutexLock lock(shelf_.mutex);
+      const Segment* segment = shelf_.segments.at_or_after(at);
+      if (segment == nullptr) return {};
+      marks = *segment;
+    }
+    const auto file = disk_.open(path(segment_name(marks.number())), system::OpenMode::read);
+    const Result<ReadBack> read = file ? read_whole(**file, marks.used) : fail(file.error());
+    if (!read) {
+      const base::MutexLock lock(shelf_.mutex);
+      const Segment* still = shelf_.segments.at_or_after(at);
+      if (still != nullptr && still->number() == marks.number()) return fail(read.error());
+      continue;  // trimmed meanwhile
+    }
+    const auto scanned = scan_segment(read->bytes, *marks.header, marks.last.value() + 1, [&](const ScannedFrame& one) {
+      if (one.header.sequence < at || one.header.lane >= marks.lane_of->size()) return;
+      Frame frame = make_frame(context, *marks.header, one.header, (*marks.lane_of)[one.header.lane], one.payload, now);
+      frame.settled = marks.settled(one.header.sequence);
+      visit(frame);
+    });
+    static_cast<void>(scanned);
+    at = marks.last.next();
+  }
+}
+
+Usage Spool::Engine::usage() const {
+  Usage usage;
+  {
+    const base::MutexLock lock(shelf_.mutex);
+    usage.bytes = shelf_.segments.allocated();
+    usage.segments = shelf_.segments.all().size();
+    usage.durable = durable();
+    usage.first = usage.durable.next();
+    for (const auto& segment : shelf_.segments.all()) {
+      if (segment->empty()) continue;
+      usage.first = segment->first();
+      break;
+    }
+  }
+  usage.limit = limit_shown_.load(std::memory_order_acquire);
+  usage.bytes_written = bytes_written_.load(std::memory_order_relaxed);
+  usage.syncs = syncs_.load(std::memory_order_relaxed);
+  const base::MutexLock lock(append_mutex_);
+  usage.next = Sequence(next_);
+  usage.failing = failing_;
+  usage.full = full_;
+  usage.why = why_;
+  return usage;
+}
+
+Result<void> Spool::Engine::flush(Duration at_most) {
+  const auto deadline = std::chrono::steady_clock::now() + at_most;
+  const base::MutexLock lock(append_mutex_);
+  const std::uint64_t mine = ++flush_wanted_;
+  committer_wakes_.notify_one();
+  while (flush_done_ < mine && flush_failed_ < mine) {
+    const auto left = deadline - std::chrono::steady_clock::now();
+    if (left <= left.zero()) return fail(Errc::timeout, "spool '" + options_.name + "' was not flushed in time");
+    flushed_.wait_for(append_mutex_, left);
+  }
+  if (flush_done_ < mine) return fail(Errc::io, why_.empty() ? "the disk does not take writes" : why_);
+  return {};
+}
+
+}  // namespace railhead::spool

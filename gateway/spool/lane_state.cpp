@@ -1,0 +1,150 @@
+#include "gateway/spool/lane_state.h"
+
+#include "gateway/base/bytes.h"
+#include "gateway/base/crc32c.h"
+#include "gateway/spool/format.h"
+
+namespace railhead::spool {
+namespace {
+
+constexpr std::string_view kMagic = "RHLANES\n";
+constexpr std::size_t kHeadBytes = 24;
+
+std::uint32_t state_crc(std::string_view bytes) {
+  return base::crc32c(bytes.substr(kHeadBytes), base::crc32c(bytes.substr(8, 12)));
+}
+
+void write_ledger(base::ByteWriter& writer, const status::LaneLedger& ledger) {
+  for (const std::uint64_t count : {ledger.carried_over, ledger.accepted, ledger.delivered, ledger.spooled, ledger.held,
+                                    ledger.set_aside, ledger.expired, ledger.damaged, ledger.dropped, ledger.repeats}) {
+    writer.varint(count);
+  }
+}
+
+status::LaneLedger read_ledger(base::ByteReader& reader) {
+  status::LaneLedger ledger;
+  for (std::uint64_t* count : {&ledger.carried_over, &ledger.accepted, &ledger.delivered, &ledger.spooled, &ledger.held,
+                               &ledger.set_aside, &ledger.expired, &ledger.damaged, &ledger.dropped, &ledger.repeats}) {
+    *count = reader.varint();
+  }
+  return ledger;
+}
+
+}  // namespace
+
+std::string encode_state(const StoredState& state) {
+  std::string bytes(kMagic);
+  base::ByteWriter writer(bytes);
+  writer.u32(kFormatVersion);
+  writer.u32(0);
+  writer.u32(0);
+  writer.u32(0);
+  writer.u64(state.epoch.value());
+  writer.varint(state.earlier.size());
+  for (const Epoch epoch : state.earlier) writer.u64(epoch.value());
+  writer.u64(state.machine);
+  writer.varint(state.durable.value());
+  writer.varint(state.next_segment);
+  writer.varint(state.lanes.size());
+  for (const StoredLane& lane : state.lanes) {
+    writer.text(lane.name);
+    writer.varint(lane.low_water.value());
+    write_ledger(writer, lane.ledger);
+  }
+  writer.varint(state.segments.size());
+  for (const StoredSegment& segment : state.segments) {
+    writer.varint(segment.number);
+    writer.varint(segment.first.value());
+    writer.varint(segment.full.size());
+    for (const LaneId lane : segment.full) writer.varint(lane.value());
+    writer.varint(segment.bits.size());
+    for (const std::uint64_t word : segment.bits) writer.u64(word);
+  }
+  writer.text(state.note);
+  base::store_le(bytes.data() + 16, static_cast<std::uint32_t>(bytes.size() - kHeadBytes));
+  base::store_le(bytes.data() + 20, state_crc(bytes));
+  return bytes;
+}
+
+Result<StoredState> decode_state(std::string_view bytes) {
+  if (bytes.size() < kHeadBytes || bytes.substr(0, 8) != kMagic) return fail(Errc::damaged, "no lane states in it");
+  const std::uint32_t body = base::load_le<std::uint32_t>(bytes.data() + 16);
+  if (body > bytes.size() - kHeadBytes) return fail(Errc::damaged, "lane states are cut short");
+  bytes = bytes.substr(0, kHeadBytes + body);
+  if (base::load_le<std::uint32_t>(bytes.data() + 20) != state_crc(bytes)) {  // durable: crc check
+    return fail(Errc::damaged, "lane states fail their checksum");
+  }
+  const std::uint32_t version = base::load_le<std::uint32_t>(bytes.data() + 8);
+  if (version > kFormatVersion) {
+    return fail(Errc::unsupported, "lane states have format version " + std::to_string(version) +
+                                       ", this program knows " + std::to_string(kFormatVersion));
+  }
+  if (base::load_le<std::uint32_t>(bytes.data() + 12) != 0) {
+    return fail(Errc::unsupported, "lane states use a feature this program does not know");
+  }
+  base::ByteReader reader(bytes.substr(kHeadBytes));
+  StoredState state;
+  state.epoch = Epoch(reader.u64());
+  for (std::uint64_t count = reader.varint(); count > 0 && reader.ok(); --count)
+    state.earlier.emplace_back(reader.u64());
+  state.machine = reader.u64();
+  state.durable = Sequence(reader.varint());
+  state.next_segment = reader.varint();
+  for (std::uint64_t count = reader.varint(); count > 0 && reader.ok(); --count) {
+    StoredLane lane;
+    lane.name = reader.text();
+    lane.low_water = Sequence(reader.varint());
+    lane.ledger = read_ledger(reader);
+    state.lanes.push_back(std::move(lane));
+  }
+  for (std::uint64_t count = reader.varint(); count > 0 && reader.ok(); --count) {
+    StoredSegment segment;
+    segment.number = reader.varint();
+    segment.first = Sequence(reader.varint());
+    for (std::uint64_t lanes = reader.varint(); lanes > 0 && reader.ok(); --lanes) {
+      segment.full.emplace_back(static_cast<std::uint32_t>(reader.varint()));
+    }
+    for (std::uint64_t words = reader.varint(); words > 0 && reader.ok(); --words) segment.bits.push_back(reader.u64());
+    state.segments.push_back(std::move(segment));
+  }
+  state.note = reader.text();
+  if (!reader.ok() || state.lanes.size() > kLanesMax) return fail(Errc::damaged, "lane states are malformed");
+  return state;
+}
+
+Result<std::optional<StoredState>> load_state(system::Disk& disk, const std::string& directory) {
+  const std::string path = directory + "/" + std::string(kStateName);
+  if (!disk.exists(path)) return std::optional<StoredState>();
+  const Result<std::unique_ptr<system::File>> file = disk.open(path, system::OpenMode::read);
+  if (!file) return fail(file.error());
+  const Result<std::uint64_t> size = (*file)->size();
+  if (!size) return fail(size.error());
+  std::string bytes;
+  if (const Result<void> read = (*file)->read_at(0, static_cast<std::size_t>(*size), bytes); !read) {
+    return fail(Errc::damaged, read.error().what);
+  }
+  Result<StoredState> state = decode_state(bytes);
+  if (!state) return fail(state.error());
+  return std::optional<StoredState>(std::move(*state));
+}
+
+Result<void> save_state(system::Disk& disk, const std::string& directory, const StoredState& state,
+                        std::uint64_t& bytes_written, std::uint64_t& syncs) {
+  const std::string path = directory + "/" + std::string(kStateName);
+  const std::string fresh = directory + "/" + std::string(kStateNewName);
+  const std::string bytes = encode_state(state);
+  if (disk.exists(fresh)) {
+    if (Result<void> removed = disk.remove(fresh); !removed) return removed;
+  }
+  Result<std::unique_ptr<system::File>> file = disk.open(fresh, system::OpenMode::create_new);
+  if (!file) return fail(file.error());
+  if (Result<void> written = (*file)->write_at(0, bytes); !written) return written;
+  bytes_written += bytes.size();
+  ++syncs;
+  if (Result<void> synced = (*file)->sync(); !synced) return synced;              // durable: before the rename
+  if (Result<void> renamed = disk.rename(fresh, path); !renamed) return renamed;  // durable: whole or not at all
+  ++syncs;
+  return disk.sync_directory(directory);  // durable: the new name
+}
+
+}  // namespace railhead::spool

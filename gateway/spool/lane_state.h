@@ -1,0 +1,65 @@
+// The lane states: one small file `lanes` that says what has been settled, what every lane's ledger stands at, and
+// which epoch and sequence come next (S4, S9, S14). Saved lazily: losing the newest version only repeats records.
+// Written as lanes.new, synced, renamed over lanes, the directory synced: either version is whole after a power cut.
+//
+// offset | size | field (little-endian)
+//      0 |    8 | magic "RHLANES\n"
+//      8 |    4 | format version; a reader refuses a greater one
+//     12 |    4 | mandatory features; a reader refuses bits it does not know
+//     16 |    4 | bytes of the body
+//     20 |    4 | crc32c of bytes 8..20 and the body
+//     24 |      | body: fields as in StoredState, numbers as LEB128, texts with their length before them
+// Settled is a record of lane l in segment s with sequence q <= durable, if q < l.low_water, or s.full names l, or bit
+// (q - s.first) of s.bits is 1.
+// Errors: Errc::damaged, Errc::unsupported, and the disk's. Threads: none of its own.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/base/result.h"
+#include "gateway/spool/spool.h"
+#include "gateway/system/disk.h"
+
+namespace railhead::spool {
+
+struct StoredLane {
+  std::string name;
+  Sequence low_water;  // everything of the lane below it is settled
+  status::LaneLedger ledger;
+};
+
+struct StoredSegment {
+  std::uint64_t number = 0;
+  Sequence first;
+  std::vector<LaneId> full;  // lanes with nothing left in it
+  std::vector<std::uint64_t> bits;
+};
+
+struct StoredState {
+  Epoch epoch;
+  std::vector<Epoch> earlier;  // epochs this spool had before, newest last; at most kEpochsKept
+  std::uint64_t machine = 0;
+  Sequence durable;  // the ledgers count records up to here
+  std::uint64_t next_segment = 1;
+  std::vector<StoredLane> lanes;        // a lane's place is its LaneId
+  std::vector<StoredSegment> segments;  // those with something settled above a low-water mark
+  std::string note;
+};
+inline constexpr std::size_t kEpochsKept = 1000;
+inline constexpr std::string_view kStateName = "lanes";
+inline constexpr std::string_view kStateNewName = "lanes.new";
+
+[[nodiscard]] std::string encode_state(const StoredState& state);
+[[nodiscard]] Result<StoredState> decode_state(std::string_view bytes);
+
+// nullopt when there is none.
+[[nodiscard]] Result<std::optional<StoredState>> load_state(system::Disk& disk, const std::string& directory);
+// Durable on return. Adds to `bytes_written` and `syncs`.
+[[nodiscard]] Result<void> save_state(system::Disk& disk, const std::string& directory, const StoredState& state,
+                                      std::uint64_t& bytes_written, std::uint64_t& syncs);
+
+}  // namespace railhead::spool

@@ -1,0 +1,60 @@
+// Reads the frames of one segment out of memory: walks valid ones, and finds the next valid one behind bad bytes.
+// Zeros up to the end are the unused rest of a preallocated file and no error; what other bad bytes mean (torn or
+// damaged, S8) is not known here. Threads: none of its own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "gateway/base/result.h"
+#include "gateway/spool/format.h"
+#include "gateway/system/disk.h"
+
+namespace railhead::spool {
+
+// The first `at_most` bytes of the file (all if 0). Blocks of 4 KiB that the disk cannot give are zeros and counted.
+struct ReadBack {
+  std::string bytes;
+  std::uint64_t unreadable_blocks = 0;
+};
+[[nodiscard]] Result<ReadBack> read_whole(const system::File& file, std::uint64_t at_most = 0);
+
+class SegmentReader {
+ public:
+  enum class Item : std::uint8_t {
+    frame,  // header() and payload()
+    bad,    // bad_begin() .. bad_end() do not verify; a frame follows, unless bad_end() is the end
+    end,
+  };
+
+  // `bytes` is the file from offset 0; must remain live. Starts at `offset`, after the record `before`.
+  SegmentReader(std::string_view bytes, const SegmentHeader& header);
+  SegmentReader(std::string_view bytes, const SegmentHeader& header, std::uint64_t offset, Sequence before);
+
+  [[nodiscard]] Item next();
+  [[nodiscard]] const FrameHeader& header() const { return header_; }
+  [[nodiscard]] std::string_view payload() const { return payload_; }
+  [[nodiscard]] std::uint64_t offset() const { return offset_; }    // of the frame
+  [[nodiscard]] std::uint64_t behind() const { return position_; }  // first byte behind the frame
+  [[nodiscard]] std::uint64_t bad_begin() const { return bad_begin_; }
+  [[nodiscard]] std::uint64_t bad_end() const { return bad_end_; }
+
+ private:
+  [[nodiscard]] bool take(std::uint64_t at);
+  [[nodiscard]] std::uint64_t resync(std::uint64_t from) const;
+
+  std::string_view bytes_;
+  std::uint32_t seed_;
+  std::uint64_t position_;
+  Sequence before_;
+  FrameHeader header_{};
+  std::string_view payload_;
+  std::uint64_t offset_ = 0;
+  std::uint64_t bad_begin_ = 0;
+  std::uint64_t bad_end_ = 0;
+};
+
+[[nodiscard]] bool all_zero(std::string_view bytes) noexcept;
+
+}  // namespace railhead::spool

@@ -1,0 +1,47 @@
+// Reads a whole segment and says which of its records count: those that verify and whose group is whole (S6). Used by
+// recovery, by the repair of damage met while reading, and by `spool verify`. Threads: pure function.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string_view>
+#include <vector>
+
+#include "gateway/spool/format.h"
+
+namespace railhead::spool {
+
+inline constexpr std::uint64_t kNotSuperseded = std::numeric_limits<std::uint64_t>::max();
+
+struct ScannedFrame {
+  FrameHeader header;
+  std::uint64_t offset = 0;
+  std::string_view payload;  // lies in the bytes that were scanned
+};
+
+// Bytes that do not verify, or (whole_frames) frames that do but whose group is not whole.
+struct Hole {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  Sequence missing_first;
+  Sequence missing_last;        // 0: not known, up to the end of the segment
+  std::uint16_t neighbour = 0;  // lane index of the record in front of it
+  bool zeros = false;
+  bool whole_frames = false;
+};
+
+struct SegmentScan {
+  std::vector<Hole> holes;
+  std::vector<ScannedFrame> orphans;  // frames of groups that are not whole, in order
+  Sequence last;                      // highest sequence that verified; first - 1 if none
+  Sequence proven;                    // highest sequence that this segment proves durable
+  std::uint64_t end = 0;              // behind the last whole group or orphan
+};
+
+// `bytes` is the file from its beginning. Records at or beyond `superseded_at` were written again in a later segment
+// and do not count. `visit` gets each record that counts, in order, when its group is complete.
+[[nodiscard]] SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header, std::uint64_t superseded_at,
+                                       const std::function<void(const ScannedFrame&)>& visit);
+
+}  // namespace railhead::spool

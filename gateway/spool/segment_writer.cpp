@@ -1,0 +1,50 @@
+#include "gateway/spool/segment_writer.h"
+
+#include <utility>
+
+#include "gateway/base/assert.h"
+
+namespace railhead::spool {
+
+SegmentWriter::SegmentWriter(std::unique_ptr<system::File> file, SegmentHeader header, std::uint64_t capacity,
+                             WriteCounts& counts)
+    : file_(std::move(file)),
+      header_(std::make_shared<const SegmentHeader>(std::move(header))),
+      seed_(frame_seed(header_->epoch, header_->number)),
+      used_(header_->frames_begin()),
+      capacity_(capacity),
+      counts_(counts) {}
+
+Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(system::Disk& disk, const std::string& directory,
+                                                             SegmentHeader header, std::uint64_t capacity,
+                                                             WriteCounts& counts) {
+  const std::string path = directory + "/" + segment_name(header.number);
+  Result<std::unique_ptr<system::File>> file = disk.open(path, system::OpenMode::create_new);
+  if (!file) return fail(file.error());
+  const std::string head = encode_header(header);
+  RAILHEAD_ASSERT(head.size() <= capacity);
+  Result<void> made = (*file)->preallocate(capacity);
+  if (made) made = (*file)->write_at(0, head);
+  if (made) made = disk.sync_directory(directory);  // durable: the segment's name
+  if (!made) {
+    static_cast<void>(disk.remove(path));  // else a failing disk would collect empty segments
+    return fail(made.error());
+  }
+  counts.bytes_written += head.size();
+  ++counts.syncs;
+  return std::unique_ptr<SegmentWriter>(new SegmentWriter(std::move(*file), std::move(header), capacity, counts));
+}
+
+Result<void> SegmentWriter::append(std::string_view frames) {
+  RAILHEAD_ASSERT(frames.size() <= capacity_ - used_);
+  if (Result<void> written = file_->write_at(used_, frames); !written) return written;
+  counts_.bytes_written += frames.size();
+  ++counts_.syncs;
+  if (Result<void> synced = file_->sync(); !synced) return synced;  // durable: frames, header and size
+  used_ += frames.size();
+  return {};
+}
+
+Result<void> SegmentWriter::seal() { return file_->truncate(used_); }
+
+}  // namespace railhead::spool

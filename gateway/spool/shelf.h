@@ -1,0 +1,46 @@
+// What appenders, the committer, lane readers and settlers share: the table of segments, the lanes with their ledgers,
+// and the tail of what was written last. One mutex; no file is touched while it is held.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/base/mutex.h"
+#include "gateway/spool/frame_buffer.h"
+#include "gateway/spool/segment_table.h"
+
+namespace railhead::spool {
+
+class LaneReader;
+
+// Frames first..last as they are in the segment.
+struct TailChunk {
+  std::uint64_t segment = 0;
+  Sequence first;
+  Sequence last;
+  FrameBuffer frames;
+};
+
+struct Lane {
+  std::string name;
+  status::LaneLedger ledger;
+  std::shared_ptr<LaneReader> reader;
+};
+
+struct Shelf {
+  mutable base::Mutex mutex;
+  SegmentTable segments RAILHEAD_GUARDED_BY(mutex);
+  std::vector<Lane> lanes RAILHEAD_GUARDED_BY(mutex);
+  std::map<std::string, LaneId, std::less<>> lane_by_name RAILHEAD_GUARDED_BY(mutex);
+  std::deque<std::shared_ptr<TailChunk>> tail RAILHEAD_GUARDED_BY(mutex);
+  std::size_t tail_bytes RAILHEAD_GUARDED_BY(mutex) = 0;
+  std::string note RAILHEAD_GUARDED_BY(mutex);
+  std::atomic<std::uint64_t> durable{0};  // raised under the mutex
+};
+
+}  // namespace railhead::spool
