@@ -195,7 +195,7 @@ GatewayOptions read_gateway(const Document& document, Diagnostics& diagnostics) 
   }
   if (!root.is_map() && diagnostics.has_errors()) return {};
   GatewayOptions options = gateway_fields().read(root, diagnostics);
-  if (root.find("version").is_scalar() && options.version.value > 1) {
+  if (root.find("version").is_scalar() && options.version.value != 1) {
     diagnostics.error(options.version.mark, options.version.length,
                       "version " + std::to_string(options.version.value) + " is not known",
                       "this railhead reads version 1");

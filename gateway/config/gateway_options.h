@@ -59,7 +59,7 @@ struct ClockSettings {
 };
 
 struct GatewayOptions {
-  Located<std::uint32_t> version;
+  Located<std::uint32_t> version{1, {}, 1};
   Located<std::string> gateway;
   std::map<std::string, std::string> labels;
   SpoolSettings spool;

@@ -80,6 +80,13 @@ SyntaxFault quote_it(std::string_view source, std::size_t offset, std::string_vi
           std::move(message), "put the whole value in quotes: " + in_quotes(value)};
 }
 
+SyntaxFault not_closed(std::string_view source, const Entry& open) {
+  const char bracket = source[open.offset];
+  if (bracket != '{' && bracket != '[') return {open.offset, 1, "a bracket is not closed", {}};
+  return {open.offset, 1, std::string("this '") + bracket + "' is not closed",
+          std::string("add '") + (bracket == '{' ? '}' : ']') + "'; a text with brackets or ':' in it needs quotes"};
+}
+
 bool is_quoted(const Entry& entry) {
   return entry.writing == Writing::single_quoted || entry.writing == Writing::double_quoted;
 }
@@ -130,6 +137,7 @@ SyntaxFault explain(std::string_view source, const SyntaxFailure& failure) {
     return {at, trimmed(value_at(source, at)).size(), "'*' begins a YAML alias: aliases are not taken here",
             "a text or an expression that begins with '*' needs quotes: " + in_quotes(value_at(source, at))};
   }
+  if (in_flow && source.find_first_not_of(" \t\r\n", at) == std::string_view::npos) return not_closed(source, *open);
   // "a" == b, [1, 2].size(), {x: 1}.y
   if (last_is_here && (is_quoted(*last) || last->kind == Kind::list || last->kind == Kind::map)) {
     const std::string_view value = in_flow ? flow_value_at(source, last->offset) : value_at(source, last->offset);
@@ -147,14 +155,7 @@ SyntaxFault explain(std::string_view source, const SyntaxFailure& failure) {
     return {open->offset, 1, std::string("this '") + bracket + "' is not closed before the next line's field",
             std::string("add '") + (bracket == '{' ? '}' : ']') + "', or separate with ','"};
   }
-  if (in_flow) {
-    const char bracket = source[open->offset];
-    if (bracket == '{' || bracket == '[') {
-      return {
-          open->offset, 1, std::string("this '") + bracket + "' is not closed",
-          std::string("add '") + (bracket == '{' ? '}' : ']') + "'; a text with brackets or ':' in it needs quotes"};
-    }
-  }
+  if (in_flow) return not_closed(source, *open);
   if (message.find("illegal map value") != std::string_view::npos) {
     // when: a ? b : c
     if (last_is_here && last->kind == Kind::scalar) {
