@@ -61,7 +61,7 @@ TEST_CASE("every packet decodes and encodes to the same bytes") {
       {"PUBLISH QoS 1 DUP RETAIN", k3, "3b 07 0001 61 0007 6869"},
       {"PUBLISH QoS 2", k3, "34 07 0001 61 ffff 6869"},
       {"PUBLISH 5 with properties", k5,
-       "32 24 0001 61 0001 1f 01 01 02 0000003c 03 0001 6a 08 0001 72 09 0002 0001 0b 05 26 0001 6b 0001 76 68"},
+       "32 24 0001 61 0001 1d 01 01 02 0000003c 03 0001 6a 08 0001 72 09 0002 0001 0b 05 26 0001 6b 0001 76 68"},
       {"PUBLISH 5 by topic alias", k5, "30 07 0000 03 23 0001 68"},
       {"PUBACK", k3, "40 02 0001"},
       {"PUBACK 5 without reason", k5, "40 02 0001"},
@@ -170,7 +170,7 @@ TEST_CASE("a malformed packet is an error of the protocol") {
 
 TEST_CASE("every beginning of a packet asks for more or is refused, and never reads beyond its end") {
   const std::string bytes = bytes_of(
-      "32 27 0001 61 0001 1f 01 01 02 0000003c 03 0001 6a 08 0001 72 09 0002 0001 0b 05 26 0001 6b 0001 76 68");
+      "32 27 0001 61 0001 1d 01 01 02 0000003c 03 0001 6a 08 0001 72 09 0002 0001 0b 05 26 0001 6b 0001 76 68");
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     const std::string cut = bytes.substr(0, size);
     const Result<std::optional<FixedHeader>> header = decode_header(cut);

@@ -1,0 +1,293 @@
+#include "adapters/mqtt/source.h"
+
+#include <doctest/doctest.h>
+
+#include "gateway/base/bytes.h"
+#include "tests/adapters/mqtt/scripted_broker.h"
+#include "tests/adapters/mqtt/source_runner.h"
+
+namespace railhead::mqtt {
+namespace {
+
+using namespace std::chrono_literals;
+using status::Event;
+using test::eventually;
+
+Publish message(std::uint8_t qos, std::uint16_t id, std::string_view payload, bool dup = false) {
+  Publish made;
+  made.qos = qos;
+  made.packet_id = id;
+  made.topic = "plant/pump/x";
+  made.payload = payload;
+  made.dup = dup;
+  return made;
+}
+
+TEST_CASE("no PUBACK leaves before the disk has the message, then all leave in order") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()), true);
+  broker.welcome();
+  for (std::uint16_t id = 1; id <= 50; ++id) broker.send(message(1, id, std::to_string(id)));
+  REQUIRE(runner.reaches(50));
+  CHECK(broker.silent(100));
+  CHECK(runner.intake.acknowledged_ids().empty());
+  runner.intake.let_through();
+  for (std::uint16_t id = 1; id <= 50; ++id) CHECK(broker.read_ack(PacketType::puback).packet_id == id);
+  CHECK(eventually(5s, [&] { return runner.intake.acknowledged_ids().size() == 50; }));
+}
+
+TEST_CASE("ack: received answers before the disk") {
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.ack = AckPolicy::received;
+  SourceRunner runner(std::move(settings), true);
+  broker.welcome();
+  broker.send(message(1, 1, "1"));
+  CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
+}
+
+TEST_CASE("QoS 2 over a lost connection: one reading, however often the PUBLISH comes") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url(), 2), true);
+  broker.welcome();
+  broker.send(message(2, 5, "1"));
+  REQUIRE(runner.reaches(1));
+  CHECK(broker.silent(50));
+  broker.close();
+  broker.welcome(true, false);
+  broker.send(message(2, 5, "1", true));
+  broker.send(message(2, 5, "1", true));
+  CHECK(broker.silent(50));
+  runner.intake.let_through();
+  CHECK(broker.read_ack(PacketType::pubrec).packet_id == 5);
+  CHECK(broker.read_ack(PacketType::pubrec).packet_id == 5);
+  CHECK(runner.intake.size() == 1);
+  CHECK(runner.intake.open_count() == 1);
+
+  broker.close();
+  broker.welcome(true, false);
+  broker.send(Ack{PacketType::pubrel, 5, 0, {}});
+  CHECK(broker.silent(50));
+  runner.intake.let_through();
+  CHECK(broker.read_ack(PacketType::pubcomp).packet_id == 5);
+  CHECK(runner.intake.open_count() == 0);
+  // A PUBREL again, and one never heard of.
+  broker.send(Ack{PacketType::pubrel, 5, 0, {}});
+  broker.send(Ack{PacketType::pubrel, 77, 0, {}});
+  CHECK(broker.read_ack(PacketType::pubcomp).packet_id == 5);
+  CHECK(broker.read_ack(PacketType::pubcomp).packet_id == 77);
+  // The identifier is free for another message.
+  broker.send(message(2, 5, "2"));
+  REQUIRE(runner.reaches(2));
+}
+
+TEST_CASE("a redelivery after a lost connection is recognised and acknowledged") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()), true);
+  broker.welcome();
+  broker.send(message(1, 3, "1"));
+  REQUIRE(runner.reaches(1));
+  broker.close();
+  broker.welcome(true, false);
+  broker.send(message(1, 3, "1", true));
+  REQUIRE(eventually(5s, [&] { return runner.intake.redelivered() == 1; }));
+  CHECK(broker.silent(50));
+  runner.intake.let_through();
+  CHECK(broker.read_ack(PacketType::puback).packet_id == 3);
+  CHECK(runner.intake.size() == 1);
+}
+
+TEST_CASE("while the intake takes nothing, nothing is acknowledged or read, pings go on, and nothing is lost") {
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.session.keep_alive_seconds = 1;
+  SourceRunner runner(std::move(settings));
+  broker.welcome();
+  runner.intake.fail_with(Errc::full);
+  broker.send(message(1, 1, "1"));
+  broker.send(message(0, 0, "2"));
+  broker.send(message(1, 3, "not json"));
+  REQUIRE(eventually(5s, [&] { return runner.link.state() == status::LinkStatus::State::degraded; }));
+  // Far more than any buffer of ours: it stays with the broker.
+  std::string flood;
+  for (int i = 0; i < 20'000; ++i) encode(broker.version(), message(0, 0, '"' + std::string(1000, 'x') + '"'), flood);
+  const std::size_t went = broker.send_what_fits(flood);
+  CHECK(went < flood.size());
+  // Silent for longer than the keep-alive, and still there: pings come.
+  for (int i = 0; i < 4; ++i) CHECK(std::holds_alternative<Pingreq>(broker.read()));
+  CHECK(runner.intake.size() == 0);
+  runner.intake.fail_with(std::nullopt);
+  CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
+  CHECK(broker.read_ack(PacketType::puback).packet_id == 3);
+  REQUIRE(runner.intake.refused().size() == 1);
+  CHECK(runner.intake.refused()[0].payload == "not json");
+  CHECK(runner.intake.refused()[0].device == "pump");
+  const std::size_t whole = went / (flood.size() / 20'000);
+  CHECK(runner.reaches(2 + whole));
+  CHECK(runner.connected());
+}
+
+TEST_CASE("a connection that is lost with a batch in hand comes back after the batch was taken") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  broker.welcome();
+  runner.intake.fail_with(Errc::io);
+  broker.send(message(0, 0, "1"));
+  REQUIRE(eventually(5s, [&] { return runner.link.state() == status::LinkStatus::State::degraded; }));
+  broker.close();
+  runner.intake.fail_with(std::nullopt);
+  REQUIRE(runner.reaches(1));
+  broker.welcome(true, false);
+}
+
+TEST_CASE("a malformed payload is set aside with its bytes before it is acknowledged") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()), true);
+  broker.welcome();
+  broker.send(message(1, 1, "{broken"));
+  REQUIRE(eventually(5s, [&] { return runner.intake.refused().size() == 1; }));
+  CHECK(runner.intake.refused()[0].topic == "plant/pump/x");
+  CHECK(runner.intake.refused()[0].payload == "{broken");
+  CHECK_FALSE(runner.intake.refused()[0].why.empty());
+  CHECK(broker.silent(50));
+  CHECK(runner.reporter.count(Event::payload_refused) == 1);
+  runner.intake.let_through();
+  CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
+}
+
+TEST_CASE("a packet above max_packet is set aside by its beginning, and its neighbours go on") {
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.session.packet_bytes_max = 300'000;
+  SourceRunner runner(std::move(settings));
+  broker.welcome();
+  broker.send(message(1, 1, "1"));
+  broker.send(message(1, 2, std::string(1'000'000, '7')));
+  broker.send(message(1, 3, '"' + std::string(250'000, 'x') + '"'));
+  broker.send(message(1, 4, "4"));
+  for (std::uint16_t id = 1; id <= 4; ++id) CHECK(broker.read_ack(PacketType::puback).packet_id == id);
+  CHECK(runner.intake.size() == 3);
+  REQUIRE(runner.intake.refused().size() == 1);
+  CHECK(runner.intake.refused()[0].payload.size() > 60'000);
+}
+
+TEST_CASE("a topic that no pattern names is acknowledged, counted and told") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  broker.welcome();
+  Publish stale = message(1, 1, "1");
+  stale.topic = "elsewhere";
+  broker.send(stale);
+  CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
+  CHECK(runner.intake.ignored_count() == 1);
+  CHECK(runner.reporter.count(Event::subscription_stale) == 1);
+}
+
+TEST_CASE("a broker that knows only 3.1.1 is spoken to in 3.1.1") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  CHECK(broker.accept().version == Version::v5);
+  SUBCASE("it refuses in its own form") {
+    broker.send_raw(*base::from_hex("20020001"));
+    CHECK(broker.closed());
+  }
+  SUBCASE("it just closes") { broker.close(); }
+  broker.welcome();
+  CHECK(broker.version() == Version::v3_1_1);
+  CHECK(eventually(5s, [&] { return runner.connected(); }));
+}
+
+TEST_CASE("a session the broker forgot is told and subscribed anew") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  broker.welcome();
+  CHECK(eventually(5s, [&] { return runner.connected(); }));
+  CHECK(runner.reporter.count(Event::session_lost) == 0);
+  broker.close();
+  broker.welcome(false);
+  CHECK(eventually(5s, [&] { return runner.reporter.count(Event::session_lost) == 1; }));
+  CHECK(runner.intake.sessions_lost() == 2);
+}
+
+TEST_CASE("a refused subscription degrades the source and is told") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  broker.accept();
+  broker.send(Connack{false, 0, {}});
+  const Packet packet = broker.read();
+  broker.send(Suback{std::get<Subscribe>(packet).packet_id, {}, std::string_view("\x87", 1)});
+  CHECK(eventually(5s, [&] { return runner.reporter.count(Event::subscription_refused) == 1; }));
+  CHECK(runner.link.state() == status::LinkStatus::State::degraded);
+}
+
+TEST_CASE("wrong credentials leave the source down, with the reason, and are tried again") {
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.user = "u";
+  settings.password = config::Secret::plain("wrong");
+  SourceRunner runner(std::move(settings));
+  const Connect connect = broker.accept();
+  CHECK(connect.user == "u");
+  CHECK(connect.password == "wrong");
+  broker.send(Connack{false, reason::kNotAuthorized, {}});
+  CHECK(eventually(5s, [&] { return runner.link.state() == status::LinkStatus::State::down; }));
+  CHECK(runner.link.why().find("not authorized") != std::string::npos);
+  broker.accept();
+}
+
+TEST_CASE("a broker that breaks the protocol is left with a reason, what came before it is kept, and tried again") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  broker.welcome();
+  std::string bytes;
+  encode(broker.version(), message(1, 1, "1"), bytes);
+  broker.send_raw(bytes + *base::from_hex("30ffffffff7f"));
+  const Packet packet = broker.read();
+  REQUIRE(std::holds_alternative<Disconnect>(packet));
+  CHECK(std::get<Disconnect>(packet).reason == reason::kMalformed);
+  CHECK(broker.closed());
+  CHECK(runner.reaches(1));
+  broker.welcome(true, false);
+  CHECK(runner.reporter.count(Event::source_lost) == 1);
+}
+
+TEST_CASE("a broker that falls silent is left within the keep-alive") {
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.session.keep_alive_seconds = 1;
+  SourceRunner runner(std::move(settings));
+  broker.welcome();
+  CHECK(broker.closed());
+  broker.accept();
+}
+
+TEST_CASE("stopping acknowledges what is durable and says goodbye without dropping the session") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()), true);
+  broker.welcome();
+  broker.send(message(1, 1, "1"));
+  REQUIRE(runner.reaches(1));
+  runner.thread.request_stop();
+  runner.intake.let_through();
+  CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
+  const Packet packet = broker.read();
+  REQUIRE(std::holds_alternative<Disconnect>(packet));
+  CHECK(std::get<Disconnect>(packet).reason == reason::kSuccess);
+  runner.stop();
+}
+
+TEST_CASE("one read is one offer") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  broker.welcome();
+  REQUIRE(eventually(5s, [&] { return runner.connected(); }));
+  std::string bytes;
+  for (std::uint16_t id = 1; id <= 1000; ++id) encode(broker.version(), message(1, id, "1"), bytes);
+  broker.send_raw(bytes);
+  REQUIRE(runner.reaches(1000));
+  CHECK(runner.intake.offers() < 100);
+  for (std::uint16_t id = 1; id <= 1000; ++id) REQUIRE(broker.read_ack(PacketType::puback).packet_id == id);
+}
+
+}  // namespace
+}  // namespace railhead::mqtt

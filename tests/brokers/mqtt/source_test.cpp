@@ -1,0 +1,243 @@
+// The MQTT source against a real mosquitto, with Paho as the publisher.
+#include "adapters/mqtt/source.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "tests/adapters/mqtt/source_runner.h"
+#include "tests/brokers/mqtt/paho_publisher.h"
+#include "tests/support/mosquitto.h"
+
+namespace railhead::mqtt {
+namespace {
+
+using namespace std::chrono_literals;
+using status::Event;
+using test::eventually;
+using test::Mosquitto;
+
+std::set<std::int64_t> numbers(const test::HeldIntake& intake) {
+  std::set<std::int64_t> found;
+  for (const Reading& reading : intake.readings()) {
+    if (const Value* n = reading.value.find("n")) found.insert(n->as_integer());
+  }
+  return found;
+}
+
+std::string numbered(int n) { return R"({"n":)" + std::to_string(n) + "}"; }
+
+TEST_CASE("intake at every QoS and version: each message once, in order, acknowledged") {
+  Mosquitto broker;
+  for (const Protocol protocol : {Protocol::v5, Protocol::v3_1_1}) {
+    for (const std::uint8_t qos : {std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2}}) {
+      CAPTURE(int(qos));
+      CAPTURE(protocol == Protocol::v5);
+      SourceSettings settings = SourceRunner::settings(broker.url(), qos);
+      settings.session.client_id += std::to_string(qos) + (protocol == Protocol::v5 ? "v5" : "v3");
+      settings.protocol = protocol;
+      SourceRunner runner(std::move(settings));
+      REQUIRE(eventually(10s, [&] { return runner.connected(); }));
+      PahoPublisher publisher(broker.url());
+      for (int n = 0; n < 1000; ++n) publisher.publish("plant/pump-" + std::to_string(n % 10) + "/x", numbered(n), qos);
+      publisher.finish();
+      REQUIRE(runner.reaches(1000));
+      const std::vector<Reading> readings = runner.intake.readings();
+      REQUIRE(readings.size() == 1000);
+      for (std::size_t i = 0; i < readings.size(); ++i) {
+        REQUIRE(readings[i].value.find("n")->as_integer() == static_cast<std::int64_t>(i));
+        REQUIRE(readings[i].device == "pump-" + std::to_string(i % 10));
+      }
+      if (qos == 1) CHECK(eventually(5s, [&] { return runner.intake.acknowledged_ids().size() == 1000; }));
+      if (qos == 2) CHECK(eventually(5s, [&] { return runner.intake.open_count() == 0; }));
+      CHECK(runner.intake.redelivered() == 0);
+    }
+  }
+}
+
+TEST_CASE("what was not durable is not acknowledged: the broker sends it again to the next process") {
+  Mosquitto broker;
+  for (const std::uint8_t qos : {std::uint8_t{1}, std::uint8_t{2}}) {
+    CAPTURE(int(qos));
+    SourceSettings settings = SourceRunner::settings(broker.url(), qos);
+    settings.session.client_id += std::to_string(qos);
+    {
+      SourceRunner runner(settings, true);
+      REQUIRE(eventually(10s, [&] { return runner.connected(); }));
+      PahoPublisher publisher(broker.url());
+      for (int n = 0; n < 100; ++n) publisher.publish("plant/a/x", numbered(n), qos);
+      publisher.finish();
+      REQUIRE(runner.reaches(100));
+    }
+    SourceRunner next(settings);
+    REQUIRE(next.reaches(100));
+    CHECK(numbers(next.intake).size() == 100);
+    const std::vector<Reading> readings = next.intake.readings();
+    CHECK(
+        std::all_of(readings.begin(), readings.end(), [](const Reading& one) { return one.token && one.token->dup; }));
+    if (qos == 1) {
+      CHECK(eventually(5s, [&] { return next.intake.acknowledged_ids().size() == 100; }));
+    } else {
+      CHECK(eventually(5s, [&] { return next.intake.open_count() == 0; }));
+    }
+    next.stop();
+    // And then never again.
+    SourceRunner third(settings);
+    REQUIRE(eventually(10s, [&] { return third.connected(); }));
+    PahoPublisher publisher(broker.url());
+    publisher.publish("plant/a/x", numbered(100), qos);
+    publisher.finish();
+    REQUIRE(third.reaches(1));
+    CHECK(third.intake.size() == 1);
+  }
+}
+
+TEST_CASE("the session is kept while nobody is connected") {
+  Mosquitto broker;
+  for (const Protocol protocol : {Protocol::v5, Protocol::v3_1_1}) {
+    SourceSettings settings = SourceRunner::settings(broker.url());
+    settings.protocol = protocol;
+    settings.session.client_id += protocol == Protocol::v5 ? "v5" : "v3";
+    {
+      SourceRunner runner(settings);
+      REQUIRE(eventually(10s, [&] { return runner.connected(); }));
+      REQUIRE(eventually(10s, [&] { return runner.reporter.count(Event::source_connected) == 1; }));
+      // Subscribed for certain: a message comes through.
+      PahoPublisher publisher(broker.url());
+      publisher.publish("plant/a/x", numbered(-1), 1);
+      publisher.finish();
+      REQUIRE(runner.reaches(1));
+    }
+    PahoPublisher publisher(broker.url());
+    for (int n = 0; n < 2000; ++n) publisher.publish("plant/a/x", numbered(n), 1);
+    publisher.finish();
+    SourceRunner runner(settings);
+    REQUIRE(runner.reaches(2000));
+    CHECK(numbers(runner.intake).size() == 2000);
+  }
+}
+
+TEST_CASE("a broker restart in the middle loses nothing") {
+  Mosquitto broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  REQUIRE(eventually(10s, [&] { return runner.connected(); }));
+  int n = 0;
+  for (int round = 0; round < 3; ++round) {
+    {
+      PahoPublisher publisher(broker.url());
+      for (int i = 0; i < 500; ++i) publisher.publish("plant/a/x", numbered(n++), 1);
+      publisher.finish();
+    }
+    broker.restart();
+  }
+  REQUIRE(eventually(20s, [&] { return numbers(runner.intake).size() == 1500; }));
+  CHECK(runner.reporter.count(Event::source_lost) >= 3);
+  CHECK(runner.reporter.count(Event::session_lost) == 0);
+  CHECK(eventually(10s, [&] { return runner.connected(); }));
+}
+
+TEST_CASE("a broker that lost its memory is told as a lost session, and reading goes on") {
+  Mosquitto broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  REQUIRE(eventually(10s, [&] { return runner.connected(); }));
+  broker.stop();
+  broker.forget();
+  broker.start();
+  REQUIRE(eventually(10s, [&] { return runner.reporter.count(Event::session_lost) == 1; }));
+  // Published until one arrives: the SUBACK may still be on its way.
+  PahoPublisher publisher(broker.url());
+  CHECK(eventually(10s, [&] {
+    publisher.publish("plant/a/x", numbered(1), 1);
+    return runner.intake.size() > 0;
+  }));
+}
+
+TEST_CASE("TLS: the authority and the name are checked, a client certificate is shown") {
+  Mosquitto::Options options;
+  options.tls = true;
+  options.client_certificate = true;
+  Mosquitto broker(options);
+  SourceSettings settings = SourceRunner::settings(broker.tls_url());
+  settings.tls.ca = broker.file("ca.pem");
+  settings.tls.cert = broker.file("client.pem");
+  settings.tls.key = broker.file("client.key");
+
+  SUBCASE("by address") {}
+  SUBCASE("by name") { settings.url.host = "localhost"; }
+  SUBCASE("by a name given") { settings.tls.server_name = "localhost"; }
+  SUBCASE("with the wrong name") {
+    settings.tls.server_name = "elsewhere";
+    SourceRunner runner(settings);
+    CHECK(eventually(10s, [&] { return runner.link.why().find("certificate") != std::string::npos; }));
+    CHECK(runner.reporter.count(Event::source_connected) == 0);
+    return;
+  }
+  SUBCASE("with the system's authorities") {
+    settings.tls.ca.clear();
+    SourceRunner runner(settings);
+    CHECK(eventually(10s, [&] { return runner.link.why().find("certificate") != std::string::npos; }));
+    CHECK(runner.reporter.count(Event::source_connected) == 0);
+    return;
+  }
+  SUBCASE("without a client certificate") {
+    settings.tls.cert.clear();
+    settings.tls.key.clear();
+    SourceRunner runner(settings);
+    CHECK(eventually(10s, [&] { return runner.reporter.count(Event::source_lost) > 0; }));
+    CHECK(runner.reporter.count(Event::source_connected) == 0);
+    return;
+  }
+
+  SourceRunner runner(settings);
+  REQUIRE(eventually(10s, [&] { return runner.connected(); }));
+  PahoPublisher publisher(broker.url());
+  // More than one TLS record and more than one read.
+  for (int n = 0; n < 2000; ++n) publisher.publish("plant/a/x", numbered(n), 1);
+  publisher.finish();
+  REQUIRE(runner.reaches(2000));
+  CHECK(numbers(runner.intake).size() == 2000);
+  CHECK(eventually(5s, [&] { return runner.intake.acknowledged_ids().size() == 2000; }));
+}
+
+TEST_CASE("user and password") {
+  Mosquitto::Options options;
+  options.password = "secret";
+  Mosquitto broker(options);
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.user = "gateway";
+  settings.password = config::Secret::plain("secret");
+  SourceRunner good(settings);
+  CHECK(eventually(10s, [&] { return good.connected(); }));
+  settings.password = config::Secret::plain("wrong");
+  settings.session.client_id = "other";
+  SourceRunner bad(settings);
+  CHECK(eventually(10s, [&] { return bad.link.why().find("not authorized") != std::string::npos; }));
+}
+
+TEST_CASE("retained messages come marked; MQTT 5 properties come as attributes; a broken payload is set aside") {
+  Mosquitto broker;
+  {
+    PahoPublisher publisher(broker.url());
+    publisher.publish("plant/a/x", numbered(1), 1, true);
+    publisher.finish();
+  }
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  REQUIRE(runner.reaches(1));
+  CHECK(runner.intake.readings()[0].attributes.find("retained")->as_boolean());
+  PahoPublisher publisher(broker.url());
+  publisher.publish_with_property("plant/a/x", numbered(2), "unit", "C");
+  publisher.publish("plant/a/x", "{broken", 1);
+  publisher.publish("plant/a/x", numbered(3), 1);
+  publisher.finish();
+  REQUIRE(runner.reaches(3));
+  const Reading second = runner.intake.readings()[1];
+  CHECK_FALSE(second.attributes.find("retained")->as_boolean());
+  REQUIRE(second.attributes.find("user_properties") != nullptr);
+  CHECK(second.attributes.find("user_properties")->find("unit")->as_text() == "C");
+  REQUIRE(runner.intake.refused().size() == 1);
+  CHECK(runner.intake.refused()[0].payload == "{broken");
+}
+
+}  // namespace
+}  // namespace railhead::mqtt
