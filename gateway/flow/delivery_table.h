@@ -24,7 +24,7 @@ class DeliveryTable {
     std::uint8_t qos = 0;
     std::uint8_t wanted = 0;  // bit per spool that is to hold a part of the group
     std::uint8_t held = 0;    // bit per spool that does
-    ports::Ticket ticket;     // 0 sequences for what was recovered: it is durable
+    ports::Ticket ticket{};   // 0 sequences for what was recovered: it is durable
   };
 
   // The entry that `token` repeats, if that is certain.
