@@ -139,14 +139,15 @@ for deb in $wanted; do
     --exclude=./usr/share/doc --exclude=./usr/share/man --exclude=./usr/share/locale --exclude=./usr/share/lintian
   # A dpkg database, which dependency computation of the package needs.
   name=$(dpkg-deb -f "$file" Package)
+  [ "$(dpkg-deb -f "$file" Multi-Arch)" != same ] || name=$name:$architecture
   {
     dpkg-deb -f "$file" | sed 's/^Package: .*/&\nStatus: install ok installed/'
     echo
   } >>"$fresh/var/lib/dpkg/status"
-  dpkg-deb --fsys-tarfile "$file" | tar -t -f - | sed 's|^\.||; s|/$||; s|^$|/.|' >"$fresh/var/lib/dpkg/info/$name:$architecture.list"
-  dpkg-deb -e "$file" "$cache/control" 
+  dpkg-deb --fsys-tarfile "$file" | tar -t -f - | sed 's|^\.||; s|/$||; s|^$|/.|' >"$fresh/var/lib/dpkg/info/$name.list"
+  dpkg-deb -e "$file" "$cache/control"
   for part in shlibs symbols; do
-    [ ! -f "$cache/control/$part" ] || cp "$cache/control/$part" "$fresh/var/lib/dpkg/info/$name:$architecture.$part"
+    [ ! -f "$cache/control/$part" ] || cp "$cache/control/$part" "$fresh/var/lib/dpkg/info/$name.$part"
   done
   rm -rf "$cache/control"
 done
