@@ -42,6 +42,7 @@ bool Selection::matches(const Reading& reading) const {
 }
 
 void RuleIndex::add(RuleNumber rule, const Selection& selection) {
+  if (!selection.topics.empty()) looks_at_topics_ = true;
   for (const std::string& source : selection.sources) {
     Bucket& bucket = by_source_[source];
     if (all_of_are(selection.devices, is_literal_glob)) {

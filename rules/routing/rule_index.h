@@ -36,6 +36,8 @@ class RuleIndex {
   void add(RuleNumber rule, const Selection& selection);
   // Candidates in the order of rules, each once. Replaces what is in `out`.
   void candidates(const Reading& reading, std::vector<RuleNumber>& out) const;
+  // Some rule narrows by topic.
+  [[nodiscard]] bool looks_at_topics() const { return looks_at_topics_; }
 
  private:
   struct TextHash {
@@ -50,6 +52,7 @@ class RuleIndex {
     ByText<std::vector<RuleNumber>> by_topic;
   };
   ByText<Bucket> by_source_;
+  bool looks_at_topics_ = false;
 };
 
 }  // namespace railhead::routing

@@ -46,11 +46,8 @@ void RuleStateOf::route(const Reading& reading, BootTime now, ports::Routed& out
   device_known_ = false;
   bool dropped = false;
   bool filtered = false;
-  compiled_->index.candidates(reading, candidates_);
-  for (const RuleNumber number : candidates_) {
+  for (const RuleNumber number : matching_rules(reading)) {
     const Rule& rule = compiled_->rules[number];
-    if (std::none_of(rule.from.begin(), rule.from.end(), [&](const Selection& s) { return s.matches(reading); }))
-      continue;
     const Outcome outcome = run(rule, number, out);
     if (outcome == Outcome::dropped) dropped = true;
     if (outcome == Outcome::filtered) filtered = true;
@@ -67,6 +64,30 @@ void RuleStateOf::route(const Reading& reading, BootTime now, ports::Routed& out
     out.verdict = ports::Verdict::filtered;
   }
   reading_ = nullptr;
+}
+
+const std::vector<RuleNumber>& RuleStateOf::matching_rules(const Reading& reading) {
+  key_.assign(reading.source);
+  key_.push_back('\0');
+  key_ += reading.device;
+  if (compiled_->index.looks_at_topics()) {
+    key_.push_back('\0');
+    key_ += topic_of(reading);
+  }
+  const auto known = routes_.find(key_);
+  if (known != routes_.end()) return known->second;
+  if (routes_.size() >= kRoutesRememberedMax || route_numbers_ >= kRouteNumbersMax) {
+    routes_.clear();
+    route_numbers_ = 0;
+  }
+  std::vector<RuleNumber> rules;
+  compiled_->index.candidates(reading, rules);
+  std::erase_if(rules, [&](RuleNumber number) {
+    const auto& from = compiled_->rules[number].from;
+    return std::none_of(from.begin(), from.end(), [&](const Selection& one) { return one.matches(reading); });
+  });
+  route_numbers_ += rules.size();
+  return routes_.emplace(key_, std::move(rules)).first->second;
 }
 
 RuleStateOf::Outcome RuleStateOf::run(const Rule& rule, RuleNumber number, ports::Routed& out) {
@@ -111,8 +132,19 @@ RuleStateOf::Outcome RuleStateOf::send(const Rule& rule, const Send& send, ports
       if (!pass) return failed();
       report(rule, "send to " + send.sink + ": " + why, "passed");
   }
-  Record record;
-  if (!destination(send, record, why)) return failed();
+  // Written in its place; taken back if it fails.
+  Record& record = out.records.emplace_back();
+  if (!write_record(rule, send, record, why)) {
+    out.records.pop_back();
+    return failed();
+  }
+  return Outcome::sent;
+}
+
+bool RuleStateOf::write_record(const Rule& rule, const Send& send, Record& record, std::string& why) {
+  const bool pass = rule.on_error == OnError::pass;
+  const auto passed = [&] { report(rule, "send to " + send.sink + ": " + why, "passed"); };
+  if (!destination(send, record, why)) return false;
   for (const NamedTemplate& header : send.headers) {
     Header written{header.name, {}};
     if (render(header.text, written.value, why)) {
@@ -120,14 +152,17 @@ RuleStateOf::Outcome RuleStateOf::send(const Rule& rule, const Send& send, ports
       continue;
     }
     why.insert(0, "header " + header.name + ": ");
-    if (!pass) return failed();
-    report(rule, "send to " + send.sink + ": " + why, "passed");
+    if (!pass) return false;
+    passed();
   }
+  body_.clear();
   if (!send.body) {
     record.body = canonical_json(*reading_, compiled_->gateway);
-  } else if (!write_body(*send.body, record.body, why)) {
-    if (!pass) return failed();
-    report(rule, "send to " + send.sink + ": " + why, "passed");
+  } else if (write_body(*send.body, body_, why)) {
+    record.body = body_;
+  } else {
+    if (!pass) return false;
+    passed();
     record.body = canonical_json(*reading_, compiled_->gateway);
   }
   record.sink = send.sink;
@@ -142,8 +177,7 @@ RuleStateOf::Outcome RuleStateOf::send(const Rule& rule, const Send& send, ports
   if (!send.content_type.empty()) record.content_type = send.content_type;
   if (reading_->quality != Quality::good) record.quality = name_of(reading_->quality);
   record.token = reading_->token;
-  out.records.push_back(std::move(record));
-  return Outcome::sent;
+  return true;
 }
 
 bool RuleStateOf::destination(const Send& send, Record& record, std::string& why) {
@@ -305,13 +339,13 @@ void RuleStateOf::remember_previous() {
 
 RuleStateOf::DeviceMemory& RuleStateOf::memory_of(RuleNumber number) {
   auto& memory = memories_[number];
-  device_key_.assign(reading_->source);
-  device_key_.push_back('\0');
-  device_key_ += reading_->device;
-  const auto found = memory.find(device_key_);
+  key_.assign(reading_->source);
+  key_.push_back('\0');
+  key_ += reading_->device;
+  const auto found = memory.find(key_);
   if (found != memory.end()) return found->second;
   if (memory.size() >= kDevicesRememberedMax) memory.erase(memory.begin());
-  return memory[device_key_];
+  return memory[key_];
 }
 
 const Value& RuleStateOf::get(std::size_t slot) {

@@ -2,7 +2,8 @@
 // remember of each device (previous, on_change, throttle; afresh after a restart, S27).
 // Order of one reading: candidates from the index -> from -> when -> on_change, throttle -> each send -> final (S26).
 // Bounds: kDevicesRememberedMax devices a rule; beyond it the memory of some other device is given up.
-// Threads: one owner. Never throws, never waits.
+// kRoutesRememberedMax devices (and topics) with their rules, kRouteNumbersMax rule numbers in them; beyond it they are
+// worked out afresh. Threads: one owner. Never throws, never waits.
 #pragma once
 
 #include <memory>
@@ -17,6 +18,8 @@
 namespace railhead::routing {
 
 inline constexpr std::size_t kDevicesRememberedMax = 100'000;
+inline constexpr std::size_t kRoutesRememberedMax = 10'000;
+inline constexpr std::size_t kRouteNumbersMax = 1'000'000;
 
 class RuleStateOf final : public ports::RuleState, private expression::Bindings {
  public:
@@ -36,9 +39,11 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   };
 
   const Value& get(std::size_t slot) override;
+  const std::vector<RuleNumber>& matching_rules(const Reading& reading);
   Outcome run(const Rule& rule, RuleNumber number, ports::Routed& out);
   Outcome run_sends(const Rule& rule, ports::Routed& out);
   Outcome send(const Rule& rule, const Send& send, ports::Routed& out);
+  bool write_record(const Rule& rule, const Send& send, Record& record, std::string& why);
   Outcome fail(const Rule& rule, std::string reason, ports::Routed& out);
   void report(const Rule& rule, const std::string& reason, std::string_view outcome);
   // `why` is set when it failed.
@@ -55,7 +60,9 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
 
   const std::shared_ptr<const Compiled> compiled_;
   expression::Evaluator evaluator_;
-  std::vector<RuleNumber> candidates_;
+  // Which rules' `from` takes a source's device (and topic): worked out once for each.
+  std::unordered_map<std::string, std::vector<RuleNumber>> routes_;
+  std::size_t route_numbers_ = 0;  // in all of routes_
 
   // Of the reading at hand.
   const Reading* reading_ = nullptr;
@@ -74,7 +81,8 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   const Value empty_map_ = Value::map({});
   const Value qualities_[3];
   std::vector<std::unordered_map<std::string, DeviceMemory>> memories_;  // by rule
-  std::string device_key_;
+  std::string key_;                                                      // scratch of the look-ups
+  std::string body_;  // grows once, so that a record's body is one allocation
 };
 
 }  // namespace railhead::routing

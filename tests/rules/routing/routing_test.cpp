@@ -117,6 +117,21 @@ rules:
   CHECK(rules.routed.set_aside[0].rule == "sets aside");
 }
 
+TEST_CASE("more devices than are remembered are routed alike, and each time again") {
+  Rules rules(R"(
+rules:
+  - { name: odd, from: { source: s, device: "*1" }, send: { to: audit, body: 1 } }
+  - { name: one, from: { source: s, device: d7 }, send: { to: audit, body: 2 } }
+)");
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 25'000; ++i) {
+      const std::string device = "d" + std::to_string(i);
+      const bool routed = rules.route(reading(device, Value{})).verdict == Verdict::routed;
+      if (routed != (i % 10 == 1 || i == 7)) FAIL(device);
+    }
+  }
+}
+
 TEST_CASE("states of several threads share nothing but the rules") {
   Rules rules("rules: [ { name: r, from: { source: s }, throttle: 10 s, send: { to: audit } } ]");
   const auto other = rules.built->router->open();
