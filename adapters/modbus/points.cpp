@@ -74,42 +74,49 @@ std::uint16_t Point::span() const noexcept {
   return static_cast<std::uint16_t>(size_of(type) <= 2 ? 1 : size_of(type) / 2);
 }
 
-std::optional<std::string> Point::problem() const {
+std::optional<Problem> Point::problem() const {
+  using Field = Problem::Field;
   const std::string kind(name_of(type));
   if (holds_bits(table)) {
     const std::string where(name_of(table));
-    if (type != Type::boolean) return "a " + where + " is one bit: only type bool fits, not " + kind;
-    if (order.size != 0) return "a " + where + " is one bit and has no byte order";
-    if (bits) return "a " + where + " is one bit already: bit and bits are for registers";
+    if (type != Type::boolean)
+      return Problem{Field::type, "a " + where + " is one bit: only type bool fits, not " + kind};
+    if (order.size != 0) return Problem{Field::order, "a " + where + " is one bit and has no byte order"};
+    if (bits) return Problem{Field::bits, "a " + where + " is one bit already: bit and bits are for registers"};
   }
   if (type == Type::string) {
-    if (length == 0) return "a string needs its length in bytes";
-    if (span() > kRegistersMax) return "a string of at most 250 bytes can be read in one request";
-    if (order.size != 0 && order.size != 2) return "the order of a string is AB or BA";
+    if (length == 0) return Problem{Field::type, "a string needs its length in bytes"};
+    if (span() > kRegistersMax) {
+      return Problem{Field::length, "a string of at most 250 bytes can be read in one request"};
+    }
+    if (order.size != 0 && order.size != 2) return Problem{Field::order, "the order of a string is AB or BA"};
   } else if (length != 0) {
-    return "length is for strings; a " + kind + " has a size of its own";
+    return Problem{Field::length, "length is for strings; a " + kind + " has a size of its own"};
   }
-  const std::size_t order_size = type == Type::boolean ? 2 : size_of(type);
-  if (type != Type::string && order.size != 0 && order.size != order_size) {
-    return "the order of " + kind + " has " + std::to_string(order_size) + (order_size == 1 ? " letter" : " letters") +
-           ", not " + std::to_string(order.size);
+  const std::size_t letters = type == Type::boolean ? 2 : size_of(type);
+  if (type != Type::string && order.size != 0 && order.size != letters) {
+    return Problem{Field::order, "the order of " + kind + " has " + std::to_string(letters) +
+                                     (letters == 1 ? " letter" : " letters") + ", not " + std::to_string(order.size)};
   }
   if ((scale || offset) && (type == Type::boolean || type == Type::string)) {
-    return "scale and offset are for numbers, not for " + kind;
+    return Problem{Field::scale, "scale and offset are for numbers, not for " + kind};
   }
   if (bits) {
     if (type == Type::string || is_fraction(type) || type == Type::bcd16 || type == Type::bcd32 ||
         type == Type::bcd64) {
-      return "bit and bits are for integers, not for " + kind;
+      return Problem{Field::bits, "bit and bits are for integers, not for " + kind};
     }
     const std::size_t width = type == Type::boolean ? 16 : size_of(type) * 8;
-    if (bits->count == 0 || bits->lowest + bits->count > width) {
-      return "bits " + std::to_string(bits->lowest) + ".." + std::to_string(bits->lowest + bits->count - 1) +
-             " do not lie within the " + std::to_string(width) + " bits of " + kind;
+    const unsigned end = unsigned{bits->lowest} + bits->count;
+    if (bits->count == 0 || end > width) {
+      return Problem{Field::bits, "bits " + std::to_string(bits->lowest) + ".." + std::to_string(end - 1) +
+                                      " do not lie within the " + std::to_string(width) + " bits of " + kind};
     }
-    if (type == Type::boolean && bits->count != 1) return "a bool is a single bit";
+    if (type == Type::boolean && bits->count != 1) return Problem{Field::bits, "a bool is a single bit"};
   }
-  if (std::uint32_t{address} + span() > 65536) return "the point reaches beyond address 65535";
+  if (std::uint32_t{address} + span() > 65536) {
+    return Problem{Field::address, "the point reaches beyond address 65535"};
+  }
   return std::nullopt;
 }
 

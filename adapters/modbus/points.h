@@ -67,6 +67,13 @@ struct BitField {
   friend bool operator==(const BitField&, const BitField&) = default;
 };
 
+// Which field of a point does not fit, and why.
+struct Problem {
+  enum class Field : std::uint8_t { address, type, order, bits, length, scale };
+  Field field = Field::type;
+  std::string why;
+};
+
 struct Point {
   std::string name;
   Table table = Table::holding;
@@ -82,8 +89,8 @@ struct Point {
 
   // Registers, or bits of a coil or discrete input, that the point occupies.
   [[nodiscard]] std::uint16_t span() const noexcept;
-  // Why these fields do not fit together, or nothing: what the configuration reports at the point's place.
-  [[nodiscard]] std::optional<std::string> problem() const;
+  // Why these fields do not fit together, or nothing: what the configuration reports at that field.
+  [[nodiscard]] std::optional<Problem> problem() const;
 };
 
 }  // namespace railhead::modbus

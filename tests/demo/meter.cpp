@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -92,7 +93,12 @@ class Meter {
   }
 
  private:
-  void set(int address, double value) { modbus_set_float_abcd(static_cast<float>(value), registers_ + address); }
+  // Why not modbus_set_float_abcd: in libmodbus 3.1.6 it swaps the bytes of each word on little-endian machines.
+  void set(int address, double value) {
+    const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(value));
+    registers_[address] = static_cast<std::uint16_t>(bits >> 16);
+    registers_[address + 1] = static_cast<std::uint16_t>(bits);
+  }
 
   std::uint16_t* registers_;
   double energy_[3] = {4211.73, 3987.12, 4502.40};

@@ -282,7 +282,7 @@ TEST_CASE("fields that do not fit together are named") {
       {scaled, "scale and offset are for numbers, not for bool"},
       {beyond, "the point reaches beyond address 65535"},
   };
-  for (const Row& row : rows) CHECK(row.point.problem().value_or("") == row.problem);
+  for (const Row& row : rows) CHECK(row.point.problem().value_or(Problem{}).why == row.problem);
 }
 
 }  // namespace
