@@ -153,7 +153,12 @@ class Loader {
     for (const Node& pattern : patterns) {
       const std::vector<fs::path> paths = matches_of(pattern.resolve(pattern.text()));
       if (paths.empty() && pattern.text().find_first_of("*?[") != std::string_view::npos) {
-        diagnostics_.warning(pattern, "no file matches '" + std::string(pattern.text()) + "'");
+        // Why: a folder for later files may be empty; a folder that is not there is perhaps misspelt.
+        std::error_code error;
+        const fs::path folder = pattern.resolve(pattern.text()).parent_path();
+        if (!folder.empty() && !fs::is_directory(folder, error)) {
+          diagnostics_.warning(pattern, "no file matches '" + std::string(pattern.text()) + "'");
+        }
       } else if (paths.empty()) {
         diagnostics_.error(pattern, "there is no file '" + std::string(pattern.text()) + "'");
       }

@@ -100,7 +100,7 @@ const Fields<PanelSettings>& panel_fields() {
                     {.sentence = "Where the status page, /metrics, /healthz and /readyz are served; unset, nowhere.",
                      .example = "127.0.0.1:8620",
                      .check = listen_fault})
-          .table("led", &PanelSettings::led, led_fields());
+          .table("led", &PanelSettings::led, led_fields(), {.sentence = "Status LED."});
   return fields;
 }
 

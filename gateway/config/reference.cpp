@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/base/text.h"
 #include "gateway/config/shape.h"
 
 namespace railhead::config {
@@ -79,6 +80,29 @@ Json& schema_at(Json& root, std::string_view place) {
   return *at;
 }
 
+Json json_of(const Node& node) {
+  if (node.is_map()) {
+    Json json;
+    for (const Member& member : node.members()) json[member.name()] = json_of(member.value);
+    return json;
+  }
+  if (node.is_list()) {
+    Json json = Json::list();
+    for (const Node& item : node.items()) json.append(json_of(item));
+    return json;
+  }
+  if (!node.quoted() && (node.text() == "true" || node.text() == "false")) return node.text() == "true";
+  const auto number = node.quoted() ? std::nullopt : base::parse_double(node.text());
+  return number ? Json::number(*number) : Json(node.text());
+}
+
+// A default or an example is written as in the file; an editor wants it as a value.
+Json value_of(std::string_view written) {
+  Diagnostics ignored;
+  const Document document = Document::parse(written, "", ignored);
+  return ignored.has_errors() ? Json(written) : json_of(document.root());
+}
+
 Json indirect_schema() {
   const auto form = [](std::string_view name) {
     Json text;
@@ -107,8 +131,8 @@ Json FieldsCore::schema() const {
   for (const FieldRow& row : rows) {
     Json property = row.shape->schema(row.doc);
     if (!row.doc.sentence.empty()) property["description"] = row.doc.sentence;
-    if (!row.shown_default.empty()) property["default"] = row.shown_default;
-    if (!row.doc.example.empty()) property["examples"] = Json::list({row.doc.example});
+    if (!row.shown_default.empty()) property["default"] = value_of(row.shown_default);
+    if (!row.doc.example.empty()) property["examples"] = Json::list({value_of(row.doc.example)});
     properties[row.name] = std::move(property);
     if (row.doc.required) needed.emplace_back(row.name);
   }

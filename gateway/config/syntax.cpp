@@ -95,7 +95,7 @@ bool is_quoted(const Entry& entry) {
 
 std::string in_quotes(std::string_view text) {
   std::string out = "'";
-  for (const char byte : text) {
+  for (const char byte : unshielded(std::string(text))) {
     out += byte;
     if (byte == '\'') out += byte;
   }
@@ -183,6 +183,38 @@ SyntaxFault explain(std::string_view source, const SyntaxFailure& failure) {
             "check the indentation"};
   }
   return {at, 1, "not YAML: " + failure.message, {}};
+}
+
+namespace {
+
+// Control characters stand in no file (they are refused before); 4 is left out, the parser takes it for the end.
+constexpr std::string_view kMarks = "{}[],\"':?#";
+constexpr std::string_view kShields = "\x01\x02\x03\x05\x06\x0e\x0f\x10\x11\x12";
+static_assert(kMarks.size() == kShields.size());
+
+}  // namespace
+
+bool shield_template(std::string& source, const SyntaxFailure& failure) {
+  const std::size_t at = failure.offset;
+  const bool in_flow = failure.open != nullptr && failure.open->writing == Writing::flow;
+  if (!in_flow || at == 0 || at >= source.size() || source[at] != '{' || source[at - 1] != '$') return false;
+  int depth = 0;
+  for (std::size_t end = at; end < source.size() && source[end] != '\n'; ++end) {
+    if (source[end] == '{') ++depth;
+    if (source[end] != '}' || --depth > 0) continue;
+    for (std::size_t i = at; i <= end; ++i) {
+      if (const std::size_t mark = kMarks.find(source[i]); mark != std::string_view::npos) source[i] = kShields[mark];
+    }
+    return true;
+  }
+  return false;
+}
+
+std::string unshielded(std::string text) {
+  for (char& byte : text) {
+    if (const std::size_t mark = kShields.find(byte); mark != std::string_view::npos) byte = kMarks[mark];
+  }
+  return text;
 }
 
 bool blank_out(std::string& source, const SyntaxFault& fault, std::pair<std::size_t, std::size_t>& hole) {

@@ -74,6 +74,11 @@ struct SyntaxFault {
   std::string hint;
 };
 [[nodiscard]] SyntaxFault explain(std::string_view source, const SyntaxFailure& failure);
+// { topic: a.${b} }: YAML ends a text at the '{'. What is meant is plain, so the template's own marks in the source are
+// replaced by bytes that YAML lets pass, each for one, and unshielded() gives the text back. False: it is not that.
+[[nodiscard]] bool shield_template(std::string& source, const SyntaxFailure& failure);
+[[nodiscard]] std::string unshielded(std::string text);
+
 // Blanks the mistake (the value, or the line, with what is indented below it), so that reading can go on behind it.
 // False when there is nothing left to blank. Offsets stay as they are. Returns in `hole` the range blanked.
 [[nodiscard]] bool blank_out(std::string& source, const SyntaxFault& fault, std::pair<std::size_t, std::size_t>& hole);

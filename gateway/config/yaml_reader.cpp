@@ -14,7 +14,8 @@ namespace {
 
 using Kind = Entry::Kind;
 
-constexpr int kRoundsMax = 50;  // of reading on behind a syntax error
+constexpr int kRoundsMax = 50;    // of reading on behind a syntax error
+constexpr int kShieldsMax = 500;  // of templates inside braces
 
 struct Refused {};  // a bound was reached
 
@@ -69,7 +70,7 @@ class Builder final : public YAML::EventHandler {
                 const std::string& value) override {
     const std::size_t offset = offset_of(mark);
     Entry* entry = make(offset, Kind::scalar);
-    entry->text = value;
+    entry->text = unshielded(value);
     set_writing(*entry);
     refuse_tag(tag, entry);
     refuse_anchor(anchor, entry);
@@ -302,7 +303,7 @@ const Entry* read_yaml(Tree& tree, const LoadedFile& file, Diagnostics& diagnost
   std::string source(file.source->text());
   const std::size_t base = source.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
   std::vector<std::pair<std::size_t, std::size_t>> holes;
-  for (int round = 0;; ++round) {
+  for (int round = 0, shields = 0;; ++round) {
     // Why: a text with a syntax error is read again without the mistake, and only the last reading may speak of the
     // rest.
     Diagnostics trial = diagnostics;
@@ -326,6 +327,12 @@ const Entry* read_yaml(Tree& tree, const LoadedFile& file, Diagnostics& diagnost
     }
     failure.last = builder.last();
     failure.open = builder.innermost();
+    if (shields < kShieldsMax && shield_template(source, failure)) {
+      ++shields;
+      --round;
+      while (tree.entries.size() > entries_before) tree.entries.pop_back();
+      continue;
+    }
     const SyntaxFault fault = explain(source, failure);
     Mark mark = file.source->mark_of(fault.offset);
     mark.file = file.index;

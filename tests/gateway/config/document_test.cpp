@@ -117,6 +117,21 @@ TEST_CASE("a scalar may look like null and be a text") {
   CHECK(yaml.at("c").text() == "nullable");
 }
 
+TEST_CASE("a template inside braces needs no quotes") {
+  const Parsed yaml(
+      "x: { topic: a.${b}.c, key: ${d ? \"e, f\" : m['g']}, list: [${h}, \"${i}\"], last: 1 }\ny: ${z}\n");
+  CHECK(yaml.diagnostics.render() == "");
+  const Node x = yaml.at("x");
+  CHECK(x.find("topic").text() == "a.${b}.c");
+  CHECK(x.find("topic").length() == 8);
+  CHECK(x.find("key").text() == "${d ? \"e, f\" : m['g']}");
+  CHECK(place(x.find("key").mark_at(2)) == "1:30");
+  CHECK(x.find("list").items()[0].text() == "${h}");
+  CHECK(x.find("list").items()[1].text() == "${i}");
+  CHECK(x.find("last").text() == "1");
+  CHECK(Parsed("x: { a: ${b, c: 1 }\n").diagnostics.has_errors());
+}
+
 // Bounds
 
 TEST_CASE("deep nesting, many nodes, large files and cycles are refused") {
