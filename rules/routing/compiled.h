@@ -52,6 +52,11 @@ struct Template {
   std::vector<Part> parts;
 };
 
+enum class BodyFormat : std::uint8_t {
+  json,
+  raw,  // one expression: a text or bytes as they are, other scalars as their text
+};
+
 // A tree of maps and lists whose leaves are expressions.
 struct Body {
   enum class Shape : std::uint8_t { expression, list, map };
@@ -85,6 +90,7 @@ struct Send {
   Template key;
   std::vector<NamedTemplate> headers;
   std::optional<Body> body;  // none: the canonical document
+  BodyFormat format = BodyFormat::json;
   Priority priority = Priority::normal;
   Duration ttl{};
   std::string type;

@@ -361,7 +361,9 @@ std::optional<Send> RuleCompiler::read_send(const SendOptions& options, const st
   } else {
     send.upstream = upstream_of(sink->kind);
     send.topic = read_topic(options, *sink, scope);
-    if (options.routing_key.present() && !sink->takes_routing_key) {
+    // A sink that is itself at fault is not known to take none.
+    const bool takes = sink->takes_routing_key || sink->kind.empty() || send.upstream == Upstream::amqp;
+    if (options.routing_key.present() && !takes) {
       diagnostics_.error(options.routing_key, "sink '" + sink->name + "' (" + sink->kind + ") takes no routing key");
     }
   }
@@ -382,7 +384,16 @@ std::optional<Send> RuleCompiler::read_send(const SendOptions& options, const st
     number.parts.push_back({std::to_string(*options.amqp_priority), nullptr});
     send.headers.push_back({std::string(kAmqpPriorityHeader), std::move(number)});
   }
+  send.format = options.format;
   if (options.body.present()) send.body = read_body(options.body, "body", scope);
+  if (send.format == BodyFormat::raw) {
+    if (send.content_type.empty()) send.content_type = "text/plain";
+    if (!options.body.present()) {
+      diagnostics_.error(options.to.mark, options.to.length, "`format: raw` needs a `body`");
+    } else if (send.body && send.body->shape != Body::Shape::expression) {
+      diagnostics_.error(options.body, "with `format: raw` the body is one expression");
+    }
+  }
   const auto note = [&](const Template& text) {
     for (const Template::Part& part : text.parts) {
       if (part.expression) note_use(*part.expression);

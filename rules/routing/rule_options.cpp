@@ -38,6 +38,8 @@ const config::Fields<SendOptions>& send_fields() {
                {.sentence =
                     "Expressions, in maps and lists as you like, written as JSON. Default: the reading as a document.",
                 .example = "{ device: device, celsius: value.temperature }"})
+          .choice("format", &SendOptions::format, {{"json", BodyFormat::json}, {"raw", BodyFormat::raw}},
+                  {.sentence = "How the body is written; raw: one expression, a text or bytes as they are."})
           .choice("priority", &SendOptions::priority,
                   {{"low", Priority::low},
                    {"normal", Priority::normal},
@@ -50,7 +52,7 @@ const config::Fields<SendOptions>& send_fields() {
                      .min = "0"})
           .optional("type", &SendOptions::type, {.sentence = "The CloudEvents type; default: that of the rule."})
           .optional("content_type", &SendOptions::content_type,
-                    {.sentence = "The content type of the body; default application/json."})
+                    {.sentence = "The content type of the body; default application/json, of a raw body text/plain."})
           .optional("amqp_priority", &SendOptions::amqp_priority,
                     {.sentence = "The priority of the AMQP message.", .min = 0, .max = 255})
           .marked(&SendOptions::mark);

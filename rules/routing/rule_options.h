@@ -36,6 +36,7 @@ struct SendOptions {
   config::Node routing_key;
   std::map<std::string, config::Node> headers;
   config::Node body;
+  BodyFormat format = BodyFormat::json;
   Priority priority = Priority::normal;
   Duration ttl{};
   std::string type;

@@ -156,14 +156,16 @@ bool RuleStateOf::write_record(const Rule& rule, const Send& send, Record& recor
     passed();
   }
   body_.clear();
+  bool is_document = false;  // in the place of a body that failed
   if (!send.body) {
     record.body = canonical_json(*reading_, compiled_->gateway);
-  } else if (write_body(*send.body, body_, why)) {
+  } else if (send.format == BodyFormat::raw ? write_raw(*send.body, body_, why) : write_body(*send.body, body_, why)) {
     record.body = body_;
   } else {
     if (!pass) return false;
     passed();
     record.body = canonical_json(*reading_, compiled_->gateway);
+    is_document = true;
   }
   record.sink = send.sink;
   record.priority = send.priority;
@@ -174,7 +176,7 @@ bool RuleStateOf::write_record(const Rule& rule, const Send& send, Record& recor
   record.source = reading_->source;
   record.device = reading_->device;
   if (!send.type.empty()) record.type = send.type;
-  if (!send.content_type.empty()) record.content_type = send.content_type;
+  if (!send.content_type.empty() && !is_document) record.content_type = send.content_type;
   if (reading_->quality != Quality::good) record.quality = name_of(reading_->quality);
   record.token = reading_->token;
   return true;
@@ -287,6 +289,17 @@ bool RuleStateOf::write_body(const Body& body, std::string& out, std::string& wh
   }
   out.push_back(is_map ? '}' : ']');
   return true;
+}
+
+bool RuleStateOf::write_raw(const Body& body, std::string& out, std::string& why) {
+  const Value value = evaluator_.evaluate(*body.expression, *this);
+  if (value.is(Kind::bytes)) {
+    out += value.as_text();
+    return true;
+  }
+  if (expression::append_text(value, out)) return true;
+  why = body.path + ": " + (value.is(Kind::error) ? std::string(value.as_text()) : type_of(value) + " has no text");
+  return false;
 }
 
 bool RuleStateOf::due(const Rule& rule, bool& is_due, std::string& why) {

@@ -51,6 +51,7 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   bool lacks_a_needed_point(const Condition& condition) const;
   bool render(const Template& text, std::string& out, std::string& why);
   bool write_body(const Body& body, std::string& out, std::string& why);
+  bool write_raw(const Body& body, std::string& out, std::string& why);
   bool destination(const Send& send, Record& record, std::string& why);
   // False with a reason when an expression failed; `changed` says whether the rule is due.
   bool due(const Rule& rule, bool& is_due, std::string& why);

@@ -6,6 +6,7 @@
 #include <ostream>
 #include <string_view>
 
+#include "gateway/base/bytes.h"
 #include "gateway/base/text.h"
 #include "gateway/message/json.h"
 #include "rules/routing/expectation.h"
@@ -78,7 +79,7 @@ std::string record_line(const Record& record) {
   if (is_json_type(record.content_type)) {
     line += record.body;
   } else {
-    write_json_text(record.body, line);
+    write_json_text(base::is_utf8(record.body) ? record.body : base::to_base64(record.body), line);
   }
   return line + "}";
 }

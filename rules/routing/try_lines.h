@@ -4,8 +4,9 @@
 //      missing from the defaults; any other JSON is taken for the value of a reading of the default source.
 // Out: {"sink","topic","routing_key","key","headers","body"} a record; an absent topic or routing key is left out, a
 // keyless
-//      record has "key":null; headers are the user's. {"error","rule"} where a rule failed, {"error","line"} where a
-//      line is no reading. A reading without a record gives no line.
+//      record has "key":null; headers are the user's; a body that is not JSON is a text, one that is no text base64.
+//      {"error","rule"} where a rule failed, {"error","line"} where a line is no reading. A reading without a record
+//      gives no line.
 // Threads: one caller.
 #pragma once
 

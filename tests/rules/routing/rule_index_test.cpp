@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <random>
+
 using namespace railhead;
 using namespace railhead::routing;
 
@@ -65,4 +68,47 @@ TEST_CASE("a selection matches source, device and topic together") {
   CHECK_FALSE(selection.matches(reading("s", "x1", "a/b")));
   CHECK_FALSE(selection.matches(reading("s", "d1", "b/b")));
   CHECK_FALSE(selection.matches(reading("s", "d1")));
+}
+
+TEST_CASE("whatever the rules, the index finds all that match") {
+  const unsigned seed = std::random_device{}();
+  MESSAGE("seed ", seed);
+  std::mt19937 random(seed);
+  const auto pick = [&](const std::vector<std::string>& from) {
+    std::vector<std::string> some;
+    for (const std::string& one : from) {
+      if (random() % 4 == 0) some.push_back(one);
+    }
+    return some;
+  };
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::vector<Selection>> rules;
+    RuleIndex index;
+    for (RuleNumber number = 0; number < 30; ++number) {
+      auto& from = rules.emplace_back();
+      for (auto entries = 1 + random() % 3; entries > 0; --entries) {
+        Selection one{pick({"s", "t", "u"}), pick({"a", "b", "a*", "?"}), pick({"x/y", "x/z", "x/+", "#"})};
+        if (one.sources.empty()) one.sources = {"s"};
+        index.add(number, one);
+        from.push_back(std::move(one));
+      }
+    }
+    for (const char* source : {"s", "t", "u", "v"}) {
+      for (const char* device : {"a", "b", "ab", ""}) {
+        for (const char* topic : {"x/y", "x/z", "q", ""}) {
+          const Reading one = reading(source, device, topic);
+          Numbers found;
+          for (const RuleNumber number : candidates(index, one)) {
+            CHECK((found.empty() || found.back() < number));
+            found.push_back(number);
+          }
+          for (RuleNumber number = 0; number < rules.size(); ++number) {
+            const bool matches = std::any_of(rules[number].begin(), rules[number].end(),
+                                             [&](const Selection& selection) { return selection.matches(one); });
+            if (matches) CHECK(std::binary_search(found.begin(), found.end(), number));
+          }
+        }
+      }
+    }
+  }
 }
