@@ -1,5 +1,6 @@
 // Comparing what left with what a test names: a list of differences, each with its path, what was expected and what
-// came. Threads: pure.
+// came.
+// Threads: pure.
 #pragma once
 
 #include <string>

@@ -1,8 +1,8 @@
 // The rules: YAML -> an immutable Router (gateway/ports/router.h) that turns readings into records.
-// Language: rules/README.md; rules by example: rules/routing/README.md. What the words mean exactly: docs, S14, S16,
-// S22-S30. Errors:  all of a human's mistakes at once as diagnostics with the place inside the expression inside the
-// YAML. Parsing reads the tables' files and touches nothing else. Threads: the Router is immutable and shared; each
-// open() gives one thread's state.
+// Language: rules/README.md; rules by example: rules/routing/README.md. Meaning: S14, S16, S22-S30.
+// Errors:   all of a human's mistakes at once, each at its place inside the expression inside the YAML.
+// Effects:  reads the tables' files and touches nothing else.
+// Threads:  the Router is immutable and shared; each open() gives one thread's state.
 #pragma once
 
 #include <map>

@@ -1,7 +1,7 @@
 // RuleIndex: which rules may want a reading, so that a reading pays for the rules it concerns and not for all of them.
 // Rules are found by source, and within a source by device or by topic where `from` names one literally; the others of
-// that source are always candidates. A candidate still has to match (Selection::matches). Threads: built once, then
-// immutable.
+// that source are always candidates. A candidate still has to match (Selection::matches).
+// Threads: built once, then immutable.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,10 @@
 // RuleStateOf: one source thread's walk through the compiled rules: scratch, lazily computed variables, and what rules
 // remember of each device (previous, on_change, throttle; afresh after a restart, S27).
 // Order of one reading: candidates from the index -> from -> when -> on_change, throttle -> each send -> final (S26).
-// Bounds: kDevicesRememberedMax devices a rule; beyond it the memory of some other device is given up.
-// kRoutesRememberedMax devices (and topics) with their rules, kRouteNumbersMax rule numbers in them; beyond it they are
-// worked out afresh. Threads: one owner. Never throws, never waits.
+// Bounds:  kDevicesRememberedMax devices a rule; beyond it the memory of some other device is given up.
+//          kRoutesRememberedMax devices (and topics) with their rules, kRouteNumbersMax rule numbers in them; beyond
+//          that they are worked out afresh.
+// Threads: one owner. Never throws, never waits.
 #pragma once
 
 #include <memory>

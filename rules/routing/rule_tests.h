@@ -1,7 +1,8 @@
 // The `tests:` section: readings given, records expected. What `railhead test` runs; needs no broker and no clock.
 // Each test begins with fresh rule state; time passes as the readings' times say.
 // Compared: what `expect` names, in order; body fields that are not named are not compared; numbers compare by value
-// (to one part in 10^9, so that 200.3 is what 93.5 * 1.8 + 32 gives). Threads: one caller.
+//           (to one part in 10^9, so that 200.3 is what 93.5 * 1.8 + 32 gives).
+// Threads:  one caller.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,10 @@
-// Tables: what rules look up, `tables.assets[device].owner`. A table is a Value: map key -> row, a row is a map column
-// -> cell. Keys are texts, unless `types` says otherwise, because device names and captures are texts ("007" and "7"
-// differ). CSV columns are typed as a whole by what stands in them: int, double, bool (true, false), else text; a
-// quoted cell or a leading zero makes the column text. An empty cell is null, in a text column "". Faults are sentences
-// for the person who wrote the file, several at once, at most kTableFaultsMax. Threads: pure.
+// Tables: what rules look up, `tables.assets[device].owner`. A table is a Value: a map key -> row; a row is a map
+// column -> cell. Keys are texts, unless `types` says otherwise, because device names and captures are texts ("007" and
+// "7" differ).
+// CSV:     columns are typed as a whole by what stands in them: int, double, bool (true, false), else text; a quoted
+//          cell or a leading zero makes the column text. An empty cell is null, in a text column "".
+// Errors:  sentences for the person who wrote the file, several at once, at most kTableFaultsMax.
+// Threads: pure.
 #pragma once
 
 #include <map>

@@ -1,6 +1,7 @@
 // Templates: text with ${expressions}, for topics, keys, routing keys and headers. `$${` is a literal `${`; any other
-// `$` is itself. This file only finds the parts; compiled.h turns the expressions into programs. An expression ends at
-// the `}` that no bracket and no string literal of its own holds: "${ {'a': '}'}['a'] }" is one. Threads: pure.
+// `$` is itself. This file only finds the parts; expression_reader.h turns the expressions into programs.
+// An expression ends at the `}` that no bracket and no string literal of its own holds: "${ {'a': '}'}['a'] }" is one.
+// Threads: pure.
 #pragma once
 
 #include <cstddef>

@@ -1,12 +1,10 @@
 // `railhead try`: one reading a line in, the records that would leave out. Never connects.
-// In:  the canonical document {"source","device","time","quality","value","attributes",...} with `source` and what else
-// is
-//      missing from the defaults; any other JSON is taken for the value of a reading of the default source.
-// Out: {"sink","topic","routing_key","key","headers","body"} a record; an absent topic or routing key is left out, a
-// keyless
-//      record has "key":null; headers are the user's; a body that is not JSON is a text, one that is no text base64.
-//      {"error","rule"} where a rule failed, {"error","line"} where a line is no reading. A reading without a record
-//      gives no line.
+// In:  the canonical document {"source","device","time","quality","value","attributes",...}; what is missing comes from
+//      the defaults. Any other JSON is taken for the value of a reading of the default source.
+// Out: {"sink","topic","routing_key","key","headers","body"} for a record. An absent topic or routing key is left out,
+//      a keyless record has "key":null, headers are the user's, a body that is not JSON is a text, one that is no text
+//      is base64. {"error","rule"} where a rule failed, {"error","line"} where a line is no reading. A reading that
+//      becomes no record gives no line.
 // Threads: one caller.
 #pragma once
 

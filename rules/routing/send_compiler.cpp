@@ -1,0 +1,180 @@
+// RuleCompiler's part that reads `send`: destination, key, headers, body.
+#include <algorithm>
+#include <array>
+
+#include "gateway/base/text.h"
+#include "gateway/message/json.h"
+#include "rules/routing/hints.h"
+#include "rules/routing/rule_compiler.h"
+
+namespace railhead::routing {
+namespace {
+
+constexpr std::size_t kBodyDepthMax = 32;
+
+}  // namespace
+
+std::optional<Send> RuleCompiler::read_send(const SendOptions& options, const std::string& type,
+                                            const expression::Scope& scope) {
+  const std::size_t errors = diagnostics_.error_count();
+  Send send;
+  send.sink = options.to.value;
+  send.priority = options.priority;
+  send.ttl = options.ttl;
+  send.type = options.type.empty() ? type : options.type;
+  send.content_type = options.content_type;
+  const auto sink = std::find_if(input_.sinks.begin(), input_.sinks.end(),
+                                 [&](const KnownSink& known) { return known.name == send.sink; });
+  if (sink == input_.sinks.end()) {
+    if (!send.sink.empty()) {
+      std::string hint = hint_of(send.sink, sink_names_);
+      if (hint.empty()) hint = sink_names_.empty() ? "there are no sinks" : "the sinks are " + list_of(sink_names_);
+      diagnostics_.error(options.to.mark, options.to.length, "no sink '" + send.sink + "'", std::move(hint));
+    }
+    // Its expressions are checked all the same.
+    const KnownSink unknown;
+    (void)read_topic(options, unknown, scope);
+  } else {
+    send.upstream = upstream_of(sink->kind);
+    send.topic = read_topic(options, *sink, scope);
+    // A sink that is itself at fault is not known to take none.
+    const bool takes = sink->takes_routing_key || sink->kind.empty() || send.upstream == Upstream::amqp;
+    if (options.routing_key.present() && !takes) {
+      diagnostics_.error(options.routing_key, "sink '" + sink->name + "' (" + sink->kind + ") takes no routing key");
+    }
+  }
+  send.when = read_condition(options.when, scope);
+  if (options.routing_key.present()) {
+    send.routing_key = reader_.text_template(options.routing_key, "routing_key", scope);
+  }
+  read_key(options, scope, send);
+  for (const auto& [name, node] : options.headers) {
+    const bool ours = name.starts_with("ce_") || name.starts_with("rh-") || name.starts_with("cloudEvents") ||
+                      base::nearest(name, std::array<std::string, 1>{"content-type"}) == "content-type";
+    if (ours) diagnostics_.error(node, "header '" + name + "' is written by the gateway itself");
+    if (auto text = reader_.text_template(node, "headers." + name, scope))
+      send.headers.push_back({name, std::move(*text)});
+  }
+  if (options.amqp_priority) {
+    Template number;
+    number.parts.push_back({std::to_string(*options.amqp_priority), nullptr});
+    send.headers.push_back({std::string(kAmqpPriorityHeader), std::move(number)});
+  }
+  send.format = options.format;
+  if (options.body.present()) send.body = read_body(options.body, "body", scope);
+  if (send.format == BodyFormat::raw) {
+    if (send.content_type.empty()) send.content_type = "text/plain";
+    if (!options.body.present()) {
+      diagnostics_.error(options.to.mark, options.to.length, "`format: raw` needs a `body`");
+    } else if (send.body && send.body->shape != Body::Shape::expression) {
+      diagnostics_.error(options.body, "with `format: raw` the body is one expression");
+    }
+  }
+  const auto note = [&](const Template& text) {
+    for (const Template::Part& part : text.parts) {
+      if (part.expression) note_use(*part.expression);
+    }
+  };
+  if (send.topic) note(*send.topic);
+  if (send.routing_key) note(*send.routing_key);
+  note(send.key);
+  for (const NamedTemplate& header : send.headers) note(header.text);
+  if (diagnostics_.error_count() != errors) return {};
+  return send;
+}
+
+std::optional<Template> RuleCompiler::read_topic(const SendOptions& options, const KnownSink& sink,
+                                                 const expression::Scope& scope) {
+  const Upstream upstream = upstream_of(sink.kind);
+  if (!options.topic.present()) {
+    if (sink.needs_topic) {
+      diagnostics_.error(options.to.mark, options.to.length,
+                         "sink '" + sink.name + "' (" + sink.kind + ") needs a `topic`");
+    }
+    return {};
+  }
+  std::optional<Template> topic = reader_.text_template(options.topic, "topic", scope);
+  if (!topic) return {};
+  const bool constant = std::none_of(topic->parts.begin(), topic->parts.end(),
+                                     [](const Template::Part& part) { return part.expression != nullptr; });
+  if (constant) {
+    std::string whole;
+    for (const Template::Part& part : topic->parts) whole += part.text;
+    if (const std::string fault = topic_fault(upstream, whole); !fault.empty())
+      diagnostics_.error(options.topic, fault);
+    return topic;
+  }
+  std::size_t searched_from = 0;
+  for (const Template::Part& part : topic->parts) {
+    if (part.expression) {
+      searched_from += part.expression->text().size();
+      continue;
+    }
+    const std::size_t at = illegal_character(upstream, part.text);
+    if (at == std::string_view::npos) continue;
+    const std::size_t offset = options.topic.text().find(part.text, searched_from);
+    diagnostics_.error(options.topic.mark_at(offset == std::string_view::npos ? 0 : offset + at), 1,
+                       topic_fault(upstream, part.text));
+  }
+  return topic;
+}
+
+void RuleCompiler::read_key(const SendOptions& options, const expression::Scope& scope, Send& send) {
+  if (!options.key.present()) return;
+  if (options.key.is_null()) {
+    send.key_kind = Send::Key::none;
+    return;
+  }
+  send.key_kind = Send::Key::written;
+  std::optional<Template> key = reader_.text_template(options.key, "key", scope);
+  if (!key) return;
+  const std::string_view text = options.key.text();
+  const std::string_view first = text.substr(0, text.find_first_of(".["));
+  if (key->parts.size() == 1 && !key->parts[0].expression && scope.slot_of(first)) {
+    diagnostics_.warning(options.key, "every record has the same key, the text '" + std::string(text) + "'",
+                         "the variable is written ${" + std::string(text) + "}");
+  }
+  send.key = std::move(*key);
+}
+
+std::optional<Body> RuleCompiler::read_body(const config::Node& node, const std::string& path,
+                                            const expression::Scope& scope) {
+  Body body;
+  body.path = path;
+  if (static_cast<std::size_t>(std::count(path.begin(), path.end(), '.')) > kBodyDepthMax) {
+    diagnostics_.error(node, "a body is at most " + std::to_string(kBodyDepthMax) + " levels deep");
+    return {};
+  }
+  bool whole = true;
+  const auto add = [&](const config::Node& member, const std::string& member_path) {
+    if (auto read = read_body(member, member_path, scope)) {
+      body.members.push_back(std::move(*read));
+    } else {
+      whole = false;
+    }
+  };
+  if (node.is_map()) {
+    body.shape = Body::Shape::map;
+    for (const config::Member& member : node.members()) {
+      std::string key;
+      write_json_text(member.name(), key);
+      body.keys.push_back(key + ":");
+      add(member.value, path + "." + std::string(member.name()));
+    }
+  } else if (node.is_list()) {
+    body.shape = Body::Shape::list;
+    std::size_t i = 0;
+    for (const config::Node& item : node.items()) add(item, path + "." + std::to_string(i++));
+  } else {
+    const std::string_view written = node.rest_of_line();
+    const bool is_null = node.is_null() && (written.starts_with("null") || written.starts_with('~'));
+    body.expression = is_null ? reader_.null_literal(scope) : reader_.expression(node, path, scope);
+    if (!body.expression) return {};
+    note_use(*body.expression);
+    return body;
+  }
+  if (!whole) return {};
+  return body;
+}
+
+}  // namespace railhead::routing
