@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "gateway/config/fields.h"
+
 namespace railhead::tls {
 
 struct Options {
@@ -15,5 +17,10 @@ struct Options {
   std::string server_name;     // the name to ask for and to check; empty: the URL's host
   std::vector<std::string> alpn;
 };
+
+[[nodiscard]] const config::Fields<Options>& option_fields();
+
+// What the table alone cannot say: cert and key go together; a peer that is not verified is a warning.
+void check(const Options& options, const config::Node& at, config::Diagnostics& diagnostics);
 
 }  // namespace railhead::tls

@@ -1,0 +1,182 @@
+#include "adapters/mqtt/publisher.h"
+
+#include <mqtt/async_client.h>
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "adapters/mqtt/packet.h"
+#include "gateway/base/mutex.h"
+
+namespace railhead::mqtt {
+namespace {
+
+constexpr std::chrono::milliseconds kStopSlice{100};
+constexpr std::chrono::seconds kGoodbye{2};
+constexpr int kFirstFailure = 0x80;
+
+std::string paho_url(const Url& url) {
+  const std::string text = url.text();
+  return (url.tls ? "ssl" : "tcp") + text.substr(text.find("://"));
+}
+
+::mqtt::ssl_options ssl_options(const tls::Options& tls) {
+  ::mqtt::ssl_options options;
+  if (!tls.ca.empty()) options.set_trust_store(tls.ca.string());
+  if (!tls.cert.empty()) options.set_key_store(tls.cert.string());
+  if (!tls.key.empty()) options.set_private_key(tls.key.string());
+  options.set_enable_server_cert_auth(tls.verify);
+  options.set_verify(tls.verify);
+  if (!tls.alpn.empty()) options.set_alpn_protos(tls.alpn);
+  return options;
+}
+
+Error connect_error(const ::mqtt::exception& error, bool v5) {
+  if (v5 && error.get_reason_code() >= kFirstFailure && error.get_reason_code() <= 0xff) {
+    const auto code = static_cast<std::uint8_t>(error.get_reason_code());
+    const bool denied = code == reason::kBadUserOrPassword || code == reason::kNotAuthorized ||
+                        code == reason::kBanned || code == reason::kBadAuthenticationMethod;
+    if (code == reason::kUnsupportedVersion)
+      return {Errc::unsupported, "the broker refuses MQTT 5: use version: 3.1.1"};
+    return {denied ? Errc::denied : Errc::unavailable, "the broker refuses: " + reason_text(code)};
+  }
+  switch (error.get_return_code()) {
+    case 1:
+      return {Errc::unsupported,
+              v5 ? "the broker refuses MQTT 5: use version: 3.1.1" : "the broker refuses MQTT 3.1.1"};
+    case 2: return {Errc::denied, "the broker refuses the client identifier"};
+    case 4: return {Errc::denied, "bad user name or password"};
+    case 5: return {Errc::denied, "not authorized"};
+    default: return {Errc::unavailable, error.what()};
+  }
+}
+
+}  // namespace
+
+// Why the observer is kept apart: it is taken away before the client goes, so no late callback reaches it.
+struct Publisher::State final : public ::mqtt::callback, public ::mqtt::iaction_listener {
+  State(const SinkSettings& settings, Observer& told) : settings_(settings), observer_(&told) {}
+
+  ~State() override {
+    {
+      const base::MutexLock lock(mutex_);
+      observer_ = nullptr;
+    }
+    if (client_ == nullptr) return;
+    try {
+      // Only after a connection that stood: otherwise there is nobody to say goodbye to.
+      if (up_ && !lost_) client_->disconnect()->wait_for(kGoodbye);
+    } catch (const std::exception&) {
+      // It broke in this moment: the same as lost.
+    }
+    client_.reset();
+  }
+
+  void connection_lost(const std::string& cause) override {
+    lost_ = true;
+    const base::MutexLock lock(mutex_);
+    if (observer_ != nullptr) observer_->on_lost(cause.empty() ? "the connection broke" : cause);
+  }
+  void on_success(const ::mqtt::token& token) override {
+    const base::MutexLock lock(mutex_);
+    if (observer_ != nullptr) observer_->on_confirmed(number_of(token));
+  }
+  void on_failure(const ::mqtt::token& token) override {
+    int code = 0;
+    try {
+      // The token is complete: this only throws what it knows.
+      const_cast<::mqtt::token&>(token).try_wait();
+    } catch (const ::mqtt::exception& error) {
+      code = error.get_reason_code();
+    }
+    const base::MutexLock lock(mutex_);
+    if (observer_ == nullptr) return;
+    if (settings_.v5 && code >= kFirstFailure && code <= 0xff) {
+      observer_->on_refused(number_of(token), static_cast<std::uint8_t>(code));
+    } else {
+      // Not the broker's word: the library gave it up, so the connection is no longer what it was.
+      lost_ = true;
+      observer_->on_lost("a message could not be sent (" + std::to_string(token.get_return_code()) + ")");
+    }
+  }
+  static std::uint32_t number_of(const ::mqtt::token& token) {
+    return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(token.get_user_context()));
+  }
+
+  const SinkSettings& settings_;
+  std::unique_ptr<::mqtt::async_client> client_;
+  bool up_ = false;
+  std::atomic<bool> lost_{false};
+  base::Mutex mutex_;
+  Observer* observer_ RAILHEAD_GUARDED_BY(mutex_);
+};
+
+Publisher::Publisher(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Publisher::~Publisher() = default;
+
+Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settings, Observer& observer,
+                                                      const std::stop_token& stop) {
+  std::string password;
+  if (settings.password.present()) {
+    Result<std::string> secret = settings.password.read();
+    if (!secret) return fail(secret.error().in("password"));
+    password = std::move(*secret);
+  }
+  auto state = std::make_unique<State>(settings, observer);
+  try {
+    const int version = settings.v5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
+    // The library's bound on queued messages also counts those on the way; ours is the window.
+    ::mqtt::create_options create(version, static_cast<int>(settings.window) + 1);
+    create.set_send_while_disconnected(false);
+    state->client_ =
+        std::make_unique<::mqtt::async_client>(paho_url(settings.url), settings.client_id, create, nullptr);
+    state->client_->set_callback(*state);
+    ::mqtt::connect_options options;
+    options.set_mqtt_version(version);
+    if (settings.v5) {
+      options.set_clean_start(true);
+    } else {
+      options.set_clean_session(true);
+    }
+    options.set_keep_alive_interval(static_cast<int>(settings.keep_alive / std::chrono::seconds{1}));
+    options.set_connect_timeout(
+        static_cast<int>(std::max<std::int64_t>(settings.timeout / std::chrono::seconds{1}, 1)));
+    options.set_max_inflight(static_cast<int>(settings.window));
+    if (!settings.user.empty()) options.set_user_name(settings.user);
+    if (!password.empty()) options.set_password(password);
+    if (settings.url.tls) options.set_ssl(ssl_options(settings.tls));
+    const ::mqtt::token_ptr answer = state->client_->connect(options);
+    for (Duration waited{}; !answer->wait_for(kStopSlice); waited += kStopSlice) {
+      if (stop.stop_requested()) return fail(Errc::stopped, "asked to stop");
+      if (waited >= settings.timeout) return fail(Errc::timeout, "the broker does not answer");
+    }
+    state->up_ = true;
+  } catch (const ::mqtt::exception& error) {
+    return fail(connect_error(error, settings.v5).in(settings.url.text()));
+  } catch (const std::exception& error) {
+    return fail(Errc::unavailable, settings.url.text() + ": " + error.what());
+  }
+  return std::unique_ptr<Publisher>(new Publisher(std::move(state)));
+}
+
+Result<void> Publisher::publish(std::uint32_t number, const Record& record, const std::vector<Header>& headers) {
+  try {
+    const auto message =
+        ::mqtt::make_message(record.topic, record.body, state_->settings_.qos, state_->settings_.retain);
+    if (state_->settings_.v5) {
+      ::mqtt::properties properties;
+      if (!record.content_type.empty()) properties.add({::mqtt::property::CONTENT_TYPE, record.content_type});
+      for (const Header& header : headers) {
+        properties.add({::mqtt::property::USER_PROPERTY, header.name, header.value});
+      }
+      message->set_properties(std::move(properties));
+    }
+    state_->client_->publish(message, reinterpret_cast<void*>(std::uintptr_t{number}), *state_);
+  } catch (const std::exception& error) {
+    return fail(Errc::unavailable, error.what());
+  }
+  return {};
+}
+
+}  // namespace railhead::mqtt

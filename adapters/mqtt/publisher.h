@@ -1,0 +1,47 @@
+// Publisher: one connection of the sink to a broker. It does not connect again: after on_lost() make a new one.
+// Errors:  from connect() and publish(): unavailable, denied, timeout, invalid (TLS files), stopped.
+// Threads: connect(), publish() and the destructor belong to one thread; the observer is called on the library's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "adapters/mqtt/sink.h"
+#include "gateway/base/result.h"
+#include "gateway/message/record.h"
+
+namespace railhead::mqtt {
+
+class Publisher {
+ public:
+  class Observer {
+   public:
+    virtual ~Observer() = default;
+    // PUBACK, PUBCOMP, or sent at QoS 0.
+    virtual void on_confirmed(std::uint32_t number) = 0;
+    // MQTT 5: the broker answered with a failure, 0x80 or above.
+    virtual void on_refused(std::uint32_t number, std::uint8_t reason) = 0;
+    virtual void on_lost(const std::string& why) = 0;
+  };
+
+  // Waits for the broker's answer, at most settings.timeout or until `stop`.
+  [[nodiscard]] static Result<std::unique_ptr<Publisher>> connect(const SinkSettings& settings, Observer& observer,
+                                                                  const std::stop_token& stop);
+  // Says goodbye if still connected. No observer call comes after it.
+  ~Publisher();
+  Publisher(const Publisher&) = delete;
+  Publisher& operator=(const Publisher&) = delete;
+
+  // Queues; `number` comes back in the confirm. `headers` are left out at 3.1.1.
+  [[nodiscard]] Result<void> publish(std::uint32_t number, const Record& record, const std::vector<Header>& headers);
+
+ private:
+  struct State;
+  explicit Publisher(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace railhead::mqtt
