@@ -46,7 +46,7 @@ Spool::Engine::Engine(system::Disk& disk, const system::Clock& clock, const Spoo
       pending_bytes_max_(
           static_cast<std::size_t>(std::min<std::uint64_t>(options_.pending_bytes_max, options_.limit / 4))),
       group_bytes_max_(static_cast<std::size_t>(std::min<std::uint64_t>(options_.limit / 8, pending_bytes_max_))),
-      pace_(options_.commit, options_.commit_bytes) {}
+      pace_(options_.commit, std::min(options_.commit_bytes, pending_bytes_max_ / 2)) {}
 
 Spool::Engine::~Engine() {
   if (!committer_.joinable()) return;
@@ -299,10 +299,13 @@ void Spool::Engine::condemn(std::uint64_t number) {
     const base::MutexLock lock(repairs_mutex_);
     condemned_.push_back(number);
     for (const Hole& hole : scan.holes) {
+      // What recovery already kept is neither kept nor told again.
+      if (hole.zeros || disk_.exists(path("damaged/" + damaged_name(name, hole.begin, hole.end)))) continue;
       bytes += hole.end - hole.begin;
-      if (!hole.zeros) found_repairs_.push_back({Repair::Kind::keep_bytes, name, hole.begin, hole.end, false});
+      found_repairs_.push_back({Repair::Kind::keep_bytes, name, hole.begin, hole.end, false});
     }
   }
+  if (lost == 0 && bytes == 0) return;
   reporter_.report(
       status::Event::spool_damaged,
       {{"spool", options_.name}, {"records", std::to_string(lost)}, {"bytes", std::to_string(bytes)}, {"what", name}});
