@@ -11,6 +11,12 @@
 namespace railhead::expression {
 namespace {
 
+// "an int", "a string".
+std::string a_type(Type type) {
+  if (type == Type::null) return "null";
+  return (type == Type::integer ? "an " : "a ") + std::string(name_of(type));
+}
+
 struct Local {
   std::string name;
   std::uint32_t number = 0;
@@ -184,7 +190,7 @@ class Checker {
     const Node& operand = ast_.at(node.children[0]);
     if (node.form == Form::test) node.type = Type::boolean;
     if (operand.type != Type::map && operand.type != Type::any) {
-      mismatch(node, "a " + std::string(name_of(operand.type)) + " has no member '" + node.name + "'",
+      mismatch(node, a_type(operand.type) + " has no member '" + node.name + "'",
                find_function(node.name, true, 1) ? "a function is called with brackets: " + node.name + "()" : "");
       return;
     }
@@ -195,12 +201,11 @@ class Checker {
     const Node& operand = ast_.at(node.children[0]);
     const Node& key = ast_.at(node.children[1]);
     if (operand.type != Type::map && operand.type != Type::list && operand.type != Type::any) {
-      mismatch(node, "a " + std::string(name_of(operand.type)) + " cannot be indexed");
+      mismatch(node, a_type(operand.type) + " cannot be indexed");
       return;
     }
     if (operand.type == Type::list && key.type != Type::any && !is_number(key.type)) {
-      mismatch(node, key.begin, key.end - key.begin,
-               "a list is indexed by a number, not by a " + std::string(name_of(key.type)));
+      mismatch(node, key.begin, key.end - key.begin, "a list is indexed by a number, not by " + a_type(key.type));
       return;
     }
     if (key.form == Form::literal && key.value.is(Kind::string) && operand.type != Type::list) {
@@ -218,7 +223,7 @@ class Checker {
     } else if (const auto type = unary_result(node.name, operand.type)) {
       node.type = *type;
     } else {
-      mismatch(node, "'" + node.name + "' does not work on a " + std::string(name_of(operand.type)));
+      mismatch(node, "'" + node.name + "' does not work on " + a_type(operand.type));
     }
   }
 
@@ -241,6 +246,7 @@ class Checker {
     const bool surely = whole(left.type) && whole(right.type);
     const bool perhaps = left.type == Type::any && left.form != Form::failed && literal;
     if (!surely && !perhaps) return;
+    if (literal && right.value == Value::integer(0)) return;  // fails anyway, and says so
     std::string hint =
         literal ? "write / " + std::string(source_of(right)) : "write / double(" + std::string(source_of(right)) + ")";
     if (literal && hint.back() == 'u') hint.pop_back();
@@ -252,27 +258,32 @@ class Checker {
   }
 
   void report_binary(const Node& node, const Node& left, const Node& right) {
-    const std::string a(name_of(left.type));
-    const std::string b(name_of(right.type));
+    const std::string a = a_type(left.type);
+    const std::string b = a_type(right.type);
     const bool comparison = node.name.find_first_of("=<>") != std::string::npos;
     std::string message;
     if (node.name == "in") {
-      message = "'in' looks into a list or map, not into a " + b;
+      message = "'in' looks into a list or map, not into " + b;
     } else if (node.name == "==" || node.name == "!=") {
-      message = "a " + a + " never equals a " + b;
+      message = a + " never equals " + b;
     } else if (comparison) {
-      message = "a " + a + " cannot be compared with a " + b;
+      message = a + " cannot be compared with " + b;
     } else {
-      message = "'" + node.name + "' does not work between a " + a + " and a " + b;
+      message = "'" + node.name + "' does not work between " + a + " and " + b;
     }
     // The literal is the likelier slip: point there.
     const bool point_left = left.form == Form::literal && right.form != Form::literal;
     const bool point_right = right.form == Form::literal && left.form != Form::literal;
     const Node* pointed = point_left ? &left : point_right ? &right : nullptr;
+    const Type other = point_left ? right.type : left.type;
     std::string hint;
-    if (pointed != nullptr && pointed->value.is(Kind::string) && is_number(point_left ? right.type : left.type) &&
+    if (pointed != nullptr && pointed->value.is(Kind::string) && is_number(other) &&
         base::parse_double(pointed->value.as_text())) {
       hint = "write " + std::string(pointed->value.as_text()) + " without quotes";
+    } else if (pointed != nullptr && pointed->value.is(Kind::string) && other == Type::timestamp) {
+      hint = "write timestamp(" + std::string(source_of(*pointed)) + ")";
+    } else if (pointed != nullptr && pointed->value.is(Kind::string) && other == Type::duration) {
+      hint = "write duration(\"5s\")";
     } else if (pointed != nullptr && pointed->value.is(Kind::null)) {
       hint = "whether a member is there: has(value.temperature)";
     } else if (left.type == Type::boolean && left.form == Form::binary && comparison) {
@@ -291,8 +302,7 @@ class Checker {
 
   void expect_boolean(const Node& node, std::string_view where) {
     if (node.type == Type::boolean || node.type == Type::any) return;
-    mismatch(node, node.begin, node.end - node.begin,
-             std::string(where) + " a bool, not a " + std::string(name_of(node.type)));
+    mismatch(node, node.begin, node.end - node.begin, std::string(where) + " a bool, not " + a_type(node.type));
   }
 
   void visit_logic(Node& node) {
@@ -318,8 +328,7 @@ class Checker {
         case Type::integer:
         case Type::uinteger:
         case Type::boolean: break;
-        default:
-          mismatch(node, key.begin, key.end - key.begin, "a " + std::string(name_of(key.type)) + " is no key of a map");
+        default: mismatch(node, key.begin, key.end - key.begin, a_type(key.type) + " is no key of a map");
       }
     }
   }
@@ -330,7 +339,7 @@ class Checker {
     Node& node = ast_.at(id);
     const bool bind = node.macro == Macro::bind;
     if (!bind && range.type != Type::list && range.type != Type::map && range.type != Type::any) {
-      mismatch(node, node.name + "() goes through a list or map, not a " + std::string(name_of(range.type)));
+      mismatch(node, node.name + "() goes through a list or map, not " + a_type(range.type));
     }
     const auto first = static_cast<std::uint32_t>(next_local_);
     node.index = first;

@@ -108,6 +108,8 @@ class Parser {
     if (token.is_word("not") || token.is_word("NOT")) hint = "write '!'";
     if (token.is(">") && at_ > 0 && tokens_[at_ - 1].is("<")) hint = "write '!=' for \"not equal\"";
     if (token.is("{")) hint = "there are no message types in this language";
+    const bool negated = at_ > 0 && (tokens_[at_ - 1].is_word("not") || tokens_[at_ - 1].is_word("NOT"));
+    if (negated) hint = "write '!' instead of '" + tokens_[at_ - 1].text + "'";
     const bool operand = token.kind != TokenKind::symbol;
     if (hint.empty() && after_operand && operand) hint = "an operator is missing before it";
     std::string shown = token.text;
@@ -194,7 +196,11 @@ class Parser {
   std::optional<std::string> operator_here(std::size_t level) {
     const Token& token = now();
     if (level == 0 && token.is("=")) {
-      report(token.offset, token.length, "'=' is no operator", "write '==' to compare");
+      const bool turned = ahead().offset == token.offset + 1 && (ahead().is(">") || ahead().is("<"));
+      const std::string operation = turned ? ahead().text + "=" : "==";
+      report(token.offset, turned ? 2 : 1, turned ? "'=" + ahead().text + "' is no operator" : "'=' is no operator",
+             "write '" + operation + "'" + (turned ? "" : " to compare"));
+      if (turned) advance();
       return "==";
     }
     if (token.kind != TokenKind::symbol && !token.is_word("in")) return std::nullopt;
@@ -461,7 +467,8 @@ class Parser {
     if (token.text == "null") return literal(token, Value());
     if (token.text == "in") return unexpected(token, false);
     if (is_reserved(token.text)) {
-      return fail_at(token, "'" + token.text + "' is reserved and cannot name a variable or function");
+      return fail_at(token, "'" + token.text + "' is reserved and cannot name a variable or function",
+                     token.text == "if" ? "write: condition ? this : that" : "");
     }
     const std::size_t begin = rooted ? token.offset - 1 : token.offset;
     advance();

@@ -55,6 +55,12 @@ std::string suggest_name(const std::string& name, std::vector<std::string> local
     if (plain && has) return "did you mean '" + path + "." + name + "'?";
   }
   if (const auto near = base::nearest(name, locals)) return "did you mean '" + *near + "'?";
+  for (const auto& [path, known] : names.known) {
+    std::vector<std::string> fields;
+    for (const auto& [field, type] : known.fields) fields.push_back(field);
+    const auto near = base::nearest(name, fields);
+    if (near && path.find('[') == std::string::npos) return "did you mean '" + path + "." + *near + "'?";
+  }
   for (const FunctionEntry& entry : functions()) {
     if (entry.name == name && !entry.method) return "a function is called with brackets: " + name + "(...)";
   }
