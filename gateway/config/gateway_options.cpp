@@ -181,7 +181,7 @@ void check_dead_letters(const GatewayOptions& options, Diagnostics& diagnostics)
   std::vector<std::string> known;
   for (const Member& member : options.sinks.members()) known.emplace_back(member.name());
   const auto near = base::nearest(dead.to->value, known);
-  diagnostics.error(dead.to->mark, dead.to->length, "no sink '" + dead.to->value + "'",
+  diagnostics.error(dead.to->mark, dead.to->length, "there is no sink '" + dead.to->value + "'",
                     near ? "did you mean '" + *near + "'?" : "");
 }
 
