@@ -1,6 +1,7 @@
 #include "rules/routing/destination.h"
 
 #include <algorithm>
+#include <array>
 
 #include "gateway/base/bytes.h"
 
@@ -11,9 +12,13 @@ constexpr std::size_t kKafkaTopicMax = 249;
 constexpr std::size_t kMqttTopicMax = 65'535;
 constexpr std::size_t kShortStringMax = 255;
 
-bool is_kafka_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-}
+constexpr std::array<bool, 256> kKafkaCharacters = [] {
+  std::array<bool, 256> legal{};
+  for (const char c : std::string_view("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")) {
+    legal[static_cast<unsigned char>(c)] = true;
+  }
+  return legal;
+}();
 
 std::string quoted(std::string_view text) { return "'" + std::string(text.substr(0, 80)) + "'"; }
 
@@ -29,7 +34,8 @@ Upstream upstream_of(std::string_view kind) {
 std::size_t illegal_character(Upstream upstream, std::string_view part) {
   switch (upstream) {
     case Upstream::kafka: {
-      const auto found = std::find_if_not(part.begin(), part.end(), is_kafka_character);
+      const auto found = std::find_if_not(part.begin(), part.end(),
+                                          [](char c) { return kKafkaCharacters[static_cast<unsigned char>(c)]; });
       return found == part.end() ? std::string_view::npos : static_cast<std::size_t>(found - part.begin());
     }
     case Upstream::mqtt: return part.find_first_of(std::string_view("+#\0", 3));
@@ -39,7 +45,8 @@ std::size_t illegal_character(Upstream upstream, std::string_view part) {
 
 std::string topic_fault(Upstream upstream, std::string_view topic) {
   if (topic.empty()) return "the topic is empty";
-  if (!base::is_utf8(topic)) return "topic " + quoted(topic) + " is not UTF-8";
+  // What Kafka takes is ASCII.
+  if (upstream != Upstream::kafka && !base::is_utf8(topic)) return "topic " + quoted(topic) + " is not UTF-8";
   if (const std::size_t at = illegal_character(upstream, topic); at != std::string_view::npos) {
     switch (upstream) {
       case Upstream::kafka: return "topic " + quoted(topic) + ": a Kafka topic takes letters, digits, '.', '_' and '-'";
