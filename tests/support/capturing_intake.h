@@ -3,8 +3,9 @@
 #pragma once
 
 #include <map>
-#include <set>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -28,13 +29,17 @@ class CapturingIntake final : public ports::Intake, private ports::Deliveries {
     ++offers_;
     if (failing_) return fail(*failing_, "the test wants it so");
     readings_.insert(readings_.end(), batch.begin(), batch.end());
-    return next_ticket();
+    const ports::Ticket ticket = next_ticket();
+    for (const Reading& reading : batch) open(reading.token, ticket);
+    return ticket;
   }
   Result<ports::Ticket> refuse(const ports::RawInput& raw, const Error& why) override {
     const base::MutexLock lock(mutex_);
     if (failing_) return fail(*failing_, "the test wants it so");
     refused_.push_back({std::string(raw.device), std::string(raw.topic), std::string(raw.payload), why});
-    return next_ticket();
+    const ports::Ticket ticket = next_ticket();
+    open(raw.token, ticket);
+    return ticket;
   }
   void ignored(std::uint64_t count) override {
     const base::MutexLock lock(mutex_);
@@ -89,6 +94,17 @@ class CapturingIntake final : public ports::Intake, private ports::Deliveries {
   }
 
  private:
+  // What recognises a delivery (ports::Deliveries).
+  struct ByToken {
+    bool operator()(const FieldToken& left, const FieldToken& right) const {
+      return std::tie(left.session, left.packet_id, left.content_hash) <
+             std::tie(right.session, right.packet_id, right.content_hash);
+    }
+  };
+
+  void open(const std::optional<FieldToken>& token, const ports::Ticket& ticket) RAILHEAD_REQUIRES(mutex_) {
+    if (token && token->qos == 2) open_[*token] = ticket;
+  }
   ports::Ticket next_ticket() RAILHEAD_REQUIRES(mutex_) {
     ports::Ticket ticket;
     ticket.through[0] = Sequence(++sequence_);
@@ -96,35 +112,32 @@ class CapturingIntake final : public ports::Intake, private ports::Deliveries {
     return ticket;
   }
 
-  bool is_open(std::uint64_t session, std::uint16_t packet_id) const override {
+  bool is_open(const FieldToken& token) const override {
     const base::MutexLock lock(mutex_);
-    return open_.contains({session, packet_id});
+    return open_.contains(token);
   }
-  ports::Ticket open_ticket(std::uint64_t session, std::uint16_t packet_id) const override {
+  ports::Ticket open_ticket(const FieldToken& token) const override {
     const base::MutexLock lock(mutex_);
-    const auto found = open_.find({session, packet_id});
+    const auto found = open_.find(token);
     return found == open_.end() ? ports::Ticket{} : found->second;
-  }
-  void open(std::uint64_t session, std::uint16_t packet_id, ports::Ticket ticket) override {
-    const base::MutexLock lock(mutex_);
-    open_[{session, packet_id}] = ticket;
   }
   Result<ports::Ticket> close(std::uint64_t session, std::uint16_t packet_id) override {
     const base::MutexLock lock(mutex_);
-    open_.erase({session, packet_id});
+    std::erase_if(
+        open_, [&](const auto& entry) { return entry.first.session == session && entry.first.packet_id == packet_id; });
     return next_ticket();
   }
   void acknowledged(std::uint64_t, std::uint16_t) override {}
   void session_lost(std::uint64_t session) override {
     const base::MutexLock lock(mutex_);
-    std::erase_if(open_, [&](const auto& entry) { return entry.first.first == session; });
+    std::erase_if(open_, [&](const auto& entry) { return entry.first.session == session; });
   }
 
   mutable base::Mutex mutex_;
   system::EventFd durable_changed_;
   std::vector<Reading> readings_ RAILHEAD_GUARDED_BY(mutex_);
   std::vector<Refused> refused_ RAILHEAD_GUARDED_BY(mutex_);
-  std::map<std::pair<std::uint64_t, std::uint16_t>, ports::Ticket> open_ RAILHEAD_GUARDED_BY(mutex_);
+  std::map<FieldToken, ports::Ticket, ByToken> open_ RAILHEAD_GUARDED_BY(mutex_);
   std::optional<Errc> failing_ RAILHEAD_GUARDED_BY(mutex_);
   std::optional<BootTime> next_due_ RAILHEAD_GUARDED_BY(mutex_);
   std::uint64_t sequence_ RAILHEAD_GUARDED_BY(mutex_) = 0;
