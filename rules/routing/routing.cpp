@@ -1,5 +1,8 @@
 #include "rules/routing/routing.h"
 
+#include <algorithm>
+#include <optional>
+#include <set>
 #include <unordered_map>
 
 #include "gateway/config/reference.h"
@@ -31,6 +34,42 @@ bool is_first_of_its_name(const RuleOptions& options, std::unordered_map<std::st
                       "the first is at " + diagnostics.where(first->second));
   }
   return fresh;
+}
+
+// A final rule without any condition: nothing of these sources goes beyond it.
+struct FinalRule {
+  std::string name;
+  config::Mark mark;
+  std::set<std::string> sources;
+};
+
+std::optional<FinalRule> takes_everything(const Rule& rule, const RuleOptions& options) {
+  const bool always =
+      rule.is_final && !rule.when.expression && rule.on_change.empty() && rule.throttle.count() == 0 &&
+      std::any_of(rule.sends.begin(), rule.sends.end(), [](const Send& send) { return !send.when.expression; });
+  if (!always) return {};
+  FinalRule out{options.name.value, options.name.mark, {}};
+  for (const Selection& selection : rule.from) {
+    if (selection.devices.empty() && selection.topics.empty()) {
+      out.sources.insert(selection.sources.begin(), selection.sources.end());
+    }
+  }
+  return out;
+}
+
+void check_reachable(const Rule& rule, const RuleOptions& options, const std::vector<FinalRule>& finals,
+                     config::Diagnostics& diagnostics) {
+  for (const FinalRule& earlier : finals) {
+    const bool shadowed = std::all_of(rule.from.begin(), rule.from.end(), [&](const Selection& selection) {
+      return std::all_of(selection.sources.begin(), selection.sources.end(),
+                         [&](const std::string& source) { return earlier.sources.contains(source); });
+    });
+    if (!shadowed || rule.from.empty()) continue;
+    diagnostics.warning(
+        options.name.mark, options.name.length, "rule '" + rule.name + "' never gets a reading",
+        "rule '" + earlier.name + "' at " + diagnostics.where(earlier.mark) + " is final and takes them all");
+    return;
+  }
 }
 
 Value labels_of(const std::map<std::string, std::string>& labels) {
@@ -66,12 +105,15 @@ std::shared_ptr<const ports::Router> build(const RoutingInput& input, config::Di
     return nullptr;
   }
   std::unordered_map<std::string, config::Mark> seen;
+  std::vector<FinalRule> finals;
   for (const config::Node& node : input.rules.items()) {
     const std::size_t errors_before = diagnostics.error_count();
     const RuleOptions options = rule_fields().read(node, diagnostics);
     const bool unique = is_first_of_its_name(options, seen, diagnostics);
     std::optional<Rule> rule = compiler.compile(options);
     if (!rule || !unique || diagnostics.error_count() != errors_before) continue;
+    check_reachable(*rule, options, finals, diagnostics);
+    if (auto final_rule = takes_everything(*rule, options)) finals.push_back(std::move(*final_rule));
     const auto number = static_cast<RuleNumber>(compiled->rules.size());
     for (const Selection& selection : rule->from) compiled->index.add(number, selection);
     compiled->lets_max = std::max(compiled->lets_max, rule->lets.size());

@@ -90,7 +90,7 @@ const config::Fields<RuleOptions>& rule_fields() {
                    "(a failed when counts as true, a failed body becomes the reading's document, a failed header is "
                    "left out)."})
           .optional("final", &RuleOptions::is_final,
-                    {.sentence = "Later rules do not see a reading this one has sent."})
+                    {.sentence = "Later rules do not see a reading this one took."})
           .marked(&RuleOptions::mark);
   return fields;
 }

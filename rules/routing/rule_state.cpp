@@ -51,7 +51,7 @@ void RuleStateOf::route(const Reading& reading, BootTime now, ports::Routed& out
     const Outcome outcome = run(rule, number, out);
     if (outcome == Outcome::dropped) dropped = true;
     if (outcome == Outcome::filtered) filtered = true;
-    if (outcome == Outcome::sent && rule.is_final) break;
+    if (took_it_ && rule.is_final) break;
   }
   // S14: the first that applies.
   if (!out.records.empty()) {
@@ -92,6 +92,7 @@ const std::vector<RuleNumber>& RuleStateOf::matching_rules(const Reading& readin
 
 RuleStateOf::Outcome RuleStateOf::run(const Rule& rule, RuleNumber number, ports::Routed& out) {
   rule_ = &rule;
+  took_it_ = false;
   std::fill_n(lets_done_.begin(), rule.lets.size(), false);
   memory_ = rule.keeps_state() ? &memory_of(number) : nullptr;
   std::string why;
@@ -107,6 +108,7 @@ RuleStateOf::Outcome RuleStateOf::run(const Rule& rule, RuleNumber number, ports
       outcome = fail(rule, why, out);
     } else if (is_due) {
       outcome = run_sends(rule, out);
+      took_it_ = outcome != Outcome::filtered;
       if (outcome == Outcome::sent) note_sent(rule);
     }
   }

@@ -75,6 +75,7 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   bool device_known_ = false;  // device_ is of this reading
   // Of the rule at hand.
   const Rule* rule_ = nullptr;
+  bool took_it_ = false;  // its conditions hold and a send was due, whether it succeeded or failed
   DeviceMemory* memory_ = nullptr;
   std::vector<Value> lets_;
   std::vector<bool> lets_done_;

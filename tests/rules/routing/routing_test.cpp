@@ -132,6 +132,20 @@ rules:
   }
 }
 
+TEST_CASE("final stops behind a rule that took the reading, also if its send failed, but not if its when did") {
+  Rules rules(R"(
+rules:
+  - { name: send fails, final: true, from: { source: s, device: a }, send: { to: audit, body: value.x } }
+  - { name: when fails, final: true, from: { source: s, device: b }, when: value.x, send: { to: audit } }
+  - { name: no send is due, final: true, from: { source: s, device: c }, send: { to: audit, when: device == 'x' } }
+  - { name: the rest, from: { source: s }, send: { to: audit } }
+)");
+  CHECK(rules.route(reading("a", Value::map({}))).records.empty());
+  CHECK(rules.route(reading("b", Value::map({}))).records.size() == 1);
+  CHECK(rules.routed.set_aside.size() == 1);
+  CHECK(rules.route(reading("c", Value::map({}))).records.size() == 1);
+}
+
 TEST_CASE("states of several threads share nothing but the rules") {
   Rules rules("rules: [ { name: r, from: { source: s }, throttle: 10 s, send: { to: audit } } ]");
   const auto other = rules.built->router->open();
