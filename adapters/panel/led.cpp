@@ -111,7 +111,7 @@ class StatusLeds::Led {
     if (brightest) brightest_ = base::parse_uint(base::trim(*brightest)).value_or(1);
     const std::optional<std::string> triggers = read_attribute(folder_ / "trigger");
     bool has_pattern = false;
-    for (const std::string_view trigger : base::split(triggers.value_or(""), ' ')) {
+    for (const std::string_view trigger : base::split(triggers ? *triggers : std::string_view(), ' ')) {
       const std::string_view name = base::trim(trigger);
       if (name == "pattern" || name == "[pattern]") has_pattern = true;
     }
