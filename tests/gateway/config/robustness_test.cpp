@@ -10,7 +10,6 @@
 #include <random>
 #include <sstream>
 
-#include "gateway/config/expression_text.h"
 #include "gateway/config/gateway_options.h"
 
 namespace railhead::config {
@@ -71,7 +70,6 @@ std::size_t walk(const Node& node, Diagnostics& diagnostics) {
     REQUIRE(file != nullptr);
     CHECK(mark.column <= file->line(mark.line).size() + 2);
   }
-  static_cast<void>(expression_text(node, diagnostics));
   for (const Member& member : node.members()) count += walk(member.key, diagnostics) + walk(member.value, diagnostics);
   for (const Node& item : node.items()) count += walk(item, diagnostics);
   return count;
