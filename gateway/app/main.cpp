@@ -1,1 +1,3 @@
-int main() { return 0; }
+#include "gateway/app/command_line.h"
+
+int main(int argc, char** argv) { return railhead::app::run_command_line(argc, argv); }

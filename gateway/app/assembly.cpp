@@ -1,0 +1,222 @@
+#include "gateway/app/assembly.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "gateway/app/version.h"
+
+namespace railhead::app {
+namespace {
+
+using ports::SpoolId;
+
+// How long a stop waits for the upstream to confirm what is there. The rest stays in the spool.
+constexpr Duration kDrain = std::chrono::seconds{5};
+
+// S12: unless the configuration says otherwise, the smaller of 512 MiB and a tenth of the disk is left to others.
+std::uint64_t keep_free(const config::SpoolSettings& settings) {
+  if (settings.keep_free) return settings.keep_free->value();
+  constexpr std::uint64_t most = std::uint64_t{512} << 20;
+  std::error_code error;
+  std::filesystem::path there = std::filesystem::absolute(settings.path, error);
+  while (!there.empty() && there != there.root_path() && !std::filesystem::exists(there, error))
+    there = there.parent_path();
+  const std::filesystem::space_info space = std::filesystem::space(there, error);
+  return error ? most : std::min<std::uint64_t>(most, space.capacity / 10);
+}
+
+flow::PipelineOptions pipeline_options(const Configuration& configuration) {
+  const config::GatewayOptions& options = configuration.options;
+  flow::PipelineOptions result;
+  result.gateway = options.gateway.value;
+  result.directory = options.spool.path.string();
+  result.telemetry.limit = options.spool.limit.value();
+  result.telemetry.keep_free = keep_free(options.spool);
+  result.telemetry.commit = options.spool.commit;
+  result.telemetry.when_full = options.spool.when_full == config::WhenFull::block
+                                   ? spool::SpoolOptions::WhenFull::block
+                                   : spool::SpoolOptions::WhenFull::drop_oldest;
+  result.alarms_limit = options.spool.alarm_limit.value();
+  result.dead_limit = options.dead_letters.limit.value();
+  if (options.dead_letters.to) result.dead_sink = options.dead_letters.to->value;
+  result.dead_topic = configuration.dead_topic;
+  return result;
+}
+
+}  // namespace
+
+Assembly::Assembly(const Configuration& configuration, const system::Clock& clock, status::Log& log)
+    : configuration_(configuration),
+      clock_(clock),
+      log_(log),
+      started_(clock.boot_now()),
+      disk_(system::posix_disk()) {}
+
+Assembly::~Assembly() = default;
+
+void Assembly::add_sources() {
+  for (const Configuration::NamedSource& source : configuration_.sources) {
+    Seat& seat = sources_.emplace_back();
+    seat.name = source.name;
+    seat.kind = source.kind;
+    pipeline_->add_source(
+        source.name, source.plan->make({source.name, configuration_.options.gateway.value, clock_, log_, seat.link}),
+        configuration_.router->open());
+  }
+}
+
+void Assembly::add_sinks() {
+  for (const Configuration::NamedSink& sink : configuration_.sinks) {
+    Seat& seat = sinks_.emplace_back();
+    seat.name = sink.name;
+    seat.kind = sink.kind;
+    pipeline_->add_sink(sink.name,
+                        sink.plan->make({sink.name, configuration_.options.gateway.value, clock_, log_, seat.link}));
+  }
+}
+
+Result<void> Assembly::start(const std::filesystem::path& control_socket) {
+  Result<std::unique_ptr<flow::Pipeline>> opened =
+      flow::Pipeline::open(*disk_, clock_, pipeline_options(configuration_), log_);
+  if (!opened) return fail(opened.error());
+  pipeline_ = std::move(*opened);
+  add_sources();
+  add_sinks();
+
+  const config::LedSettings& led = configuration_.options.panel.led;
+  if (led.kind == config::LedKind::sysfs) {
+    leds_ = std::make_unique<panel::StatusLeds>(
+        panel::LedOptions{.root = led.root,
+                          .green = led.green,
+                          .red = led.red,
+                          .record = control_socket.empty() ? "" : control_socket.parent_path() / "leds"},
+        log_);
+  }
+  if (!control_socket.empty()) {
+    Result<std::unique_ptr<panel::ControlSocket>> control = panel::ControlSocket::open(
+        control_socket,
+        [this](std::string_view command, std::string_view) -> Result<std::string> {
+          if (std::optional<std::string> answer = panel::answer_from(snapshot(), command)) return *answer;
+          return fail(Errc::invalid, "there is no command '" + std::string(command) + "'");
+        },
+        clock_);
+    if (!control) return fail(control.error());
+    control_ = std::move(*control);
+  }
+  pipeline_->start();
+  status_thread_ = std::make_unique<panel::StatusThread>(panel::StatusThread::Parts{
+      .clock = clock_,
+      .reporter = log_,
+      .service_manager = service_manager_,
+      .leds = leds_.get(),
+      .take_snapshot = [this] { return snapshot(); },
+      .every_second =
+          [this] {
+            pipeline_->tick();
+            log_.tick();
+          },
+  });
+  status_thread_->start();
+  service_manager_.ready();
+  log_.report(status::Event::started, {{"gateway", configuration_.options.gateway.value}, {"version", kVersion}});
+  return {};
+}
+
+void Assembly::stop() {
+  log_.report(status::Event::stopping, {});
+  service_manager_.stopping();
+  status_thread_->stop();
+  pipeline_->stop(kDrain);
+  control_.reset();
+  log_.report(status::Event::stopped, {});
+}
+
+status::Snapshot Assembly::snapshot() const {
+  const BootTime now = clock_.boot_now();
+  status::Snapshot snapshot;
+  snapshot.gateway = configuration_.options.gateway.value;
+  snapshot.version = kVersion;
+  snapshot.now = clock_.now();
+  snapshot.uptime = now - started_;
+  snapshot.clock_trusted = clock_.trusted();
+  snapshot.led_failed = leds_ && leds_->failed();
+  const std::map<std::string, status::ReadingLedger> readings = pipeline_->readings();
+  for (const auto& [name, ledger] : readings) snapshot.readings += ledger;
+  snapshot.unacknowledged = pipeline_->unacknowledged();
+  for (const Seat& seat : sources_) {
+    status::SourceStatus source;
+    source.name = seat.name;
+    source.kind = seat.kind;
+    source.state = seat.link.state();
+    source.why = seat.link.why();
+    source.devices_total = seat.link.devices_total();
+    source.devices_down = seat.link.devices_down();
+    if (const auto found = readings.find(seat.name); found != readings.end()) source.readings = found->second.in;
+    snapshot.sources.push_back(std::move(source));
+  }
+  add_lanes(snapshot);
+  add_spools(snapshot);
+  for (const std::deque<Seat>* seats : {&sources_, &sinks_}) {
+    for (const Seat& seat : *seats) {
+      const BootTime last = seat.link.last_progress();
+      // Before its first turn a part has had its time since the start.
+      snapshot.parts.push_back({.name = seat.name, .since = now - std::max(last, started_)});
+    }
+  }
+  snapshot.events = log_.recent();
+  return snapshot;
+}
+
+void Assembly::add_lanes(status::Snapshot& snapshot) const {
+  for (const flow::Pipeline::LaneView& view : pipeline_->lanes()) {
+    for (const auto& [spool, ledger] : {std::pair{"telemetry", &view.telemetry}, std::pair{"alarms", &view.alarms}}) {
+      if (view.name == flow::kDeadLane) continue;
+      const bool used = ledger->carried_over + ledger->accepted > 0;
+      if (!used && std::string_view(spool) == "alarms") continue;
+      status::LaneStatus lane;
+      lane.sink = view.name;
+      lane.spool = spool;
+      lane.orphaned = view.orphan;
+      for (const Seat& seat : sinks_) {
+        if (seat.name != view.name) continue;
+        lane.kind = seat.kind;
+        lane.state = seat.link.state();
+        lane.why = seat.link.why();
+      }
+      lane.ledger = *ledger;
+      lane.backlog = ledger->spooled + ledger->held;
+      snapshot.lanes.push_back(std::move(lane));
+    }
+  }
+}
+
+void Assembly::add_spools(status::Snapshot& snapshot) const {
+  for (const auto& [name, id] : {std::pair{"telemetry", SpoolId::telemetry}, std::pair{"alarms", SpoolId::alarms},
+                                 std::pair{"dead", SpoolId::dead}}) {
+    const spool::Spool& spool = pipeline_->stores().of(id);
+    const spool::Usage usage = spool.usage();
+    std::uint64_t dropped = 0;
+    std::uint64_t damaged = 0;
+    for (const spool::LaneInfo& lane : spool.lanes()) {
+      dropped += lane.ledger.dropped;
+      damaged += lane.ledger.damaged;
+      if (id == SpoolId::dead && lane.name == flow::kDeadLane) snapshot.dead_letters.count = lane.ledger.spooled;
+    }
+    if (id == SpoolId::dead) {
+      snapshot.dead_letters.bytes = usage.bytes;
+      snapshot.dead_letters.limit_bytes = usage.limit;
+    }
+    status::SpoolStatus status;
+    status.name = name;
+    status.used_bytes = usage.bytes;
+    status.limit_bytes = usage.limit;
+    status.failing = usage.failing;
+    status.blocking = usage.full;
+    status.why = usage.why;
+    status.dropped = dropped;
+    status.damaged = damaged;
+    snapshot.spools.push_back(std::move(status));
+  }
+}
+
+}  // namespace railhead::app

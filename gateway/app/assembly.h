@@ -1,0 +1,63 @@
+// Assembly: the live gateway made from a configuration: all wiring, readable on one screen. Members stand in floor
+// order; destruction runs backwards. Threads: made, started and stopped by main's thread; snapshot() is called by the
+// status and the control thread.
+#pragma once
+
+#include <deque>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapters/panel/control_socket.h"
+#include "adapters/panel/led.h"
+#include "adapters/panel/status_thread.h"
+#include "adapters/panel/systemd.h"
+#include "gateway/app/configuration.h"
+#include "gateway/flow/pipeline.h"
+#include "gateway/status/log.h"
+#include "gateway/status/snapshot.h"
+#include "gateway/system/clock.h"
+#include "gateway/system/disk.h"
+
+namespace railhead::app {
+
+class Assembly {
+ public:
+  Assembly(const Configuration& configuration, const system::Clock& clock, status::Log& log);
+  ~Assembly();
+  Assembly(const Assembly&) = delete;
+  Assembly& operator=(const Assembly&) = delete;
+
+  // Opens the spools and the control socket, starts every thread, tells the service manager.
+  [[nodiscard]] Result<void> start(const std::filesystem::path& control_socket);
+  void stop();
+  [[nodiscard]] status::Snapshot snapshot() const;
+
+ private:
+  // One source or sink and what it says of itself.
+  struct Seat {
+    std::string name;
+    std::string kind;
+    status::LinkStatus link;
+  };
+  void add_sources();
+  void add_sinks();
+  void add_lanes(status::Snapshot& snapshot) const;
+  void add_spools(status::Snapshot& snapshot) const;
+
+  const Configuration& configuration_;
+  const system::Clock& clock_;
+  status::Log& log_;
+  const BootTime started_;
+  std::unique_ptr<system::Disk> disk_;
+  std::deque<Seat> sources_;
+  std::deque<Seat> sinks_;
+  std::unique_ptr<flow::Pipeline> pipeline_;
+  panel::ServiceManager service_manager_;
+  std::unique_ptr<panel::StatusLeds> leds_;
+  std::unique_ptr<panel::ControlSocket> control_;
+  std::unique_ptr<panel::StatusThread> status_thread_;
+};
+
+}  // namespace railhead::app

@@ -1,0 +1,114 @@
+#include "gateway/app/command_line.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <memory>
+
+#include "adapters/panel/control_socket.h"
+#include "gateway/app/commands/commands.h"
+#include "gateway/app/version.h"
+
+namespace railhead::app {
+namespace {
+
+// Adds a command whose arguments live as long as the command line, and runs it when it was chosen.
+template <class Arguments, class Command, class Options>
+void add(CLI::App& app, int& exit_code, const std::string& name, const std::string& sentence,
+         const std::string& example, Command command, Options options) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(name, sentence);
+  sub->footer("Example:\n  " + example);
+  options(*sub, *arguments);
+  sub->callback([arguments, command, &exit_code] { exit_code = command(*arguments); });
+}
+
+template <class Arguments>
+void config_option(CLI::App& sub, Arguments& arguments) {
+  sub.add_option("-c,--config", arguments.config, "Configuration: a file or a directory")->capture_default_str();
+}
+
+void socket_option(CLI::App& sub, std::string& socket) {
+  socket = panel::kControlPath;
+  sub.add_option("--socket", socket, "Control socket of the running gateway")
+      ->envname("RAILHEAD_SOCKET")
+      ->capture_default_str();
+}
+
+void add_commands(CLI::App& app, int& exit_code) {
+  add<RunArguments>(app, exit_code, "run", "Run the gateway", "railhead run -c /etc/railhead/railhead.yaml",
+                    run_gateway, [](CLI::App& sub, RunArguments& arguments) {
+                      config_option(sub, arguments);
+                      sub.add_option("--log", arguments.log, "text or json")->check(CLI::IsMember({"text", "json"}));
+                      sub.add_option("--socket", arguments.socket, "Control socket, in place of the configured one");
+                    });
+  add<CheckArguments>(app, exit_code, "check", "Check a configuration: every error and warning at once",
+                      "railhead check -c railhead.yaml", run_check, config_option<CheckArguments>);
+  add<CheckArguments>(app, exit_code, "test", "Run the rule tests of a configuration", "railhead test -c railhead.yaml",
+                      run_rule_tests, config_option<CheckArguments>);
+  add<TryArguments>(
+      app, exit_code, "try", "Readings as JSON lines in, the records that would leave out; never connects",
+      R"(echo '{"device":"boiler-1","value":{"temperature":93.5}}' | railhead try -c railhead.yaml --source boiler-house)",
+      run_try, [](CLI::App& sub, TryArguments& arguments) {
+        config_option(sub, arguments);
+        sub.add_option("--source", arguments.source, "Source of lines that do not name theirs");
+      });
+  add<EvalArguments>(app, exit_code, "eval", "Evaluate one expression, or with --json typed lines for ever",
+                     "railhead eval '7 / 2.0'", run_eval, [](CLI::App& sub, EvalArguments& arguments) {
+                       sub.add_flag("--json", arguments.json,
+                                    "A line {\"expr\",\"vars\"} in, a line with the typed value out");
+                       sub.add_option("expression", arguments.expression, "The expression");
+                     });
+  add<ReferenceArguments>(app, exit_code, "reference", "Every field of the configuration with unit, bounds and default",
+                          "railhead reference --schema > railhead.schema.json", run_reference,
+                          [](CLI::App& sub, ReferenceArguments& arguments) {
+                            sub.add_flag("--schema", arguments.schema, "As JSON Schema, for editors");
+                          });
+  add<SpoolArguments>(
+      app, exit_code, "spool", "Look into a spool, also beside a running gateway",
+      "railhead spool dump /var/lib/railhead/spool", run_spool, [](CLI::App& sub, SpoolArguments& arguments) {
+        sub.add_option("action", arguments.action, "verify, dump or stats")
+            ->required()
+            ->check(CLI::IsMember({"verify", "dump", "stats"}));
+        sub.add_option("path", arguments.path, "The directory spool.path names, or one spool in it")->required();
+      });
+  add<DeadArguments>(
+      app, exit_code, "dead", "Dead letters: what was set aside, and why",
+      "railhead dead list --spool /var/lib/railhead/spool", run_dead, [](CLI::App& sub, DeadArguments& arguments) {
+        sub.add_option("action", arguments.action, "list or show")->required()->check(CLI::IsMember({"list", "show"}));
+        sub.add_option("sequence", arguments.sequence, "For show: the letter's number in the list");
+        arguments.path = "/var/lib/railhead/spool";
+        sub.add_option("--spool", arguments.path, "The directory spool.path names")->capture_default_str();
+      });
+  const auto control = [](CLI::App& sub, ControlArguments& arguments) { socket_option(sub, arguments.socket); };
+  add<ControlArguments>(app, exit_code, "status", "The running gateway: state, ledgers, sources, lanes, spool",
+                        "railhead status --json", run_status, [&](CLI::App& sub, ControlArguments& arguments) {
+                          control(sub, arguments);
+                          sub.add_flag("--json", arguments.json, "One JSON document");
+                        });
+  add<ControlArguments>(app, exit_code, "health", "One line why; exit status 0 healthy, 1 degraded, 2 failed",
+                        "railhead health || mail -s railhead ops", run_health, control);
+  add<ControlArguments>(app, exit_code, "top", "The running gateway, live", "railhead top", run_top, control);
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  CLI::App app("Railhead: from Modbus and MQTT by rules through a disk spool to Kafka and AMQP", "railhead");
+  app.set_version_flag("--version", std::string(kVersion));
+  app.require_subcommand(1);
+  int exit_code = 0;
+  add_commands(app, exit_code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // CLI11 prints help, version or what is wrong.
+    return app.exit(error) == 0 ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "railhead: %s\n", error.what());
+    return 2;
+  }
+  return exit_code;
+}
+
+}  // namespace railhead::app

@@ -1,0 +1,63 @@
+#include <unistd.h>
+
+#include <iostream>
+
+#include "gateway/app/commands/commands.h"
+#include "gateway/app/configuration.h"
+#include "gateway/system/clock.h"
+#include "rules/routing/rule_tests.h"
+#include "rules/routing/try_lines.h"
+
+namespace railhead::app {
+namespace {
+
+// Loads and prints what is wrong; false if it must not be used.
+bool load(const std::string& path, Configuration& configuration, config::Diagnostics& diagnostics) {
+  configuration = load_configuration(path, diagnostics);
+  std::cerr << diagnostics.render({.colour = isatty(STDERR_FILENO) != 0});
+  return !diagnostics.has_errors();
+}
+
+}  // namespace
+
+int run_check(const CheckArguments& arguments) {
+  Configuration configuration;
+  config::Diagnostics diagnostics;
+  const bool good = load(arguments.config, configuration, diagnostics);
+  if (!good) {
+    std::cerr << diagnostics.summary() << '\n';
+    return 1;
+  }
+  std::cout << arguments.config << ": good";
+  if (diagnostics.warning_count() > 0) std::cout << ", " << diagnostics.summary();
+  std::cout << "; " << configuration.sources.size() << " sources, " << configuration.sinks.size() << " sinks, "
+            << configuration.routing.rules.items().size() << " rules\n";
+  return 0;
+}
+
+int run_rule_tests(const CheckArguments& arguments) {
+  Configuration configuration;
+  config::Diagnostics diagnostics;
+  if (!load(arguments.config, configuration, diagnostics)) return 1;
+  const routing::TestCount count =
+      routing::run_rule_tests(*configuration.router, configuration.options.tests, diagnostics, std::cout);
+  if (diagnostics.has_errors()) std::cerr << diagnostics.render();
+  return count.failed == 0 && !diagnostics.has_errors() ? 0 : 1;
+}
+
+int run_try(const TryArguments& arguments) {
+  Configuration configuration;
+  config::Diagnostics diagnostics;
+  if (!load(arguments.config, configuration, diagnostics)) return 1;
+  return routing::try_lines(*configuration.router, {.source = arguments.source, .time = system::SystemClock().now()},
+                            std::cin, std::cout);
+}
+
+int run_reference(const ReferenceArguments& arguments) {
+  config::Reference reference;
+  describe_everything(reference);
+  std::cout << (arguments.schema ? reference.schema() : reference.markdown());
+  return 0;
+}
+
+}  // namespace railhead::app

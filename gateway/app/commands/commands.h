@@ -1,0 +1,63 @@
+// The commands of the program, a file each. Every function returns the exit code:
+// 0 fine, 1 the user's input is at fault, 2 the world or we are.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace railhead::app {
+
+inline constexpr const char* kDefaultConfig = "/etc/railhead/railhead.yaml";
+
+struct RunArguments {
+  std::string config = kDefaultConfig;
+  std::string log = "text";  // or json
+  std::string socket;        // control socket
+};
+int run_gateway(const RunArguments& arguments);
+
+struct CheckArguments {
+  std::string config = kDefaultConfig;
+};
+int run_check(const CheckArguments& arguments);
+int run_rule_tests(const CheckArguments& arguments);
+
+struct TryArguments {
+  std::string config = kDefaultConfig;
+  std::string source;
+};
+int run_try(const TryArguments& arguments);
+
+struct EvalArguments {
+  bool json = false;
+  std::string expression;
+};
+int run_eval(const EvalArguments& arguments);
+
+struct ReferenceArguments {
+  bool schema = false;
+};
+int run_reference(const ReferenceArguments& arguments);
+
+struct SpoolArguments {
+  std::string action;  // verify, dump, stats
+  std::string path;
+};
+int run_spool(const SpoolArguments& arguments);
+
+struct DeadArguments {
+  std::string action;  // list, show
+  std::string path;    // of the spool
+  std::string sequence;
+};
+int run_dead(const DeadArguments& arguments);
+
+struct ControlArguments {
+  std::string socket;
+  bool json = false;
+};
+int run_status(const ControlArguments& arguments);
+int run_health(const ControlArguments& arguments);
+int run_top(const ControlArguments& arguments);
+
+}  // namespace railhead::app

@@ -1,0 +1,171 @@
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <sstream>
+#include <vector>
+
+#include "gateway/app/commands/commands.h"
+#include "gateway/base/bytes.h"
+#include "gateway/base/text.h"
+#include "gateway/message/dead_letter.h"
+#include "gateway/message/json.h"
+#include "gateway/message/record.h"
+#include "gateway/spool/inspect.h"
+
+namespace railhead::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+void member(std::string_view name, std::string_view text, std::string& json) {
+  json += ',';
+  write_json_text(name, json);
+  json += ':';
+  write_json_text(text, json);
+}
+
+// Bodies that are JSON stand in the line as they are, other texts as text, the rest as base64.
+void body_member(const std::string& body, const std::string& content_type, std::string& json) {
+  JsonParser parser;
+  if (content_type == "application/json" && parser.parse(body) && body.find('\n') == std::string::npos) {
+    json += ",\"body\":" + body;
+  } else if (base::is_utf8(body)) {
+    member("body", body, json);
+  } else {
+    member("body_base64", base::to_base64(body), json);
+  }
+}
+
+void record_members(const Record& record, std::string& json) {
+  member("sink", record.sink, json);
+  if (!record.topic.empty()) member("topic", record.topic, json);
+  if (!record.routing_key.empty()) member("routing_key", record.routing_key, json);
+  if (record.key) member("key", *record.key, json);
+  member("source", record.source, json);
+  member("device", record.device, json);
+  member("time", to_rfc3339(record.time), json);
+  member("priority", name_of(record.priority), json);
+  if (!record.identity.empty()) member("identity", record.identity, json);
+  if ((record.flags & kMaybeRepeat) != 0) member("rh-dup", "1", json);
+  json += ",\"headers\":{";
+  bool first = true;
+  for (const Header& header : record.headers) {
+    if (!first) json += ',';
+    first = false;
+    write_json_text(header.name, json);
+    json += ':';
+    write_json_text(header.value, json);
+  }
+  json += '}';
+  body_member(record.body, record.content_type, json);
+}
+
+void payload_members(std::string_view payload, std::string& json) {
+  if (const Result<Record> record = decode_record(payload)) {
+    record_members(*record, json);
+  } else {
+    member("payload_base64", base::to_base64(payload), json);
+  }
+}
+
+// With the payload, or without for a list.
+spool::PayloadMembers letter_members(bool whole) {
+  return [whole](std::string_view payload, std::string& json) {
+    const Result<DeadLetter> letter = decode_dead_letter(payload);
+    if (!letter) {
+      member("payload_base64", base::to_base64(payload), json);
+      return;
+    }
+    for (const auto& [key, value] : describe(*letter).as_map()) {
+      if (!whole && key.as_text().starts_with("payload")) continue;
+      json += ',';
+      write_json(key, json);
+      json += ':';
+      write_json(value, json);
+    }
+    if (!whole || letter->kind != DeadLetter::Kind::record) return;
+    if (const Result<Record> record = decode_record(letter->payload)) {
+      json += ",\"record\":{\"sink\":";
+      write_json_text(record->sink, json);
+      record_members(*record, json);
+      json += '}';
+    }
+  };
+}
+
+// The spools in the directory that spool.path names, or the directory itself if it is one.
+std::vector<fs::path> spools_in(const fs::path& path) {
+  std::vector<fs::path> spools;
+  for (const char* name : {"telemetry", "alarms", "dead"}) {
+    if (fs::is_directory(path / name)) spools.push_back(path / name);
+  }
+  if (spools.empty()) spools.push_back(path);
+  return spools;
+}
+
+int say(const Error& error) {
+  std::cerr << "railhead: " << error.what << '\n';
+  return 2;
+}
+
+}  // namespace
+
+int run_spool(const SpoolArguments& arguments) {
+  std::ios::sync_with_stdio(false);
+  if (!fs::is_directory(arguments.path)) {
+    std::cerr << "railhead spool: '" << arguments.path << "' is no directory; name what spool.path says\n";
+    return arguments.action == "verify" ? 2 : 1;
+  }
+  const std::unique_ptr<system::Disk> disk = system::posix_disk();
+  int exit_code = 0;
+  for (const fs::path& path : spools_in(arguments.path)) {
+    if (arguments.action == "verify") {
+      exit_code = std::max(exit_code, static_cast<int>(spool::verify(*disk, path.string(), std::cout)));
+      continue;
+    }
+    if (arguments.action == "stats") std::cout << path.string() << '\n';
+    const Result<void> done =
+        arguments.action == "stats"
+            ? spool::stats(*disk, path.string(), std::cout)
+            : spool::dump(*disk, path.string(), {}, path.filename() == "dead" ? letter_members(true) : payload_members,
+                          std::cout);
+    if (!done) return say(done.error());
+  }
+  std::cout.flush();
+  return std::cout ? exit_code : 2;
+}
+
+int run_dead(const DeadArguments& arguments) {
+  fs::path path = arguments.path;
+  if (fs::is_directory(path / "dead")) path /= "dead";
+  spool::DumpOptions options;
+  const bool show = arguments.action == "show";
+  std::uint64_t wanted = 0;
+  if (show) {
+    const std::optional<std::uint64_t> sequence = base::parse_uint(arguments.sequence);
+    if (!sequence) {
+      std::cerr << "railhead dead show: which one? Name a sequence that `railhead dead list` shows\n";
+      return 1;
+    }
+    wanted = *sequence;
+    options.from = Sequence(wanted);
+  }
+  const std::unique_ptr<system::Disk> disk = system::posix_disk();
+  std::ostringstream lines;
+  const Result<void> done = spool::dump(*disk, path.string(), options, letter_members(show), lines);
+  if (!done) return say(done.error());
+  if (!show) {
+    std::cout << lines.str();
+    return 0;
+  }
+  const std::string text = lines.str();
+  const std::string line = text.substr(0, text.find('\n'));
+  if (line.find("\"sequence\":" + std::to_string(wanted) + ",") == std::string::npos) {
+    std::cerr << "railhead dead show: there is no dead letter " << wanted << '\n';
+    return 1;
+  }
+  std::cout << line << '\n';
+  return 0;
+}
+
+}  // namespace railhead::app

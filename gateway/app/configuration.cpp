@@ -1,0 +1,144 @@
+#include "gateway/app/configuration.h"
+
+#include <algorithm>
+
+#include "gateway/app/catalogue.h"
+#include "gateway/base/text.h"
+
+namespace railhead::app {
+namespace {
+
+// `plant-kafka: { kafka: {...} }`: the one member of `node` names the kind. Absent after reporting what is wrong.
+template <class Kind>
+const Kind* kind_of(const config::Member& named, std::span<const Kind* const> kinds, std::string_view what,
+                    config::Diagnostics& diagnostics) {
+  std::vector<std::string> names;
+  for (const Kind* kind : kinds) names.emplace_back(kind->name);
+  std::string listed;
+  for (const std::string& name : names) listed += (listed.empty() ? "" : ", ") + name;
+  const config::Node node = named.value;
+  if (node.is_broken()) return nullptr;
+  const std::string title = std::string(what) + " '" + std::string(named.name()) + "'";
+  if (!node.is_map() || node.members().empty()) {
+    diagnostics.error(node.present() ? node : named.key, title + " does not say what it is", "one of " + listed);
+    return nullptr;
+  }
+  if (node.members().size() > 1) {
+    diagnostics.error(node.members()[1].key, title + " is two things at once", "give each its own name");
+    return nullptr;
+  }
+  const config::Member& member = node.members().front();
+  for (const Kind* kind : kinds) {
+    if (kind->name == member.name()) return kind;
+  }
+  const std::optional<std::string> near = base::nearest(member.name(), names);
+  diagnostics.error(member.key, "there is no " + std::string(what) + " of kind '" + std::string(member.name()) + "'",
+                    near ? "did you mean '" + *near + "'?" : "one of " + listed);
+  return nullptr;
+}
+
+void read_sources(Configuration& configuration, config::Diagnostics& diagnostics) {
+  for (const config::Member& named : configuration.options.sources.members()) {
+    const ports::SourceKind* kind = kind_of(named, source_kinds(), "source", diagnostics);
+    routing::KnownSource known;
+    known.name = named.name();
+    if (kind != nullptr) {
+      auto plan = kind->read(named.value.members().front().value, configuration.options.models, diagnostics);
+      if (plan) {
+        known.devices = plan->devices();
+        known.devices_complete = plan->devices_are_known();
+        configuration.sources.push_back({std::string(named.name()), std::string(kind->name), std::move(plan)});
+      }
+    }
+    configuration.routing.sources.push_back(std::move(known));
+  }
+}
+
+void read_sinks(Configuration& configuration, config::Diagnostics& diagnostics) {
+  for (const config::Member& named : configuration.options.sinks.members()) {
+    const ports::SinkKind* kind = kind_of(named, sink_kinds(), "sink", diagnostics);
+    routing::KnownSink known;
+    known.name = named.name();
+    if (kind != nullptr) {
+      known.kind = kind->name;
+      auto plan = kind->read(named.value.members().front().value, diagnostics);
+      if (plan) {
+        known.needs_topic = plan->needs_topic();
+        known.takes_routing_key = plan->takes_routing_key();
+        configuration.sinks.push_back({std::string(named.name()), std::string(kind->name), std::move(plan)});
+      }
+    }
+    configuration.routing.sinks.push_back(std::move(known));
+  }
+}
+
+// dead_letters.to must name a sink; its topic may hold ${gateway} and ${labels.NAME}, which never change.
+void read_dead_letters(Configuration& configuration, config::Diagnostics& diagnostics) {
+  const config::DeadLetterSettings& settings = configuration.options.dead_letters;
+  if (settings.to) {
+    std::vector<std::string> names;
+    for (const routing::KnownSink& sink : configuration.routing.sinks) names.push_back(sink.name);
+    if (std::find(names.begin(), names.end(), settings.to->value) == names.end()) {
+      const std::optional<std::string> near = base::nearest(settings.to->value, names);
+      diagnostics.error(settings.to->mark, settings.to->length, "there is no sink '" + settings.to->value + "'",
+                        near ? "did you mean '" + *near + "'?" : "");
+    }
+  }
+  if (!settings.topic) return;
+  std::string_view rest = settings.topic->value;
+  while (!rest.empty()) {
+    const std::size_t opens = rest.find("${");
+    configuration.dead_topic += rest.substr(0, opens);
+    if (opens == std::string_view::npos) break;
+    const std::size_t closes = rest.find('}', opens);
+    const std::string_view name =
+        rest.substr(opens + 2, closes == std::string_view::npos ? closes : closes - opens - 2);
+    const auto label = name.starts_with("labels.") ? configuration.options.labels.find(std::string(name.substr(7)))
+                                                   : configuration.options.labels.end();
+    if (name == "gateway") {
+      configuration.dead_topic += configuration.options.gateway.value;
+    } else if (label != configuration.options.labels.end()) {
+      configuration.dead_topic += label->second;
+    } else {
+      diagnostics.error(settings.topic->mark, settings.topic->length, "'" + std::string(name) + "' is not known here",
+                        "a dead letter's topic may hold ${gateway} and ${labels.NAME}");
+    }
+    if (closes == std::string_view::npos) break;
+    rest.remove_prefix(closes + 1);
+  }
+}
+
+}  // namespace
+
+Configuration load_configuration(const std::filesystem::path& path, config::Diagnostics& diagnostics,
+                                 status::Reporter* reporter) {
+  Configuration configuration;
+  configuration.document = config::Document::load(path, diagnostics);
+  configuration.options = config::read_gateway(configuration.document, diagnostics);
+  read_sources(configuration, diagnostics);
+  read_sinks(configuration, diagnostics);
+  configuration.routing.gateway = configuration.options.gateway.value;
+  configuration.routing.labels = configuration.options.labels;
+  configuration.routing.rules = configuration.options.rules;
+  configuration.routing.tables = configuration.options.tables;
+  configuration.routing.reporter = reporter;
+  read_dead_letters(configuration, diagnostics);
+  configuration.router = routing::build(configuration.routing, diagnostics);
+  return configuration;
+}
+
+void describe_everything(config::Reference& reference) {
+  reference.place("");
+  config::describe_gateway(reference);
+  for (const ports::SourceKind* kind : source_kinds()) {
+    reference.place("sources.<name>." + std::string(kind->name));
+    kind->describe(reference);
+  }
+  for (const ports::SinkKind* kind : sink_kinds()) {
+    reference.place("sinks.<name>." + std::string(kind->name));
+    kind->describe(reference);
+  }
+  routing::describe(reference);
+}
+
+}  // namespace railhead::app

@@ -1,0 +1,45 @@
+// Configuration: everything a configuration says, read and checked whole, before anything is opened or connected.
+// Threads: one owner; what it holds is immutable once loaded.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/config/diagnostics.h"
+#include "gateway/config/document.h"
+#include "gateway/config/gateway_options.h"
+#include "gateway/config/reference.h"
+#include "gateway/ports/adapter.h"
+#include "rules/routing/routing.h"
+
+namespace railhead::app {
+
+struct Configuration {
+  config::Document document;
+  config::GatewayOptions options;
+  struct NamedSource {
+    std::string name;
+    std::string kind;
+    std::unique_ptr<ports::SourcePlan> plan;
+  };
+  struct NamedSink {
+    std::string name;
+    std::string kind;
+    std::unique_ptr<ports::SinkPlan> plan;
+  };
+  std::vector<NamedSource> sources;
+  std::vector<NamedSink> sinks;
+  std::string dead_topic;                       // dead_letters.topic with its ${...} filled in
+  routing::RoutingInput routing;                // what the rules were built from
+  std::shared_ptr<const ports::Router> router;  // null if there are errors
+};
+
+// Reads all of it; the mistakes are in `diagnostics`. A configuration with errors must not be run.
+[[nodiscard]] Configuration load_configuration(const std::filesystem::path& path, config::Diagnostics& diagnostics,
+                                               status::Reporter* reporter = nullptr);
+// Every field of every part, for `railhead reference`.
+void describe_everything(config::Reference& reference);
+
+}  // namespace railhead::app
