@@ -37,10 +37,13 @@ std::string row_of(const FieldRow& row) {
 }
 
 // A section for the table, then one for each table inside it.
-void write_section(const std::string& place, const FieldsCore& fields, int depth, std::string& out) {
+void write_section(std::string place, const FieldsCore& fields, int depth, std::string& out) {
   constexpr int kDepthShown = 8;
+  const std::size_t one_or_list = place.find("[?]");
+  for (std::size_t at = one_or_list; at != std::string::npos; at = place.find("[?]")) place.erase(at + 1, 1);
   out += "\n## " + (place.empty() ? std::string("Top level") : code(place)) + ": " + fields.title + "\n\n";
   if (!fields.sentence.empty()) out += fields.sentence + "\n\n";
+  if (one_or_list != std::string::npos) out += "One, or a list of them.\n\n";
   for (const FieldsCore::Exclusive& exclusive : fields.exclusives) {
     out += exclusive.one_is_due ? "Exactly one of" : "At most one of";
     for (const std::string_view name : exclusive.names) out += " " + code(name);
@@ -57,14 +60,23 @@ void write_section(const std::string& place, const FieldsCore& fields, int depth
   }
 }
 
+Json reference_to(const std::string& name) {
+  Json json;
+  json["$ref"] = "#/$defs/" + name;
+  return json;
+}
+
 // The schema at a place below `root`, made on the way.
 Json& schema_at(Json& root, std::string_view place) {
   Json* at = &root;
+  std::string name;  // of what stands alone or in a list
   while (!place.empty()) {
     std::string_view step = place.substr(0, place.find('.'));
     place.remove_prefix(std::min(place.size(), step.size() + 1));
     const bool is_list = step.ends_with("[]");
-    if (is_list) step.remove_suffix(2);
+    const bool is_one_or_list = step.ends_with("[?]");
+    step.remove_suffix(is_list ? 2 : is_one_or_list ? 3 : 0);
+    if (!step.starts_with('<')) name += (name.empty() ? "" : "-") + std::string(step);
     if (step.starts_with('<')) {
       (*at)["type"] = "object";
       at = &(*at)["additionalProperties"];
@@ -75,6 +87,12 @@ Json& schema_at(Json& root, std::string_view place) {
     if (is_list) {
       (*at)["type"] = "array";
       at = &(*at)["items"];
+    } else if (is_one_or_list) {
+      Json list;
+      list["type"] = "array";
+      list["items"] = reference_to(name);
+      (*at)["anyOf"] = Json::list({reference_to(name), std::move(list)});
+      at = &root["$defs"][name];
     }
   }
   return *at;

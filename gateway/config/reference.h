@@ -3,7 +3,8 @@
 //   Reference reference;
 //   reference.place("sources.<name>.modbus");   // where the tables described next belong
 //   modbus_fields().describe(reference);
-// Places: names joined by '.', `<name>` for a name of the user's choice, `[]` for the items of a list.
+// Places: names joined by '.', `<name>` for a name of the user's choice, `[]` for the items of a list,
+//         `[?]` for what may stand alone or in a list.
 // Threads: one owner.
 #pragma once
 

@@ -88,5 +88,21 @@ TEST_CASE("the schema puts each table at its place") {
   CHECK(root.find("$defs").find("indirect").present());
 }
 
+TEST_CASE("what may stand alone or in a list") {
+  Reference reference;
+  reference.place("rules[].send[?]");
+  link_fields().describe(reference);
+  Diagnostics diagnostics;
+  const Document document = Document::parse(reference.schema(), "schema.json", diagnostics);
+  REQUIRE(diagnostics.render() == "");
+  const Node send = document.root().find("properties").find("rules").find("items").find("properties").find("send");
+  REQUIRE(send.find("anyOf").items().size() == 2);
+  CHECK(send.find("anyOf").items()[0].find("$ref").text() == "#/$defs/rules-send");
+  CHECK(send.find("anyOf").items()[1].find("items").find("$ref").text() == "#/$defs/rules-send");
+  CHECK(document.root().find("$defs").find("rules-send").find("properties").find("url").present());
+  CHECK(reference.markdown().find("## `rules[].send[]`: test source\n\nReads a test.\n\nOne, or a list of them.\n") !=
+        std::string::npos);
+}
+
 }  // namespace
 }  // namespace railhead::config
