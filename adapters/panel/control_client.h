@@ -1,6 +1,6 @@
 // The other end of the control channel: what `railhead status`, `health`, `top` and `reload` do.
 // The commands give the program's exit code: health 0, 1, 2 by state; the others 0, or 1 when the gateway refused
-// (a new configuration with mistakes); 2 always means that no gateway answered, and why is on `err`.
+// (a new configuration with mistakes); 2 also means that no gateway answered: why is on `err`, for health on `out`.
 // Threads: one caller; calls block at most kAnswerWithin (top: until stopped).
 #pragma once
 

@@ -33,6 +33,17 @@ std::size_t width_of(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
+// At most kColumnMax characters: the whole reason stands above, under the state.
+std::string shortened(const std::string& text) {
+  if (width_of(text) <= kColumnMax) return text;
+  std::size_t end = 0;
+  for (std::size_t characters = 0; characters < kColumnMax - 3; ++characters) {
+    ++end;
+    while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) ++end;
+  }
+  return text.substr(0, end) + "...";
+}
+
 class Table {
  public:
   explicit Table(std::vector<std::string> heads) { rows_.push_back(std::move(heads)); }
@@ -42,8 +53,7 @@ class Table {
     std::vector<std::size_t> widths;
     for (const auto& row : rows_) {
       widths.resize(std::max(widths.size(), row.size()));
-      for (std::size_t i = 0; i < row.size(); ++i)
-        widths[i] = std::max(widths[i], std::min(kColumnMax, width_of(row[i])));
+      for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
     }
     out += '\n';
     for (const auto& row : rows_) {
@@ -124,7 +134,7 @@ std::string to_text(const Snapshot& snapshot) {
             : std::to_string(source.devices_total - std::min(source.devices_down, source.devices_total)) + "/" +
                   std::to_string(source.devices_total) + " up";
     sources.add({source.name, source.kind, std::string(name_of(source.state)), devices, std::to_string(source.readings),
-                 source.last_reading ? span_text(*source.last_reading) + " ago" : "-", source.why});
+                 source.last_reading ? span_text(*source.last_reading) + " ago" : "-", shortened(source.why)});
   }
   sources.print(out);
 
@@ -133,14 +143,14 @@ std::string to_text(const Snapshot& snapshot) {
     lanes.add({lane.sink, lane.kind.empty() ? "-" : lane.kind,
                lane.orphaned ? "orphaned" : std::string(name_of(lane.state)), std::to_string(lane.backlog),
                base::format_size(lane.backlog_bytes), lane.oldest_unsettled ? span_text(*lane.oldest_unsettled) : "-",
-               lane.why});
+               shortened(lane.why)});
   }
   lanes.print(out);
 
   Table spools({"spool", "used", "limit", "dropped", "state"});
   for (const SpoolStatus& spool : snapshot.spools) {
     std::string state = spool.failing ? "disk failing" : spool.blocking ? "full" : "ok";
-    if (!spool.why.empty()) state += ": " + spool.why;
+    if (!spool.why.empty()) state += ": " + shortened(spool.why);
     spools.add({spool.name, base::format_size(spool.used_bytes), base::format_size(spool.limit_bytes),
                 std::to_string(spool.dropped), state});
   }

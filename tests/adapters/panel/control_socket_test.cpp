@@ -200,6 +200,9 @@ TEST_CASE("no gateway: the commands say so and give 2") {
   std::ostringstream err;
   const test::TemporaryDirectory folder;
   CHECK(run_health(folder.path() + "/none.sock", out, err) == 2);
+  CHECK(out.str().starts_with("failure: no gateway runs here ("));
+  CHECK(err.str().empty());
+  out.str({});
   CHECK(run_status(folder.path() + "/none.sock", StatusForm::json, out, err) == 2);
   CHECK(out.str().empty());
   CHECK(err.str().find("no gateway runs here (" + folder.path() + "/none.sock)") != std::string::npos);

@@ -94,6 +94,16 @@ TEST_CASE("a ledger that does not add up is said, in both forms") {
   CHECK(to_text(plant()).find("DOES NOT ADD UP") == std::string::npos);
 }
 
+TEST_CASE("a long reason is whole under the state and short in the table") {
+  Snapshot snapshot = plant();
+  std::string why;
+  for (int i = 0; i < 40; ++i) why += "\xc3\xa4\xc3\xb6";
+  snapshot.lanes[0].why = why;
+  const std::string text = to_text(snapshot);
+  CHECK(text.find("records wait: " + why + "\n") != std::string::npos);
+  CHECK(text.find("3 min   " + why.substr(0, 2 * 57) + "...\n") != std::string::npos);
+}
+
 TEST_CASE("the text for people") {
   CHECK(to_text(plant()) == R"(plant-7 "north": out_of_specification, railhead 1.2.3, up 2 h 5 min
   out_of_specification: source 'boiler-house': 1 of 3 devices do not answer: meter-1: timed out
