@@ -89,8 +89,7 @@ const config::Fields<RuleOptions>& rule_fields() {
                    "When an expression fails: keep the reading as a dead letter, drop it, or send it all the same "
                    "(a failed when counts as true, a failed body becomes the reading's document, a failed header is "
                    "left out)."})
-          .optional("final", &RuleOptions::is_final,
-                    {.sentence = "Later rules do not see a reading this one took."})
+          .optional("final", &RuleOptions::is_final, {.sentence = "Later rules do not see a reading this one took."})
           .marked(&RuleOptions::mark);
   return fields;
 }

@@ -1,6 +1,5 @@
 // RuleCompiler's part that reads `send`: destination, key, headers, body.
 #include <algorithm>
-#include <array>
 
 #include "gateway/base/text.h"
 #include "gateway/message/json.h"
@@ -11,6 +10,15 @@ namespace railhead::routing {
 namespace {
 
 constexpr std::size_t kBodyDepthMax = 32;
+
+// S34: what the gateway writes into every record.
+bool is_own_header(std::string_view name) {
+  std::string lower(name);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return lower.starts_with("ce_") || lower.starts_with("rh-") || lower.starts_with("cloudevents") ||
+         lower == "content-type";
+}
 
 }  // namespace
 
@@ -49,9 +57,7 @@ std::optional<Send> RuleCompiler::read_send(const SendOptions& options, const st
   }
   read_key(options, scope, send);
   for (const auto& [name, node] : options.headers) {
-    const bool ours = name.starts_with("ce_") || name.starts_with("rh-") || name.starts_with("cloudEvents") ||
-                      base::nearest(name, std::array<std::string, 1>{"content-type"}) == "content-type";
-    if (ours) diagnostics_.error(node, "header '" + name + "' is written by the gateway itself");
+    if (is_own_header(name)) diagnostics_.error(node, "header '" + name + "' is written by the gateway itself");
     if (auto text = reader_.text_template(node, "headers." + name, scope))
       send.headers.push_back({name, std::move(*text)});
   }
