@@ -181,6 +181,7 @@ const config::Fields<SourceConfig>& source_fields() {
           .optional(
               "probe", &SourceConfig::probe,
               {.sentence = "A device that is down is asked again at least this often.", .min = "1 s", .max = "24 h"})
+          .table("tls", &SourceConfig::tls, tls::option_fields(), {.sentence = "For urls with tls://."})
           .table("devices", &SourceConfig::devices, device_fields(),
                  {.sentence = "By name.", .required = true, .not_empty = true, .key_check = config::name_fault});
   return fields;
@@ -206,13 +207,16 @@ Result<Endpoint> parse_url(std::string_view url) {
   const std::size_t mark = url.find("://");
   if (mark == std::string_view::npos) return fail(Errc::invalid, "expected a url like tcp://10.0.0.17:502");
   const std::string_view scheme = url.substr(0, mark);
-  if (scheme == "rtu" || scheme == "rtu+tcp" || scheme == "tls") {
-    return fail(Errc::unsupported, std::string(scheme) + ":// is not yet in this version; tcp:// is");
+  if (scheme == "rtu" || scheme == "rtu+tcp") {
+    return fail(Errc::unsupported, std::string(scheme) + ":// is not yet in this version; tcp:// and tls:// are");
   }
-  if (scheme != "tcp")
+  if (scheme != "tcp" && scheme != "tls") {
     return fail(Errc::invalid, "unknown scheme '" + std::string(scheme) + "': expected tcp://host:port");
+  }
   std::string_view rest = url.substr(mark + 3);
   Endpoint endpoint;
+  endpoint.secure = scheme == "tls";
+  endpoint.port = endpoint.secure ? 802 : 502;
   std::size_t colon = rest.rfind(':');
   if (!rest.empty() && rest.front() == '[') {
     const std::size_t bracket = rest.find(']');
@@ -277,6 +281,7 @@ class Reader {
     SourceOptions options;
     options.scheduler.failures_before_down = source.failures;
     options.scheduler.probe.most = source.probe;
+    if (node_.find("tls").present()) tls::check(source.tls, node_.find("tls"), diagnostics_);
     const Node devices = node_.find("devices");
     std::map<Endpoint, std::size_t> link_of;
     // In the order of the file: phases and status follow it.
@@ -335,6 +340,7 @@ class Reader {
     if (added) {
       options.links.emplace_back();
       options.links.back().link.endpoint = *endpoint;
+      options.links.back().tls = source.tls;
       options.links.back().link.connect_timeout = source.connect_timeout;
     }
     options.links[place->second].devices.push_back(std::move(device));

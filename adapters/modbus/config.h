@@ -15,6 +15,7 @@
 #include "adapters/modbus/link.h"
 #include "adapters/modbus/points.h"
 #include "adapters/modbus/source.h"
+#include "adapters/tls/options.h"
 #include "gateway/config/fields.h"
 
 namespace railhead::modbus {
@@ -68,6 +69,7 @@ struct SourceConfig {
   Duration connect_timeout = std::chrono::seconds{3};
   std::uint8_t failures = 3;
   Duration probe = std::chrono::seconds{60};
+  tls::Options tls;
   std::map<std::string, DeviceConfig> devices;
 };
 
@@ -85,7 +87,7 @@ struct ModelConfig : LimitsConfig {
 [[nodiscard]] std::optional<SourceOptions> read_source(const config::Node& node, const config::Node& models,
                                                        config::Diagnostics& diagnostics);
 
-// "tcp://10.0.0.17:502": the endpoint, or what is wrong with it. Without a port it is 502.
+// "tcp://10.0.0.17:502", "tls://plc.local:802": the endpoint, or what is wrong with it. Without a port 502, or 802.
 [[nodiscard]] Result<Endpoint> parse_url(std::string_view url);
 // The address counted from 0, or what is wrong with it.
 [[nodiscard]] Result<std::uint16_t> resolve_address(std::uint32_t written, Table table, Addressing addressing);

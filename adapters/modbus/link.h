@@ -28,6 +28,7 @@ namespace railhead::modbus {
 struct Endpoint {
   std::string host;
   std::uint16_t port = 502;
+  bool secure = false;                     // Modbus/TCP Security: TLS
   [[nodiscard]] std::string text() const;  // "10.0.0.17:502", "[::1]:502"
   friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };

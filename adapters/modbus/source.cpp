@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "adapters/modbus/plan.h"
+#include "adapters/tls/context.h"
 #include "gateway/status/link.h"
 #include "gateway/status/reporter.h"
 #include "gateway/system/backoff.h"
@@ -21,6 +22,19 @@ namespace {
 constexpr Duration kIdleMost = std::chrono::seconds{1};           // between two signs of progress
 constexpr Duration kOfferAgain = std::chrono::milliseconds{200};  // while the intake is full
 constexpr std::size_t kBatchMost = 1000;                          // readings in one offer
+
+Link::Connector connector_of(const LinkPlan& plan) {
+  if (!plan.link.endpoint.secure) return system::connect_tcp;
+  return [options = plan.tls,
+          host = plan.link.endpoint.host](const system::Address& address) -> Result<std::unique_ptr<system::Stream>> {
+    // Made anew for each connect: renewed certificates count at once (S32).
+    auto context = tls::Context::make(options);
+    if (!context) return fail(context.error());
+    auto stream = system::connect_tcp(address);
+    if (!stream) return stream;
+    return (*context)->secure(std::move(*stream), host);
+  };
+}
 
 // What runs: made by run(), on its stack.
 class Engine final : public Observer {
@@ -49,7 +63,7 @@ class Engine final : public Observer {
         schedulers_.back()->add(plan.devices[j], std::move(groups[i][j]));
         ++devices_;
       }
-      links_.push_back(std::make_unique<Link>(plan.link, system::connect_tcp, loop_, resolver_, *schedulers_.back(),
+      links_.push_back(std::make_unique<Link>(plan.link, connector_of(plan), loop_, resolver_, *schedulers_.back(),
                                               static_cast<Observer&>(*this), system::random_seed()));
     }
   }

@@ -9,6 +9,7 @@
 
 #include "adapters/modbus/link.h"
 #include "adapters/modbus/scheduler.h"
+#include "adapters/tls/options.h"
 #include "gateway/ports/adapter.h"
 #include "gateway/ports/source.h"
 
@@ -16,6 +17,7 @@ namespace railhead::modbus {
 
 struct LinkPlan {
   LinkOptions link;
+  tls::Options tls;  // for a secure endpoint
   std::vector<DeviceOptions> devices;
 };
 

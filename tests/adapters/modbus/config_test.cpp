@@ -129,9 +129,9 @@ TEST_CASE("urls") {
     CAPTURE(url);
     CHECK_FALSE(parse_url(url));
   }
-  CHECK(parse_url("rtu:///dev/ttyUSB0").error().what == "rtu:// is not yet in this version; tcp:// is");
+  CHECK(parse_url("rtu:///dev/ttyUSB0").error().what == "rtu:// is not yet in this version; tcp:// and tls:// are");
   CHECK(parse_url("rtu+tcp://h:1").error().code == Errc::unsupported);
-  CHECK(parse_url("tls://h:802").error().code == Errc::unsupported);
+  CHECK(parse_url("tls://plc.local").value() == Endpoint{"plc.local", 802, true});
 }
 
 TEST_CASE("models are shared, and a device's own points win") {
