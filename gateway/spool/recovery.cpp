@@ -362,7 +362,10 @@ void Recovery::list_repairs() {
     Segment& segment = scanned.segment;
     if (scanned.unreadable) continue;
     for (const Hole& hole : scanned.scan.holes) {
-      if (hole.zeros || disk_.exists(path("damaged/" + damaged_name(scanned.file, hole.begin, hole.end)))) continue;
+      if (hole.zeros || disk_.exists(path("damaged/" + damaged_name(scanned.file, hole.begin, hole.end)))) {
+        ++out_.known_holes;
+        continue;
+      }
       out_.repairs.push_back({Repair::Kind::keep_bytes, scanned.file, hole.begin, hole.end, false});
       out_.damaged_bytes += hole.end - hole.begin;
       complain(scanned.file + ": bytes " + std::to_string(hole.begin) + " to " + std::to_string(hole.end) +

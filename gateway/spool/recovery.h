@@ -55,6 +55,7 @@ struct Recovered {
   std::vector<Repair> repairs;
   std::uint64_t damaged_records = 0;
   std::uint64_t damaged_bytes = 0;      // not yet in damaged/
+  std::uint64_t known_holes = 0;        // damage in a segment that needs no keeping: zeros, or already in damaged/
   std::uint64_t cut_bytes = 0;          // other than zeros
   std::vector<std::string> complaints;  // for people: what was found wrong
   bool state_changed = false;           // the lane states must be saved before the repairs
