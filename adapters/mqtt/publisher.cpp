@@ -33,8 +33,10 @@ std::string paho_url(const Url& url) {
 }
 
 Error connect_error(const ::mqtt::exception& error, bool v5) {
-  if (v5 && error.get_reason_code() >= kFirstFailure && error.get_reason_code() <= 0xff) {
-    const auto code = static_cast<std::uint8_t>(error.get_reason_code());
+  // The library tells a refusal's reason as its return code.
+  const int refusal = std::max(error.get_return_code(), static_cast<int>(error.get_reason_code()));
+  if (v5 && refusal >= kFirstFailure && refusal <= 0xff) {
+    const auto code = static_cast<std::uint8_t>(refusal);
     const bool denied = code == reason::kBadUserOrPassword || code == reason::kNotAuthorized ||
                         code == reason::kBanned || code == reason::kBadAuthenticationMethod;
     if (code == reason::kUnsupportedVersion)

@@ -1,0 +1,68 @@
+#include "adapters/mqtt/mqtt.h"
+
+#include <utility>
+
+#include "adapters/mqtt/config.h"
+
+namespace railhead::mqtt {
+namespace {
+
+std::string client_id_of(const std::string& written, const ports::Context& context) {
+  return written.empty() ? "railhead-" + context.gateway + "-" + context.name : written;
+}
+
+class SourcePlan final : public ports::SourcePlan {
+ public:
+  explicit SourcePlan(SourceSettings settings) : settings_(std::move(settings)) {}
+  std::unique_ptr<ports::Source> make(ports::Context context) const override {
+    SourceSettings settings = settings_;
+    settings.session.client_id = client_id_of(settings.session.client_id, context);
+    return make_source(std::move(settings), std::move(context));
+  }
+
+ private:
+  const SourceSettings settings_;
+};
+
+class SinkPlan final : public ports::SinkPlan {
+ public:
+  explicit SinkPlan(SinkSettings settings) : settings_(std::move(settings)) {}
+  std::unique_ptr<ports::Sink> make(ports::Context context) const override {
+    SinkSettings settings = settings_;
+    settings.client_id = client_id_of(settings.client_id, context);
+    return make_sink(std::move(settings), std::move(context));
+  }
+  bool needs_topic() const override { return true; }
+
+ private:
+  const SinkSettings settings_;
+};
+
+std::unique_ptr<ports::SourcePlan> read_source_plan(const config::Node& node, const config::Node&,
+                                                    config::Diagnostics& diagnostics) {
+  std::optional<SourceSettings> settings = read_source(node, diagnostics);
+  if (!settings) return nullptr;
+  return std::make_unique<SourcePlan>(std::move(*settings));
+}
+
+std::unique_ptr<ports::SinkPlan> read_sink_plan(const config::Node& node, config::Diagnostics& diagnostics) {
+  std::optional<SinkSettings> settings = read_sink(node, diagnostics);
+  if (!settings) return nullptr;
+  return std::make_unique<SinkPlan>(std::move(*settings));
+}
+
+}  // namespace
+
+const ports::SourceKind& source_kind() {
+  static constexpr ports::SourceKind kKind{"mqtt", read_source_plan,
+                                           [](config::Reference& reference) { source_fields().describe(reference); }};
+  return kKind;
+}
+
+const ports::SinkKind& sink_kind() {
+  static constexpr ports::SinkKind kKind{"mqtt", read_sink_plan,
+                                         [](config::Reference& reference) { sink_fields().describe(reference); }};
+  return kKind;
+}
+
+}  // namespace railhead::mqtt

@@ -1,0 +1,213 @@
+#include "adapters/mqtt/sink.h"
+
+#include <doctest/doctest.h>
+
+#include "adapters/mqtt/properties.h"
+#include "tests/adapters/mqtt/scripted_broker.h"
+#include "tests/adapters/mqtt/sink_runner.h"
+
+namespace railhead::mqtt {
+namespace {
+
+using namespace std::chrono_literals;
+using status::Event;
+using test::eventually;
+
+struct Seen {
+  std::uint16_t packet_id;
+  std::string topic;
+  std::string payload;
+  std::string content_type;
+  std::string headers;  // "name=value ..."
+};
+
+Seen read_publish(ScriptedBroker& broker) {
+  const Packet packet = broker.read();
+  REQUIRE(std::holds_alternative<Publish>(packet));
+  const auto& publish = std::get<Publish>(packet);
+  Seen seen{publish.packet_id, std::string(publish.topic), std::string(publish.payload), {}, {}};
+  PropertyReader reader(publish.properties);
+  for (Property property; reader.next(property);) {
+    if (property.id == PropertyId::content_type) seen.content_type = property.text;
+    if (property.id == PropertyId::user_property) {
+      seen.headers += std::string(property.text) + "=" + std::string(property.value) + " ";
+    }
+  }
+  return seen;
+}
+
+void accept(ScriptedBroker& broker) {
+  broker.accept();
+  broker.send(Connack{false, 0, {}});
+}
+
+void answer(ScriptedBroker& broker, PacketType type, std::uint16_t id, std::uint8_t reason = 0) {
+  broker.send(Ack{type, id, reason, {}});
+}
+
+TEST_CASE("only PUBACK settles, in any order, and the headers are user properties") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url()));
+  accept(broker);
+  for (int n = 1; n <= 3; ++n) runner.append("out/" + std::to_string(n), std::to_string(n));
+  std::vector<Seen> seen;
+  for (int n = 1; n <= 3; ++n) seen.push_back(read_publish(broker));
+  CHECK(seen[0].topic == "out/1");
+  CHECK(seen[2].payload == "3");
+  CHECK(seen[0].content_type == "application/json");
+  CHECK(seen[0].headers.find("specversion=1.0 id=test/00000000000000e0/1 source=/railhead/plant-7/sensors ") == 0);
+  CHECK(seen[0].headers.find("rh-key=sensors/pump") != std::string::npos);
+  CHECK(broker.silent(100));
+  CHECK(runner.outlet.settled() == 0);
+  answer(broker, PacketType::puback, seen[2].packet_id);
+  CHECK(eventually(5s, [&] { return runner.outlet.is_settled(3); }));
+  CHECK_FALSE(runner.outlet.is_settled(1));
+  answer(broker, PacketType::puback, seen[0].packet_id);
+  answer(broker, PacketType::puback, seen[1].packet_id);
+  CHECK(runner.done());
+}
+
+TEST_CASE("what was not confirmed when the connection broke is sent again in order with the same identity") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url()));
+  accept(broker);
+  for (int n = 1; n <= 4; ++n) runner.append("out", std::to_string(n));
+  std::vector<Seen> first;
+  for (int n = 1; n <= 4; ++n) first.push_back(read_publish(broker));
+  answer(broker, PacketType::puback, first[0].packet_id);
+  answer(broker, PacketType::puback, first[2].packet_id);
+  REQUIRE(eventually(5s, [&] { return runner.outlet.settled() == 2; }));
+  broker.close();
+  accept(broker);
+  const Seen second = read_publish(broker);
+  CHECK(second.payload == "2");
+  CHECK(second.headers == first[1].headers);
+  CHECK(read_publish(broker).payload == "4");
+  CHECK(runner.reporter.count(Event::sink_lost) == 1);
+  CHECK(runner.reporter.count(Event::sink_connected) == 2);
+}
+
+TEST_CASE("QoS 2 settles at PUBCOMP") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url(), 2));
+  accept(broker);
+  runner.append("out", "1");
+  const Seen seen = read_publish(broker);
+  answer(broker, PacketType::pubrec, seen.packet_id);
+  CHECK(std::get<Ack>(broker.read()).type == PacketType::pubrel);
+  CHECK(broker.silent(50));
+  CHECK(runner.outlet.settled() == 0);
+  answer(broker, PacketType::pubcomp, seen.packet_id);
+  CHECK(runner.done());
+}
+
+TEST_CASE("3.1.1 carries topic and body") {
+  ScriptedBroker broker;
+  SinkSettings settings = SinkRunner::settings(broker.url());
+  settings.v5 = false;
+  SinkRunner runner(std::move(settings));
+  accept(broker);
+  CHECK(broker.version() == Version::v3_1_1);
+  runner.append("out", "1");
+  const Seen seen = read_publish(broker);
+  CHECK(seen.payload == "1");
+  answer(broker, PacketType::puback, seen.packet_id);
+  CHECK(runner.done());
+}
+
+TEST_CASE("no more than the window is on the way") {
+  ScriptedBroker broker;
+  SinkSettings settings = SinkRunner::settings(broker.url());
+  settings.window = 3;
+  SinkRunner runner(std::move(settings));
+  accept(broker);
+  for (int n = 1; n <= 10; ++n) runner.append("out", std::to_string(n));
+  std::vector<Seen> seen;
+  for (int n = 1; n <= 3; ++n) seen.push_back(read_publish(broker));
+  CHECK(broker.silent(100));
+  for (int n = 4; n <= 10; ++n) {
+    answer(broker, PacketType::puback, seen[static_cast<std::size_t>(n) - 4].packet_id);
+    seen.push_back(read_publish(broker));
+    CHECK(seen.back().payload == std::to_string(n));
+  }
+}
+
+// Error paths
+
+TEST_CASE("a refusal for good sets the record aside, another one tries again, neighbours go on") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url()));
+  accept(broker);
+  for (int n = 1; n <= 3; ++n) runner.append("out", std::to_string(n));
+  const Seen first = read_publish(broker);
+  const Seen second = read_publish(broker);
+  const Seen third = read_publish(broker);
+  answer(broker, PacketType::puback, first.packet_id, 0x87);
+  answer(broker, PacketType::puback, second.packet_id, 0x97);
+  answer(broker, PacketType::puback, third.packet_id, 0x10);  // nobody subscribes: that is success
+  CHECK(eventually(5s, [&] { return runner.outlet.aside().size() == 1; }));
+  CHECK(runner.outlet.aside()[1].find("not authorized") != std::string::npos);
+  const Seen again = read_publish(broker);
+  CHECK(again.payload == "2");
+  CHECK(again.headers.find("rh-late=1") != std::string::npos);
+  answer(broker, PacketType::puback, again.packet_id);
+  CHECK(runner.done());
+  CHECK(runner.outlet.settled() == 2);
+}
+
+TEST_CASE("a record that MQTT cannot carry is set aside without disturbing the connection") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url()));
+  accept(broker);
+  runner.append("", "1");
+  runner.append("out/#", "2");
+  runner.append("out/\xff", "3");
+  runner.append("out", "4");
+  const Seen seen = read_publish(broker);
+  CHECK(seen.payload == "4");
+  answer(broker, PacketType::puback, seen.packet_id);
+  CHECK(runner.done());
+  CHECK(runner.outlet.aside().size() == 3);
+}
+
+TEST_CASE("a broker that confirms nothing is left and tried anew") {
+  ScriptedBroker broker;
+  SinkSettings settings = SinkRunner::settings(broker.url());
+  settings.timeout = 1s;
+  SinkRunner runner(std::move(settings));
+  accept(broker);
+  runner.append("out", "1");
+  read_publish(broker);
+  CHECK(broker.closed());
+  accept(broker);
+  const Seen again = read_publish(broker);
+  answer(broker, PacketType::puback, again.packet_id);
+  CHECK(runner.done());
+}
+
+TEST_CASE("a refused connection is told and tried again") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url()));
+  broker.accept();
+  broker.send(Connack{false, 0x87, {}});
+  CHECK_MESSAGE(eventually(5s, [&] { return runner.link.why().find("not authorized") != std::string::npos; }),
+                runner.link.why());
+  accept(broker);
+  CHECK(eventually(5s, [&] { return runner.link.state() == status::LinkStatus::State::up; }));
+}
+
+TEST_CASE("stopping waits for the confirms on the way") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url()));
+  accept(broker);
+  runner.append("out", "1");
+  const Seen seen = read_publish(broker);
+  runner.thread.request_stop();
+  answer(broker, PacketType::puback, seen.packet_id);
+  CHECK(std::holds_alternative<Disconnect>(broker.read()));
+  runner.stop();
+  CHECK(runner.outlet.settled() == 1);
+}
+
+}  // namespace
+}  // namespace railhead::mqtt
