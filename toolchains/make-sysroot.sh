@@ -113,7 +113,7 @@ download() { apt-get -qq --download-only install $packages; }
 # shellcheck disable=SC2086
 wanted=$(apt-get -qq --print-uris -o Dir::Cache::archives="$cache/etc" install $packages | cut -d ' ' -f 2 | sort)
 [ -n "$wanted" ] || { say "apt finds no packages"; exit 1; }
-manifest=$(printf '%s\n' "$wanted")
+manifest=$(printf '%s\n' "$fingerprint" "$wanted")
 if [ -f "$target/.railhead-manifest" ] && [ "$(cat "$target/.railhead-manifest")" = "$manifest" ]; then
   printf '%s' "$fingerprint" >"$target/.railhead-fingerprint"
   say "up to date"
@@ -133,6 +133,8 @@ for folder in bin sbin lib; do
   ln -s "usr/$folder" "$fresh/$folder"
 done
 : >"$fresh/var/lib/dpkg/status"
+echo 1 >"$fresh/var/lib/dpkg/info/format"  # file lists of Multi-Arch: same packages are named PACKAGE:ARCH.list
+printf '%s\n' "$(dpkg --print-architecture)" "$architecture" >"$fresh/var/lib/dpkg/arch"
 for deb in $wanted; do
   file=$cache/archives/$deb
   dpkg-deb --fsys-tarfile "$file" | tar -x -f - -C "$fresh" --keep-directory-symlink --no-same-owner \

@@ -14,4 +14,9 @@ for list in "$database"/info/*.list; do
 done
 export DEB_HOST_ARCH="$RAILHEAD_ARCHITECTURE"
 export CROSS_COMPILE="$RAILHEAD_TRIPLET-" PATH
-dpkg-shlibdeps --admindir="$database" -l"$RAILHEAD_SYSROOT/usr/lib/$RAILHEAD_TRIPLET" "$@"
+found=$(dpkg-shlibdeps --admindir="$database" -l"$RAILHEAD_SYSROOT/usr/lib/$RAILHEAD_TRIPLET" "$@")
+# An unusable database is no error to dpkg-shlibdeps: the package would have no dependencies.
+case $found in
+  *libc6*) printf '%s\n' "$found" ;;
+  *) echo "shlibdeps: no owner found for libc6 in $RAILHEAD_SYSROOT" >&2; exit 1 ;;
+esac
