@@ -1,6 +1,7 @@
 #include "adapters/modbus/points.h"
 
 #include "adapters/modbus/codec.h"
+#include "gateway/base/text.h"
 
 namespace railhead::modbus {
 namespace {
@@ -66,6 +67,20 @@ ByteOrder ByteOrder::big_endian(std::size_t size) noexcept {
   order.size = static_cast<std::uint8_t>(size);
   for (std::size_t i = 0; i < size; ++i) order.value_byte[i] = static_cast<std::uint8_t>(i);
   return order;
+}
+
+std::optional<BitField> BitField::parse(std::string_view text) noexcept {
+  std::size_t dash = text.find("..");
+  std::size_t skip = 2;
+  if (dash == std::string_view::npos) {
+    dash = text.find('-');
+    skip = 1;
+  }
+  if (dash == std::string_view::npos) return std::nullopt;
+  const auto low = base::parse_uint(base::trim(text.substr(0, dash)));
+  const auto high = base::parse_uint(base::trim(text.substr(dash + skip)));
+  if (!low || !high || *low > *high || *high > 63) return std::nullopt;
+  return BitField{.lowest = static_cast<std::uint8_t>(*low), .count = static_cast<std::uint8_t>(*high - *low + 1)};
 }
 
 std::uint16_t Point::span() const noexcept {

@@ -64,6 +64,8 @@ struct ByteOrder {
 struct BitField {
   std::uint8_t lowest = 0;  // 0 = least significant bit of the value
   std::uint8_t count = 1;
+  // "4..7" or "4-7".
+  [[nodiscard]] static std::optional<BitField> parse(std::string_view text) noexcept;
   friend bool operator==(const BitField&, const BitField&) = default;
 };
 

@@ -1,0 +1,247 @@
+#include "adapters/modbus/config.h"
+
+#include <algorithm>
+#include <cctype>
+#include <vector>
+
+#include "gateway/base/text.h"
+#include "gateway/config/diagnostics.h"
+#include "gateway/config/document.h"
+
+namespace railhead::modbus {
+namespace {
+
+std::string bits_fault(std::string_view text) {
+  return BitField::parse(text) ? "" : "expected a range of bits like 4..7, counted from 0";
+}
+
+std::string order_fault(std::string_view text) {
+  return ByteOrder::parse(text) ? ""
+                                : "an order names each byte once, from A, the most significant: AB, BA, ABCD, CDAB, "
+                                  "BADC, DCBA, ABCDEFGH, ...";
+}
+
+std::string url_fault(std::string_view url) {
+  const Result<Endpoint> endpoint = parse_url(url);
+  return endpoint ? "" : endpoint.error().what;
+}
+
+const config::Fields<WriteConfig>& write_fields() {
+  static const config::Fields<WriteConfig> fields =
+      config::Fields<WriteConfig>("write", "That and within which limits a point may be written.")
+          .optional("min", &WriteConfig::min, {.sentence = "The least value that may be written.", .example = "10"})
+          .optional("max", &WriteConfig::max, {.sentence = "The greatest value that may be written.", .example = "90"});
+  return fields;
+}
+
+const config::Fields<PointConfig>& point_fields() {
+  static const config::Fields<PointConfig> fields =
+      config::Fields<PointConfig>("point", "One value of a device: where it is, what it is, how often it is read.")
+          .optional(
+              "holding", &PointConfig::holding,
+              {.sentence = "Holding register (function 3), as `addressing` counts.", .example = "30", .max = 465536})
+          .optional("input", &PointConfig::input,
+                    {.sentence = "Input register (function 4).", .example = "0", .max = 465536})
+          .optional("coil", &PointConfig::coil, {.sentence = "Coil (function 1).", .example = "4", .max = 465536})
+          .optional("discrete", &PointConfig::discrete,
+                    {.sentence = "Discrete input (function 2).", .example = "7", .max = 465536})
+          .choice("type", &PointConfig::type,
+                  {{"bool", Type::boolean},
+                   {"int8", Type::int8},
+                   {"uint8", Type::uint8},
+                   {"int16", Type::int16},
+                   {"uint16", Type::uint16},
+                   {"int32", Type::int32},
+                   {"uint32", Type::uint32},
+                   {"int64", Type::int64},
+                   {"uint64", Type::uint64},
+                   {"float16", Type::float16},
+                   {"float32", Type::float32},
+                   {"float64", Type::float64},
+                   {"bcd16", Type::bcd16},
+                   {"bcd32", Type::bcd32},
+                   {"bcd64", Type::bcd64},
+                   {"string", Type::string}},
+                  {.sentence = "What the registers hold. Coils, discrete inputs and a `bit` are bool by themselves.",
+                   .example = "float32"})
+          .optional("order", &PointConfig::order,
+                    {.sentence = "The order in which the registers carry the value's bytes; A is the most significant. "
+                                 "Any permutation. Default: ABCD...; of 8 bit types B, the low byte.",
+                     .example = "CDAB",
+                     .check = order_fault})
+          .optional("bit", &PointConfig::bit,
+                    {.sentence = "One bit of the value, 0 the least significant: a bool.", .example = "3", .max = 63})
+          .optional("bits", &PointConfig::bits,
+                    {.sentence = "A field of bits of the value, as a number.", .example = "4..7", .check = bits_fault})
+          .optional("length", &PointConfig::length,
+                    {.sentence = "Of a string.", .example = "16", .min = 1, .max = 250, .unit = "bytes"})
+          .optional(
+              "scale", &PointConfig::scale,
+              {.sentence = "The value is the number read times this, rounded once: 73 x 0.1 is 7.3.", .example = "0.1"})
+          .optional("offset", &PointConfig::offset, {.sentence = "Added after the scale.", .example = "-40"})
+          .optional("unit", &PointConfig::unit, {.sentence = "For people.", .example = "\"°C\""})
+          .optional("every", &PointConfig::every,
+                    {.sentence = "How often; otherwise as the device. Points with a rate of their own make readings of "
+                                 "their own.",
+                     .example = "100 ms",
+                     .min = "10 ms",
+                     .max = "24 h"})
+          .table("write", &PointConfig::write, write_fields(), {.sentence = "The point may be written."})
+          .exactly_one({"holding", "input", "coil", "discrete"})
+          .at_most_one({"bit", "bits"});
+  return fields;
+}
+
+constexpr std::string_view kAddressing =
+    "How the vendor's manual counts: from zero, from one, or modicon (40001 is holding register 0).";
+
+template <class Config>
+config::Fields<Config> with_limits(config::Fields<Config> fields) {
+  return fields
+      .optional("max_gap", &Config::max_gap,
+                {.sentence = "Holes up to this size are read through to save a request (default 10); of coils and "
+                             "discrete inputs 16 times as many.",
+                 .example = "0",
+                 .max = 124,
+                 .unit = "registers"})
+      .optional("max_registers", &Config::max_registers,
+                {.sentence = "The most that the device gives in one request (default 125).",
+                 .example = "80",
+                 .min = 4,
+                 .max = kRegistersMax,
+                 .unit = "registers"})
+      .optional("max_bits", &Config::max_bits,
+                {.sentence = "The most coils or discrete inputs in one request (default 2000).",
+                 .example = "256",
+                 .min = 1,
+                 .max = kBitsMax,
+                 .unit = "bits"});
+}
+
+const config::Fields<DeviceConfig>& device_fields() {
+  static const config::Fields<DeviceConfig> fields =
+      with_limits(config::Fields<DeviceConfig>("Modbus device", "One unit on a link."))
+          .optional("model", &DeviceConfig::model,
+                    {.sentence = "A table of points under `models` that many devices share.", .example = "sdm630"})
+          .optional("url", &DeviceConfig::url,
+                    {.sentence = "Where it is, if not at the source's url.",
+                     .example = "tcp://10.0.0.18:502",
+                     .check = url_fault})
+          .optional("unit_id", &DeviceConfig::unit_id,
+                    {.sentence = "Unit identifier (slave address).", .example = "7", .max = 255})
+          .optional("every", &DeviceConfig::every,
+                    {.sentence = "How often its points are read.", .example = "5 s", .min = "10 ms", .max = "24 h"})
+          .optional("timeout", &DeviceConfig::timeout,
+                    {.sentence = "How long to wait for an answer, if not as the source.",
+                     .example = "2 s",
+                     .min = "10 ms",
+                     .max = "60 s"})
+          .choice("addressing", &DeviceConfig::addressing,
+                  {{"zero", Addressing::zero}, {"one", Addressing::one}, {"modicon", Addressing::modicon}},
+                  {.sentence = kAddressing})
+          .table("points", &DeviceConfig::points, point_fields(),
+                 {.sentence = "By name; beside those of the model, or instead of one of the same name.",
+                  .key_check = config::name_fault});
+  return fields;
+}
+
+}  // namespace
+
+const config::Fields<SourceConfig>& source_fields() {
+  static const config::Fields<SourceConfig> fields =
+      config::Fields<SourceConfig>("modbus source", "Reads devices over Modbus TCP.")
+          .optional("url", &SourceConfig::url,
+                    {.sentence = "Where the devices are that name no url of their own.",
+                     .example = "tcp://10.0.0.17:502",
+                     .check = url_fault})
+          .optional("timeout", &SourceConfig::timeout,
+                    {.sentence = "How long to wait for an answer.", .min = "10 ms", .max = "60 s"})
+          .optional("connect_timeout", &SourceConfig::connect_timeout,
+                    {.sentence = "How long a connection may take to come about.", .min = "100 ms", .max = "60 s"})
+          .optional("failures", &SourceConfig::failures,
+                    {.sentence = "So many requests in a row without answer make a device down.", .min = 1, .max = 100})
+          .optional(
+              "probe", &SourceConfig::probe,
+              {.sentence = "A device that is down is asked again at least this often.", .min = "1 s", .max = "24 h"})
+          .table("tls", &SourceConfig::tls, tls::option_fields(), {.sentence = "For urls with tls://."})
+          .table("devices", &SourceConfig::devices, device_fields(),
+                 {.sentence = "By name.", .required = true, .not_empty = true, .key_check = config::name_fault});
+  return fields;
+}
+
+const config::Fields<ModelConfig>& model_fields() {
+  static const config::Fields<ModelConfig> fields =
+      with_limits(config::Fields<ModelConfig>("device model", "A table of points that many devices share."))
+          .optional("file", &ModelConfig::file,
+                    {.sentence = "The model stands in a file of its own.", .example = "devices/eastron-sdm630.yaml"})
+          .optional("description", &ModelConfig::description, {.sentence = "For people."})
+          .optional("source", &ModelConfig::source, {.sentence = "The vendor's document it was taken from."})
+          .choice("addressing", &ModelConfig::addressing,
+                  {{"zero", Addressing::zero}, {"one", Addressing::one}, {"modicon", Addressing::modicon}},
+                  {.sentence = kAddressing})
+          .table("points", &ModelConfig::points, point_fields(),
+                 {.sentence = "By name.", .key_check = config::name_fault})
+          .exactly_one({"file", "points"});
+  return fields;
+}
+
+Result<Endpoint> parse_url(std::string_view url) {
+  const std::size_t mark = url.find("://");
+  if (mark == std::string_view::npos) return fail(Errc::invalid, "expected a url like tcp://10.0.0.17:502");
+  const std::string_view scheme = url.substr(0, mark);
+  if (scheme == "rtu" || scheme == "rtu+tcp") {
+    return fail(Errc::unsupported, std::string(scheme) + ":// is not yet in this version; tcp:// and tls:// are");
+  }
+  if (scheme != "tcp" && scheme != "tls") {
+    return fail(Errc::invalid, "unknown scheme '" + std::string(scheme) + "': expected tcp://host:port");
+  }
+  std::string_view rest = url.substr(mark + 3);
+  Endpoint endpoint;
+  endpoint.secure = scheme == "tls";
+  endpoint.port = endpoint.secure ? 802 : 502;
+  std::size_t colon = rest.rfind(':');
+  if (!rest.empty() && rest.front() == '[') {
+    const std::size_t bracket = rest.find(']');
+    if (bracket == std::string_view::npos) return fail(Errc::invalid, "the bracket of the IPv6 address is not closed");
+    endpoint.host = std::string(rest.substr(1, bracket - 1));
+    rest.remove_prefix(bracket + 1);
+    if (!rest.empty() && rest.front() != ':') return fail(Errc::invalid, "expected :port after the address");
+    colon = rest.empty() ? std::string_view::npos : 0;
+  } else {
+    endpoint.host = std::string(rest.substr(0, colon));
+  }
+  const bool plain = std::all_of(endpoint.host.begin(), endpoint.host.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_' || c == ':' || c == '%';
+  });
+  if (endpoint.host.empty() || !plain) return fail(Errc::invalid, "expected a host: tcp://host:port");
+  if (colon != std::string_view::npos) {
+    const auto port = base::parse_uint(rest.substr(colon + 1));
+    if (!port || *port == 0 || *port > 65535) return fail(Errc::invalid, "expected a port of 1..65535 after the host");
+    endpoint.port = static_cast<std::uint16_t>(*port);
+  }
+  return endpoint;
+}
+
+Result<std::uint16_t> resolve_address(std::uint32_t written, Table table, Addressing addressing) {
+  if (addressing == Addressing::zero) {
+    if (written <= 65535) return static_cast<std::uint16_t>(written);
+    return fail(Errc::invalid, "addresses are 0..65535");
+  }
+  if (addressing == Addressing::one) {
+    if (written >= 1 && written <= 65536) return static_cast<std::uint16_t>(written - 1);
+    return fail(Errc::invalid, "with addressing: one, addresses are 1..65536");
+  }
+  const std::uint32_t digit = table == Table::coil ? 0 : table == Table::discrete ? 1 : table == Table::input ? 3 : 4;
+  const std::uint32_t five = digit * 10'000;
+  const std::uint32_t six = digit * 100'000;
+  if (written > five && written <= five + 9'999) return static_cast<std::uint16_t>(written - five - 1);
+  if (written > six && written <= six + 65'536) return static_cast<std::uint16_t>(written - six - 1);
+  const auto range = [](std::uint32_t base, std::uint32_t count) {
+    return std::to_string(base + 1) + ".." + std::to_string(base + count);
+  };
+  const std::string name(name_of(table));
+  return fail(Errc::invalid, "with addressing: modicon, " + name + " addresses are " +
+                                 (digit == 0 ? range(0, 65'536) : range(five, 9'999) + " or " + range(six, 65'536)));
+}
+
+}  // namespace railhead::modbus
