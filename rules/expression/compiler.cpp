@@ -230,6 +230,7 @@ class Assembler {
     if (node.macro == Macro::bind) {
       emit(Op::set_local, -1, node.index);
       visit(node.children[1]);
+      emit(Op::keep, 0);
       return;
     }
     code_->loops.push_back({node.macro, node.index, static_cast<std::uint32_t>(node.variables.size())});

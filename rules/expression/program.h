@@ -52,6 +52,7 @@ enum class Op : std::uint8_t {
   branch,        // pop: true goes on, false to a, all else becomes an error and goes to b
   jump,          // to a
   set_local,     // pop into local a
+  keep,          // of what may refer to a local that ends: a value of its own
   loop_begin,    // pop the range of loops[a]; no range: push an error and go to b
   loop_next,     // bind the next item, or push the result and go to b; a is what one turn costs
   loop_filter,   // pop: true goes on, false to a, all else ends the loop and goes to b
