@@ -12,6 +12,7 @@
 #include <cstring>
 #include <optional>
 #include <ostream>
+#include <set>
 
 #include "gateway/base/text.h"
 #include "gateway/message/json.h"
@@ -176,9 +177,10 @@ std::string rates_line(const Value& before, const Value& now, Duration span) {
   line += in_before != nullptr && in_now != nullptr ? rate(number_at(*in_before, "in"), number_at(*in_now, "in")) : "-";
   const Value* lanes = now.find("lanes");
   if (lanes == nullptr || !lanes->is(Kind::list)) return line;
+  std::set<std::string_view> seen;  // a sink may have several lanes
   for (const Value& lane : lanes->as_list()) {
     const Value* sink = find_text(lane, "sink");
-    if (sink == nullptr) continue;
+    if (sink == nullptr || !seen.insert(sink->as_text()).second) continue;
     line += "  " + std::string(sink->as_text()) + " ";
     line += rate(delivered_of(before, sink->as_text()), delivered_of(now, sink->as_text()));
   }

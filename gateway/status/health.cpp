@@ -30,6 +30,11 @@ class Judgement {
 
 std::string because(std::string what, const std::string& why) { return why.empty() ? what : what + ": " + why; }
 
+// "1 record waits", "2 records wait".
+std::string waiting(std::uint64_t count, std::string_view noun) {
+  return std::to_string(count) + " " + std::string(noun) + (count == 1 ? " waits" : "s wait");
+}
+
 bool is_down(State state, Duration uptime) {
   return state == State::down || (state == State::starting && uptime > kStartGrace);
 }
@@ -106,29 +111,47 @@ void judge_sources(const Snapshot& snapshot, Judgement& judgement) {
   }
 }
 
-void judge_lanes(const Snapshot& snapshot, Judgement& judgement) {
-  for (const LaneStatus& lane : snapshot.lanes) {
-    const std::string name = "sink '" + lane.sink + "'";
-    if (lane.orphaned) {
-      if (lane.backlog == 0) continue;
+// A sink has a lane in each spool; it is one sink to the operator.
+std::vector<LaneStatus> by_sink(const std::vector<LaneStatus>& lanes) {
+  std::vector<LaneStatus> sinks;
+  for (const LaneStatus& lane : lanes) {
+    const auto same = std::find_if(sinks.begin(), sinks.end(), [&](const LaneStatus& sink) {
+      return sink.sink == lane.sink && sink.orphaned == lane.orphaned;
+    });
+    if (same == sinks.end()) {
+      sinks.push_back(lane);
+      continue;
+    }
+    same->backlog += lane.backlog;
+    same->state = std::max(same->state, lane.state);
+    if (same->why.empty()) same->why = lane.why;
+    same->oldest_unsettled = std::max(same->oldest_unsettled, lane.oldest_unsettled);
+  }
+  return sinks;
+}
+
+void judge_sinks(const Snapshot& snapshot, Judgement& judgement) {
+  for (const LaneStatus& sink : by_sink(snapshot.lanes)) {
+    const std::string name = "sink '" + sink.sink + "'";
+    if (sink.orphaned) {
+      if (sink.backlog == 0) continue;
       judgement.add(HealthState::maintenance,
-                    std::to_string(lane.backlog) + " records wait for " + name + ", which is no longer configured",
+                    waiting(sink.backlog, "record") + " for " + name + ", which is no longer configured",
                     Event::lane_orphaned);
       continue;
     }
-    if (is_down(lane.state, snapshot.uptime)) {
-      const std::string what = lane.state == State::down ? " is down" : " does not come up";
-      judgement.add(HealthState::out_of_specification,
-                    because(name + what + ", " + std::to_string(lane.backlog) + " records wait", lane.why),
+    if (is_down(sink.state, snapshot.uptime)) {
+      const std::string what = sink.state == State::down ? " is down, " : " does not come up, ";
+      judgement.add(HealthState::out_of_specification, because(name + what + waiting(sink.backlog, "record"), sink.why),
                     Event::sink_lost);
       continue;
     }
-    if (lane.oldest_unsettled && *lane.oldest_unsettled > kOldestUnsettledMax) {
+    if (sink.oldest_unsettled && *sink.oldest_unsettled > kOldestUnsettledMax) {
       judgement.add(HealthState::out_of_specification,
-                    because(name + " is behind: its oldest record waits for " + age(*lane.oldest_unsettled), lane.why),
+                    because(name + " is behind: its oldest record waits for " + age(*sink.oldest_unsettled), sink.why),
                     "check the upstream: it takes less than the field gives");
-    } else if (lane.state == State::degraded) {
-      judgement.add(HealthState::maintenance, because(name + " is degraded", lane.why), Event::sink_lost);
+    } else if (sink.state == State::degraded) {
+      judgement.add(HealthState::maintenance, because(name + " is degraded", sink.why), Event::sink_lost);
     }
   }
 }
@@ -140,7 +163,7 @@ void judge_rest(const Snapshot& snapshot, Judgement& judgement) {
                   Event::config_refused);
   }
   if (snapshot.dead_letters.count > 0) {
-    judgement.add(HealthState::maintenance, std::to_string(snapshot.dead_letters.count) + " dead letters wait",
+    judgement.add(HealthState::maintenance, waiting(snapshot.dead_letters.count, "dead letter"),
                   "railhead dead list shows them; requeue or drop them");
   }
   if (!snapshot.clock_trusted) {
@@ -168,7 +191,7 @@ Health judge(const Snapshot& snapshot) {
   judge_parts(snapshot, judgement);
   judge_spools(snapshot, judgement);
   judge_sources(snapshot, judgement);
-  judge_lanes(snapshot, judgement);
+  judge_sinks(snapshot, judgement);
   judge_rest(snapshot, judgement);
   return judgement.finish();
 }

@@ -85,6 +85,13 @@ std::string terms(std::initializer_list<std::pair<const char*, std::uint64_t>> a
 
 std::string_view verdict(bool adds_up) { return adds_up ? "adds up" : "DOES NOT ADD UP"; }
 
+// The spool is named only where it tells two lanes apart.
+std::string lane_name(const Snapshot& snapshot, const LaneStatus& lane) {
+  const auto same = std::count_if(snapshot.lanes.begin(), snapshot.lanes.end(),
+                                  [&](const LaneStatus& other) { return other.sink == lane.sink; });
+  return same > 1 ? lane.sink + " (" + lane.spool + ")" : lane.sink;
+}
+
 void print_ledgers(const Snapshot& snapshot, std::string& out) {
   const ReadingLedger& in = snapshot.readings;
   out += "\nreadings in " + std::to_string(in.in) + " = " +
@@ -99,8 +106,8 @@ void print_ledgers(const Snapshot& snapshot, std::string& out) {
          "  (" + std::string(verdict(in.adds_up())) + ")\n";
   for (const LaneStatus& lane : snapshot.lanes) {
     const LaneLedger& its = lane.ledger;
-    out += "records for " + lane.sink + ": " + terms({{"carried over", its.carried_over}, {"accepted", its.accepted}}) +
-           " = " +
+    out += "records for " + lane_name(snapshot, lane) + ": " +
+           terms({{"carried over", its.carried_over}, {"accepted", its.accepted}}) + " = " +
            terms({{"delivered", its.delivered},
                   {"spooled", its.spooled},
                   {"held", its.held},
@@ -140,7 +147,7 @@ std::string to_text(const Snapshot& snapshot) {
 
   Table lanes({"sink", "kind", "state", "backlog", "bytes", "oldest", "why"});
   for (const LaneStatus& lane : snapshot.lanes) {
-    lanes.add({lane.sink, lane.kind.empty() ? "-" : lane.kind,
+    lanes.add({lane_name(snapshot, lane), lane.kind.empty() ? "-" : lane.kind,
                lane.orphaned ? "orphaned" : std::string(name_of(lane.state)), std::to_string(lane.backlog),
                base::format_size(lane.backlog_bytes), lane.oldest_unsettled ? span_text(*lane.oldest_unsettled) : "-",
                shortened(lane.why)});

@@ -57,7 +57,7 @@ TEST_CASE("a change of health is one event and one status line") {
   harness.second();
   harness.second();
   CHECK(harness.reporter.lines() ==
-        std::vector<std::string>{"health_changed from=good to=maintenance why=1 dead letters wait"});
+        std::vector<std::string>{"health_changed from=good to=maintenance why=1 dead letter waits"});
   CHECK(harness.manager.lines.size() == 2);
   CHECK(harness.thread.health().state == status::HealthState::maintenance);
   harness.snapshot.dead_letters.count = 0;

@@ -173,6 +173,19 @@ TEST_CASE("the truth table of health") {
   }
 }
 
+TEST_CASE("a sink with a lane in each spool is one sink") {
+  Snapshot snapshot = well();
+  snapshot.lanes[1] = snapshot.lanes[0];
+  snapshot.lanes[1].spool = "alarms";
+  snapshot.lanes[0].state = snapshot.lanes[1].state = State::down;
+  snapshot.lanes[0].backlog = 1;
+  Health health = judge(snapshot);
+  REQUIRE(health.reasons.size() == 1);
+  CHECK(health.reasons[0].what == "sink 'plant-kafka' is down, 1 record waits");
+  snapshot.lanes[1].backlog = 4;
+  CHECK(judge(snapshot).reasons[0].what == "sink 'plant-kafka' is down, 5 records wait");
+}
+
 TEST_CASE("health in one line with its exit code") {
   Snapshot snapshot = well();
   CHECK(health_line(judge(snapshot)) == "good");

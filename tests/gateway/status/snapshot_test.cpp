@@ -104,6 +104,15 @@ TEST_CASE("a long reason is whole under the state and short in the table") {
   CHECK(text.find("3 min   " + why.substr(0, 2 * 57) + "...\n") != std::string::npos);
 }
 
+TEST_CASE("two lanes of one sink are told apart by their spool") {
+  Snapshot snapshot = plant();
+  CHECK(to_text(snapshot).find("records for plant-kafka: ") != std::string::npos);
+  snapshot.lanes.push_back(snapshot.lanes[0]);
+  snapshot.lanes[1].spool = "alarms";
+  CHECK(to_text(snapshot).find("records for plant-kafka (alarms): ") != std::string::npos);
+  CHECK(to_text(snapshot).find("\nplant-kafka (telemetry)  kafka") != std::string::npos);
+}
+
 TEST_CASE("the text for people") {
   CHECK(to_text(plant()) == R"(plant-7 "north": out_of_specification, railhead 1.2.3, up 2 h 5 min
   out_of_specification: source 'boiler-house': 1 of 3 devices do not answer: meter-1: timed out
