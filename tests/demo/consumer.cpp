@@ -3,20 +3,20 @@
 //   consumer BOOTSTRAP TOPIC... [--field n]
 // Repeats are discarded by the header ce_id. A record whose JSON body has the whole number `field` (a dotted path) is a
 // numbered one of its device, the header ce_subject; all others are only counted. Of each device first occurrences must
-// come in order, but for those marked rh-dup or rh-late. Once a second a line of JSON goes to standard output:
+// come in order, but for those marked rh-dup or rh-late.
+//
+// Once a second a line of JSON goes to standard output:
 //   {"received":120,"distinct":118,"repeats":2,"surplus":0,"unmarked":0,"unidentified":0,"numbered":100,"devices":3,
 //    "gaps":0,"out_of_order":0}
-// surplus: a number that came before under another identity, unmarked: of these without rh-dup; unidentified: without
-// ce_id; gaps: numbers between the first and the last seen of a
-// device that have not come (yet). Commands on standard input:
-//   expect FILE SECONDS   FILE has a line "DEVICE FIRST LAST" for each device: waits at most that long until all of it
-//   has
-//                         come, prints the last line, with "final":true, "expected" and "lost" and each device's
-//                         largest number, and ends: status 0 if nothing is lost, out of order, or a surplus without
-//                         rh-dup, else 1
-//   quit                  (or SIGTERM, SIGINT, end of input) the same without an expectation: what is between the first
-//   and
-//                         the last number of a device counts
+// surplus:      a number that came before under another identity; unmarked: of these without rh-dup
+// unidentified: without ce_id
+// gaps:         numbers between the first and the last seen of a device that have not come (yet)
+//
+// Commands on standard input:
+//   expect FILE SECONDS   FILE has a line "DEVICE FIRST LAST" for each device. Waits at most that long until all of it
+//      has come, prints the last line with "final":true, "expected", "lost" and each device's "largest" number, and
+//      ends: status 0 if nothing is lost, out of order, unmarked or unidentified, else 1.
+//   quit   (or SIGTERM, SIGINT, end of input) the same without an expectation: lost is what is in the gaps.
 #include <librdkafka/rdkafka.h>
 #include <poll.h>
 #include <simdjson.h>

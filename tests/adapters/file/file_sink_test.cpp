@@ -11,6 +11,7 @@
 #include "adapters/file/file.h"
 #include "adapters/file/line.h"
 #include "adapters/file/line_file.h"
+#include "gateway/config/document.h"
 #include "gateway/message/json.h"
 #include "tests/support/sink_bench.h"
 
@@ -131,6 +132,18 @@ TEST_CASE("a file that was moved away is begun anew") {
   REQUIRE(file.append("two\n"));
   CHECK(read_file(path) == "two\n");
   CHECK(read_file(path + ".old") == "one\n");
+}
+
+TEST_CASE("the sample is right") {
+  config::Diagnostics diagnostics;
+  const config::Document document = config::Document::parse(
+      read_file(std::string(RAILHEAD_SOURCE_DIR) + "/adapters/file/sample.yaml"), "sample.yaml", diagnostics);
+  const auto plan = file::sink_kind().read(document.root().find("audit").find("file"), diagnostics);
+  CHECK(diagnostics.render() == "");
+  CHECK(plan != nullptr);
+  const config::Document without_path = config::Document::parse("keep: 3\n", "test.yaml", diagnostics);
+  CHECK(file::sink_kind().read(without_path.root(), diagnostics) == nullptr);
+  CHECK(diagnostics.error_count() == 1);
 }
 
 // Error paths
