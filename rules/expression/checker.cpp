@@ -11,12 +11,6 @@
 namespace railhead::expression {
 namespace {
 
-// "an int", "a string".
-std::string a_type(Type type) {
-  if (type == Type::null) return "null";
-  return (type == Type::integer ? "an " : "a ") + std::string(name_of(type));
-}
-
 struct Local {
   std::string name;
   std::uint32_t number = 0;
@@ -258,41 +252,16 @@ class Checker {
   }
 
   void report_binary(const Node& node, const Node& left, const Node& right) {
-    const std::string a = a_type(left.type);
-    const std::string b = a_type(right.type);
-    const bool comparison = node.name.find_first_of("=<>") != std::string::npos;
-    std::string message;
-    if (node.name == "in") {
-      message = "'in' looks into a list or map, not into " + b;
-    } else if (node.name == "==" || node.name == "!=") {
-      message = a + " never equals " + b;
-    } else if (comparison) {
-      message = a + " cannot be compared with " + b;
-    } else {
-      message = "'" + node.name + "' does not work between " + a + " and " + b;
-    }
     // The literal is the likelier slip: point there.
     const bool point_left = left.form == Form::literal && right.form != Form::literal;
     const bool point_right = right.form == Form::literal && left.form != Form::literal;
     const Node* pointed = point_left ? &left : point_right ? &right : nullptr;
     const Type other = point_left ? right.type : left.type;
+    std::string message = binary_mismatch(node.name, left.type, right.type);
     std::string hint;
-    if (pointed != nullptr && pointed->value.is(Kind::string) && is_number(other) &&
-        base::parse_double(pointed->value.as_text())) {
-      hint = "write " + std::string(pointed->value.as_text()) + " without quotes";
-    } else if (pointed != nullptr && pointed->value.is(Kind::string) && other == Type::timestamp) {
-      hint = "write timestamp(" + std::string(source_of(*pointed)) + ")";
-    } else if (pointed != nullptr && pointed->value.is(Kind::string) && other == Type::duration) {
-      hint = "write duration(\"5s\")";
-    } else if (pointed != nullptr && pointed->value.is(Kind::null)) {
-      hint = "whether a member is there: has(value.temperature)";
-    } else if (left.type == Type::boolean && left.form == Form::binary && comparison) {
-      hint = "write both comparisons: a < b && b < c";
-    } else if (node.name == "+" && (left.type == Type::string || right.type == Type::string)) {
-      hint = "convert with string(...)";
-    } else if (node.name == "%" && is_number(left.type) && is_number(right.type)) {
-      hint = "'%' takes two ints or two uints: convert with int(...)";
-    }
+    if (pointed != nullptr) hint = suggest_literal(pointed->value, source_of(*pointed), other);
+    const bool chained = left.type == Type::boolean && left.form == Form::binary;
+    if (hint.empty()) hint = suggest_operands(node.name, left.type, right.type, chained);
     if (pointed != nullptr) {
       mismatch(node, pointed->begin, pointed->end - pointed->begin, std::move(message), std::move(hint));
     } else {
@@ -451,36 +420,15 @@ class Checker {
   }
 
   void check_overload(Node& node, const FunctionEntry& function) {
-    // Overloads that fit what is known of the arguments; their results agree or are left open.
-    std::optional<Type> result;
-    bool fits_any = false;
-    for (std::string_view overloads = function.overloads; !overloads.empty();) {
-      const std::size_t end = std::min(overloads.size(), overloads.find(' '));
-      const std::string_view overload = overloads.substr(0, end);
-      overloads.remove_prefix(std::min(overloads.size(), end + 1));
-      const std::string_view wanted = overload.substr(0, overload.find(':'));
-      if (wanted != "+" && wanted.size() != node.children.size()) continue;
-      bool fits = true;
-      for (std::size_t i = 0; i < node.children.size() && wanted != "+"; ++i) {
-        const Type have = ast_.at(node.children[i]).type;
-        const Type want = type_of_letter(wanted[i]);
-        fits = fits && (have == Type::any || want == Type::any || have == want);
-      }
-      if (!fits) continue;
-      const Type gives = type_of_letter(overload.back());
-      result = fits_any ? common_type(*result, gives) : gives;
-      fits_any = true;
-    }
-    if (fits_any) {
+    std::vector<Type> given;
+    for (const NodeId child : node.children) given.push_back(ast_.at(child).type);
+    if (const auto result = call_result(function, given)) {
       node.type = *result;
       return;
     }
-    std::string given;
-    for (const NodeId child : node.children) {
-      if (!given.empty()) given += ", ";
-      given += name_of(ast_.at(child).type);
-    }
-    mismatch(node, node.name + "() does not take (" + given + ")", describe_overloads(function));
+    std::string list;
+    for (const Type type : given) list += (list.empty() ? "" : ", ") + std::string(name_of(type));
+    mismatch(node, node.name + "() does not take (" + list + ")", describe_overloads(function));
   }
 
   std::string_view text_;

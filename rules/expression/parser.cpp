@@ -5,36 +5,12 @@
 #include <optional>
 #include <utility>
 
-#include "gateway/base/text.h"
 #include "rules/expression/lexer.h"
+#include "rules/expression/macros.h"
+#include "rules/expression/number.h"
 
 namespace railhead::expression {
 namespace {
-
-struct MacroShape {
-  std::string_view name;
-  std::size_t arguments;
-  Macro macro;
-  std::size_t variables;
-  bool filtered;
-};
-constexpr std::array<MacroShape, 14> kMacros{{
-    {"all", 2, Macro::all, 1, false},
-    {"all", 3, Macro::all, 2, false},
-    {"exists", 2, Macro::exists, 1, false},
-    {"exists", 3, Macro::exists, 2, false},
-    {"exists_one", 2, Macro::exists_one, 1, false},
-    {"exists_one", 3, Macro::exists_one, 2, false},
-    {"existsOne", 2, Macro::exists_one, 1, false},
-    {"existsOne", 3, Macro::exists_one, 2, false},
-    {"map", 2, Macro::map, 1, false},
-    {"map", 3, Macro::map, 1, true},
-    {"filter", 2, Macro::filter, 1, false},
-    {"transformList", 3, Macro::transform_list, 2, false},
-    {"transformList", 4, Macro::transform_list, 2, true},
-    {"transformMap", 3, Macro::transform_map, 2, false},
-}};
-constexpr MacroShape kFilteredTransformMap{"transformMap", 4, Macro::transform_map, 2, true};
 
 struct Level {
   std::array<std::string_view, 7> operators;
@@ -305,14 +281,10 @@ class Parser {
     if (stopped_) return 0;
     const Node& operand = ast_.at(receiver);
     if (name.text == "bind" && given.size() == 3 && operand.form == Form::name && operand.name == "cel") {
-      return comprehension({"bind", 3, Macro::bind, 1, false}, given[1], {given[0], given[2]}, name);
+      return comprehension(kBind, given[1], {given[0], given[2]}, name);
     }
-    for (const MacroShape& shape : kMacros) {
-      if (shape.name == name.text && shape.arguments == given.size())
-        return comprehension(shape, receiver, given, name);
-    }
-    if (name.text == kFilteredTransformMap.name && given.size() == kFilteredTransformMap.arguments) {
-      return comprehension(kFilteredTransformMap, receiver, given, name);
+    if (const MacroShape* const shape = find_macro(name.text, given.size())) {
+      return comprehension(*shape, receiver, given, name);
     }
     Node node = spanning(Form::call, name, begin_of(receiver));
     node.method = true;
@@ -397,7 +369,7 @@ class Parser {
 
   NodeId number(const Token& token, bool negative) {
     const std::size_t from = negative ? token.offset - 1 : token.offset;
-    const std::optional<Value> value = number_value(token, negative);
+    const std::optional<Value> value = number_value(token.text, token.kind, negative);
     if (!value) {
       return fail_at(token, std::string(negative ? "-" : "") + token.text + " is out of range",
                      token.kind == TokenKind::uinteger ? "uint holds 0 to 18446744073709551615"
@@ -406,30 +378,6 @@ class Parser {
     const NodeId result = literal(token, *value);
     if (!stopped_) ast_.at(result).begin = from;
     return result;
-  }
-
-  static std::optional<Value> number_value(const Token& token, bool negative) {
-    if (token.kind == TokenKind::real) {
-      const std::string text = token.text.front() == '.' ? "0" + token.text : token.text;
-      const std::optional<double> real = base::parse_double(text);
-      if (!real)
-        return Value::real(text.find("e-") != std::string::npos || text.find("E-") != std::string::npos ? 0.0
-                                                                                                        : 1e308 * 10);
-      return Value::real(negative ? -*real : *real);
-    }
-    std::uint64_t magnitude = 0;
-    const bool hex = token.text.size() > 2 && (token.text[1] | 0x20) == 'x';
-    for (const char c : std::string_view(token.text).substr(hex ? 2 : 0)) {
-      const unsigned digit = c <= '9' ? static_cast<unsigned>(c - '0') : static_cast<unsigned>((c | 0x20) - 'a' + 10);
-      if (__builtin_mul_overflow(magnitude, std::uint64_t{hex ? 16u : 10u}, &magnitude) ||
-          __builtin_add_overflow(magnitude, std::uint64_t{digit}, &magnitude)) {
-        return std::nullopt;
-      }
-    }
-    if (token.kind == TokenKind::uinteger) return Value::uinteger(magnitude);
-    constexpr std::uint64_t kHighest = 0x7fff'ffff'ffff'ffff;
-    if (magnitude > kHighest + (negative ? 1 : 0)) return std::nullopt;
-    return Value::integer(static_cast<std::int64_t>(negative ? 0 - magnitude : magnitude));
   }
 
   NodeId list(const Token& opened) {

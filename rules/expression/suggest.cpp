@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gateway/base/text.h"
+#include "rules/expression/types.h"
 
 namespace railhead::expression {
 namespace {
@@ -104,6 +105,40 @@ std::string suggest_function(const std::string& name, bool method, std::size_t a
   }
   const auto near = base::nearest(name, known);
   return near ? "did you mean '" + *near + "'?" : "";
+}
+
+std::string a_type(Type type) {
+  if (type == Type::null) return "null";
+  return (type == Type::integer ? "an " : "a ") + std::string(name_of(type));
+}
+
+std::string binary_mismatch(std::string_view operation, Type left, Type right) {
+  const std::string a = a_type(left);
+  const std::string b = a_type(right);
+  if (operation == "in") return "'in' looks into a list or map, not into " + b;
+  if (operation == "==" || operation == "!=") return a + " never equals " + b;
+  if (operation.front() == '<' || operation.front() == '>') return a + " cannot be compared with " + b;
+  return "'" + std::string(operation) + "' does not work between " + a + " and " + b;
+}
+
+std::string suggest_literal(const Value& literal, std::string_view source, Type other) {
+  if (literal.is(Kind::null)) return "whether a member is there: has(value.temperature)";
+  if (!literal.is(Kind::string)) return {};
+  if (is_number(other) && base::parse_double(literal.as_text())) {
+    return "write " + std::string(literal.as_text()) + " without quotes";
+  }
+  if (other == Type::timestamp) return "write timestamp(" + std::string(source) + ")";
+  return other == Type::duration ? "write duration(\"5s\")" : "";
+}
+
+std::string suggest_operands(std::string_view operation, Type left, Type right, bool left_is_comparison) {
+  const bool compares = operation.find_first_of("=<>") != std::string_view::npos;
+  if (compares && left_is_comparison) return "write both comparisons: a < b && b < c";
+  if (operation == "+" && (left == Type::string || right == Type::string)) return "convert with string(...)";
+  if (operation == "%" && is_number(left) && is_number(right)) {
+    return "'%' takes two ints or two uints: convert with int(...)";
+  }
+  return {};
 }
 
 std::string describe_overloads(const FunctionEntry& function) {

@@ -65,6 +65,26 @@ Type type_of_letter(char letter) noexcept {
   }
 }
 
+std::optional<Type> call_result(const FunctionEntry& function, std::span<const Type> arguments) {
+  std::optional<Type> result;
+  for (std::string_view overloads = function.overloads; !overloads.empty();) {
+    const std::size_t end = std::min(overloads.size(), overloads.find(' '));
+    const std::string_view overload = overloads.substr(0, end);
+    overloads.remove_prefix(std::min(overloads.size(), end + 1));
+    const std::string_view wanted = overload.substr(0, overload.find(':'));
+    bool fits = wanted == "+" || wanted.size() == arguments.size();
+    for (std::size_t i = 0; fits && wanted != "+" && i < wanted.size(); ++i) {
+      const Type want = type_of_letter(wanted[i]);
+      fits = arguments[i] == Type::any || want == Type::any || arguments[i] == want;
+    }
+    if (!fits) continue;
+    // Overloads that all fit what is known leave the result open unless they agree.
+    const Type gives = type_of_letter(overload.back());
+    result = !result || *result == gives ? gives : Type::any;
+  }
+  return result;
+}
+
 Value too_much_work() {
   static const Value error = Value::error("the expression takes too much work");
   return error;

@@ -54,6 +54,8 @@ struct FunctionEntry {
 // By name and style, the entry that has an overload of so many arguments; `arguments` counts a method's receiver.
 [[nodiscard]] std::optional<std::size_t> find_function(std::string_view name, bool method, std::size_t arguments);
 [[nodiscard]] Type type_of_letter(char letter) noexcept;
+// What a call gives as far as the types of its arguments tell; nullopt if no overload takes them.
+[[nodiscard]] std::optional<Type> call_result(const FunctionEntry& function, std::span<const Type> arguments);
 
 // Parts of the table, a file each.
 [[nodiscard]] std::span<const FunctionEntry> basic_functions();
