@@ -94,7 +94,7 @@ Result<void> Spool::Engine::apply(const Repair& repair) {
       if (!opened) return fail(opened.error());
       if (Result<void> cut = (*opened)->truncate(repair.begin); !cut) return cut;
       ++counts_.syncs;
-      return (*opened)->sync();  // durable: the tail is cut before anything is appended
+      return (*opened)->sync();  // S8; were it lost, the next segment's first sequence would still supersede the tail
     }
     case Repair::Kind::remove: return disk_.exists(file) ? disk_.remove(file) : Result<void>();
     case Repair::Kind::set_aside: {

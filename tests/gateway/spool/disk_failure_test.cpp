@@ -112,6 +112,38 @@ TEST_CASE("a failed fdatasync is not tried again: its records go into a new segm
   }
 }
 
+TEST_CASE("what a failed fdatasync left behind does not count beside the segment it was written to again") {
+  Failing f;
+  f.open();
+  REQUIRE(f.put("one").has_value());
+  REQUIRE(f.spool->flush(kPatience).has_value());
+  const std::string abandoned = "/spool/0000000000000001.seg";
+  std::string left;  // the bytes reached the disk although the sync said no, and the cut did not
+  f.disk.on_operation([&](test::DiskOperation operation) {
+    if (operation == test::DiskOperation::write && left.empty()) left = f.disk.contents().files.at(abandoned);
+  });
+  f.disk.fail_next_syncs(1);
+  REQUIRE(f.put("two").has_value());
+  const Sequence second(2);
+  REQUIRE(test::eventually(kSoon, [&] { return f.spool->durable() == second; }));
+  f.disk.on_operation({});
+  REQUIRE(left.find("two") != std::string::npos);
+  test::DiskImage image = f.disk.contents();
+  image.files.at(abandoned) = left;
+  CrashDisk after(image);
+  test::CapturingReporter reporter;
+  const auto opened = Spool::open(after, f.clock, f.options, reporter);
+  REQUIRE(opened.has_value());
+  std::vector<Frame> frames;
+  REQUIRE((*opened)->read((*opened)->lane("sink"), Sequence(1), 10, 1000, frames).has_value());
+  REQUIRE(frames.size() == 2);
+  CHECK(frames[1].payload == "two");
+  CHECK((*opened)->ledger((*opened)->lane("sink")).spooled == 2);
+  CHECK((*opened)->ledger((*opened)->lane("sink")).adds_up());
+  CHECK(reporter.count(status::Event::spool_damaged) == 0);
+  CHECK((*opened)->epoch() == f.spool->epoch());
+}
+
 TEST_CASE("a disk that cannot be written at the start still gives out the backlog") {
   Failing f;
   f.open();

@@ -13,6 +13,8 @@ namespace {
 struct Inspected {
   Inspected() {
     h.open();
+    static_cast<void>(h.spool->lane("kafka"));  // both before the first segment is made, so that one is enough
+    static_cast<void>(h.spool->lane("amqp"));
     for (int i = 1; i <= 6; ++i) h.put(i % 2 == 0 ? "amqp" : "kafka", {"payload " + std::to_string(i)});
     h.flush();
     h.spool->settle(h.spool->lane("kafka"), Sequence(1), Outcome::delivered);

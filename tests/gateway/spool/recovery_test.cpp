@@ -229,6 +229,35 @@ TEST_CASE("damage in the last record is damage when the lane states prove that i
   CHECK(s.damaged_files() == 1);
 }
 
+TEST_CASE("damaged bytes are never lost, also when power fails while they are set aside") {
+  Spoilt s;
+  s.open();
+  s.fill("sink", 5);
+  s.put("sink", {"a last record that will be damaged"});
+  REQUIRE(s.spool->flush(kPatience).has_value());
+  s.close();
+  const std::string path = s.segment(0);
+  s.image.files.at(path)[static_cast<std::size_t>(s.offset_of(path, 6)) + 30] ^= 1;
+  s.disk = std::make_unique<CrashDisk>(s.image);
+  std::mt19937_64 random(1);
+  std::vector<DiskImage> images;
+  s.disk->on_operation([&](test::DiskOperation) {
+    images.push_back(s.disk->crash(CrashDisk::Survival::nothing, random));
+    images.push_back(s.disk->crash(CrashDisk::Survival::everything, random));
+    for (int i = 0; i < 8; ++i) images.push_back(s.disk->crash(CrashDisk::Survival::random, random));
+  });
+  s.open();
+  s.disk->on_operation({});
+  REQUIRE(images.size() > 50);
+  CHECK(s.disk->contents().files.at(path).find("a last record") == std::string::npos);
+  for (const DiskImage& image : images) {
+    bool found = false;
+    for (const auto& [name, bytes] : image.files)
+      found = found || bytes.find("a last record that will be") != std::string::npos;
+    CHECK(found);
+  }
+}
+
 TEST_CASE("a bit flipped anywhere in a segment costs at most what it hits, and never the start") {
   Spoilt s;
   s.open();
