@@ -19,9 +19,11 @@ void GatewayProcess::start() {
   Process::Options options;
   options.output = log_path_;
   process_ = std::make_unique<Process>(
-      std::vector<std::string>{RAILHEAD_BUILD_DIR "/railhead", "run", "-c", config_path_, "--socket", socket_path_}, options);
+      std::vector<std::string>{RAILHEAD_BUILD_DIR "/railhead", "run", "-c", config_path_, "--socket", socket_path_},
+      options);
   const bool answers =
-      eventually(std::chrono::seconds{20}, [&] { return status().has_value() || !process_->running(); }) && process_->running();
+      eventually(std::chrono::seconds{20}, [&] { return status().has_value() || !process_->running(); }) &&
+      process_->running();
   REQUIRE_MESSAGE(answers, log());
 }
 
