@@ -155,9 +155,7 @@ std::optional<Duration> parse_cel_duration(std::string_view text) {
   std::uint64_t total = 0;
   while (!text.empty()) {
     std::uint64_t whole = 0;
-    // The fraction as digits over a power of ten; digits beyond a nanosecond of an hour do not matter.
-    std::uint64_t fraction = 0;
-    std::uint64_t scale = 1;
+    std::string_view fraction;
     bool digits = false;
     for (; !text.empty() && text.front() >= '0' && text.front() <= '9'; text.remove_prefix(1), digits = true) {
       if (__builtin_mul_overflow(whole, std::uint64_t{10}, &whole) ||
@@ -166,11 +164,11 @@ std::optional<Duration> parse_cel_duration(std::string_view text) {
       }
     }
     if (take(text, '.')) {
-      for (; !text.empty() && text.front() >= '0' && text.front() <= '9'; text.remove_prefix(1), digits = true) {
-        if (scale >= 1'000'000'000'000'000) continue;
-        fraction = fraction * 10 + static_cast<std::uint64_t>(text.front() - '0');
-        scale *= 10;
-      }
+      std::size_t count = 0;
+      while (count < text.size() && text[count] >= '0' && text[count] <= '9') ++count;
+      fraction = text.substr(0, count);
+      digits = digits || count > 0;
+      text.remove_prefix(count);
     }
     if (!digits) return std::nullopt;
     std::size_t letters = 0;
@@ -185,8 +183,11 @@ std::optional<Duration> parse_cel_duration(std::string_view text) {
     if (unit == "us" || unit == "\xC2\xB5s" || unit == "\xCE\xBCs") nanos = 1000;
     if (unit == "ns") nanos = 1;
     if (nanos == 0) return std::nullopt;
-    const auto part = static_cast<std::uint64_t>(static_cast<long double>(fraction) * static_cast<long double>(nanos) /
-                                                 static_cast<long double>(scale));
+    // Exact and without wide integers: rounding down at each digit from the last is rounding down once.
+    std::uint64_t part = 0;
+    for (auto digit = fraction.rbegin(); digit != fraction.rend(); ++digit) {
+      part = (part + static_cast<std::uint64_t>(*digit - '0') * nanos) / 10;
+    }
     if (__builtin_mul_overflow(whole, nanos, &whole) || __builtin_add_overflow(total, whole, &total) ||
         __builtin_add_overflow(total, part, &total)) {
       return std::nullopt;
