@@ -1,0 +1,56 @@
+// A whole configuration is read; every mistake is named at once. A case is a folder in tests/cases/check with a
+// railhead.yaml and the expected diagnostics: a new one needs no C++.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+
+#include "gateway/app/configuration.h"
+#include "tests/support/process.h"
+
+using namespace railhead;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string diagnose(const fs::path& folder) {
+  // Relative to the case, so that the expected text names no machine's path.
+  const fs::path before = fs::current_path();
+  fs::current_path(folder);
+  config::Diagnostics diagnostics;
+  {
+    const app::Configuration configuration = app::load_configuration("railhead.yaml", diagnostics);
+    CHECK((configuration.router != nullptr || diagnostics.has_errors()));
+  }
+  fs::current_path(before);
+  return diagnostics.render();
+}
+
+}  // namespace
+
+TEST_CASE("every case prints the diagnostics that stand beside it") {
+  int cases = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(RAILHEAD_SOURCE_DIR) / "tests/cases/check")) {
+    ++cases;
+    CAPTURE(entry.path().filename().string());
+    CHECK(diagnose(entry.path()) == test::read_file((entry.path() / "error.txt").string()));
+  }
+  CHECK(cases > 0);
+}
+
+TEST_CASE("ten mistakes are ten diagnostics") {
+  const std::string text = diagnose(fs::path(RAILHEAD_SOURCE_DIR) / "tests/cases/check/ten-mistakes");
+  std::size_t errors = 0;
+  for (std::size_t at = text.find(": error: "); at != std::string::npos; at = text.find(": error: ", at + 1)) ++errors;
+  CHECK(errors == 10);
+}
+
+TEST_CASE("the shipped configuration is without a mistake") {
+  config::Diagnostics diagnostics;
+  const app::Configuration configuration =
+      app::load_configuration(fs::path(RAILHEAD_SOURCE_DIR) / "firmware-config/etc/railhead/railhead.yaml", diagnostics);
+  CHECK(diagnostics.render() == "");
+  CHECK(configuration.router != nullptr);
+}
