@@ -1,0 +1,216 @@
+// The program from outside, without brokers: a Modbus meter in, a file out.
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "gateway/base/text.h"
+#include "gateway/message/json.h"
+#include "tests/end_to_end/gateway_process.h"
+#include "tests/support/mosquitto.h"
+
+using namespace railhead;
+using namespace railhead::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* kProgram = RAILHEAD_BUILD_DIR "/railhead";
+
+// A real meter's register map behind a real server, records into a file.
+struct Box {
+  Box() : meter({RAILHEAD_BUILD_DIR "/demo/meter", "0"}) {
+    REQUIRE(meter.wait_for("ready ", 10s));
+    const std::string output = meter.output();
+    port = std::string(base::trim(std::string_view(output).substr(output.find("ready ") + 6)));
+  }
+  std::string configuration(const std::string& more = "") const {
+    return "version: 1\n"
+           "gateway: box\n"
+           "spool: { path: " +
+           directory.path() +
+           "/spool, limit: 32 MiB, keep_free: 1 MiB }\n"
+           "sources:\n"
+           "  energy:\n"
+           "    modbus:\n"
+           "      url: tcp://127.0.0.1:" +
+           port +
+           "\n"
+           "      devices:\n"
+           "        meter-1: { model: sdm630, unit_id: 1, every: 100 ms }\n"
+           "models: { sdm630: { file: " RAILHEAD_SOURCE_DIR
+           "/firmware-config/devices/eastron-sdm630.yaml } }\n"
+           "rules:\n"
+           "  - name: all\n"
+           "    from: { source: energy }\n"
+           "    when: has(value.voltage_l1)\n"
+           "    send: { to: out, topic: t, body: { volts: value.voltage_l1 } }\n"
+           "sinks:\n"
+           "  out: { file: { path: " +
+           directory.path() + "/out.jsonl } }\n" + more;
+  }
+  std::size_t lines() const {
+    const std::string text = read_file(directory.path() + "/out.jsonl");
+    return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+  }
+
+  TemporaryDirectory directory;
+  Process meter;
+  std::string port;
+};
+
+std::uint64_t field_of(const std::string& path, const std::string& name) {
+  std::ifstream file(path);
+  for (std::string word; file >> word;) {
+    if (word != name) continue;
+    std::uint64_t value = 0;
+    file >> value;
+    return value;
+  }
+  return 0;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a meter's values reach the file, the ledgers equal what the file and the spool hold, SIGTERM ends in order") {
+  const Box box;
+  GatewayProcess gateway(box.directory, box.configuration());
+  gateway.start();
+  REQUIRE(eventually(20s, [&] { return box.lines() >= 10; }));
+  const Ran status = gateway.command({"status"});
+  CHECK(status.status == 0);
+  CHECK(status.output.find("(adds up)") != std::string::npos);
+  CHECK(status.output.find("does not add up") == std::string::npos);
+  CHECK(gateway.command({"health"}).status <= 1);
+  CHECK(gateway.terminate(20s) == 0);
+
+  JsonParser parser;
+  std::size_t plausible = 0;
+  const std::string text = read_file(box.directory.path() + "/out.jsonl");
+  for (const std::string_view line : base::split(base::trim(text), '\n')) {
+    const Result<Value> record = parser.parse(line);
+    REQUIRE(record);
+    const double volts = record->find("body")->find("volts")->to_real();
+    if (volts > 200 && volts < 260) ++plausible;
+  }
+  CHECK(plausible == box.lines());
+  // Nothing is owed after an orderly stop, and the spool is whole.
+  CHECK(run({kProgram, "spool", "verify", gateway.spool()}).status == 0);
+  const Ran dump = run({kProgram, "spool", "dump", gateway.spool()});
+  CHECK(dump.status == 0);
+  CHECK(dump.output.find("\"sink\":\"out\"") == std::string::npos);
+}
+
+TEST_CASE("what was read before a kill -9 is delivered by the next start, and the ledgers go on") {
+  const Box box;
+  GatewayProcess gateway(box.directory, box.configuration());
+  gateway.start();
+  REQUIRE(eventually(20s, [&] { return box.lines() >= 5; }));
+  gateway.kill9();
+  const std::size_t before = box.lines();
+  gateway.start();
+  REQUIRE(eventually(20s, [&] { return box.lines() >= before + 5; }));
+  const std::optional<Value> status = gateway.status();
+  REQUIRE(status);
+  CHECK(*status->find("readings")->find("adds_up") == Value::boolean(true));
+  CHECK(number_at(*status, {"lanes", "0", "records", "delivered"}) >= static_cast<std::int64_t>(before));
+  CHECK(gateway.terminate(20s) == 0);
+}
+
+TEST_CASE("a second gateway on the same spool is refused with a clear message") {
+  const Box box;
+  GatewayProcess gateway(box.directory, box.configuration());
+  gateway.start();
+  const Ran second =
+      run({kProgram, "run", "-c", gateway.config_path(), "--socket", box.directory.path() + "/second.sock"}, 20s);
+  CHECK(second.status == 2);
+  CHECK(second.output.find("another process") != std::string::npos);
+  CHECK(gateway.status());
+}
+
+TEST_CASE("a configuration with mistakes does not start, a missing one says so; exit status 1") {
+  const Box box;
+  const std::string wrong = box.directory.write("wrong.yaml", box.configuration("sinkz: 1\n"));
+  const Ran ran = run({kProgram, "run", "-c", wrong}, 20s);
+  CHECK(ran.status == 1);
+  CHECK(ran.output.find("did you mean 'sinks'?") != std::string::npos);
+  CHECK(run({kProgram, "check", "-c", box.directory.path() + "/none.yaml"}).status == 1);
+  CHECK(run({kProgram, "no-such-command"}).status == 1);
+  CHECK(run({kProgram, "--help"}).status == 0);
+}
+
+TEST_CASE("commands that talk to a gateway say when there is none: exit status 2") {
+  const TemporaryDirectory directory;
+  for (const char* command : {"status", "health"}) {
+    const Ran ran = run({kProgram, command, "--socket", directory.path() + "/none.sock"});
+    CHECK(ran.status == 2);
+    CHECK(ran.output.find("no gateway runs here") != std::string::npos);
+  }
+}
+
+TEST_CASE("eval, try, test and reference answer") {
+  const Box box;
+  const std::string config = box.directory.write("railhead.yaml", box.configuration(R"(tests:
+  - name: volts pass
+    given: [ { source: energy, device: meter-1, time: 2026-01-01T00:00:00Z, value: { voltage_l1: 231.5 } } ]
+    expect: [ { to: out, topic: t, body: { volts: 231.5 } } ]
+)"));
+  CHECK(run({kProgram, "eval", "7 / 2.0 + size('abc')"}).output == "6.5\n");
+  const Ran tests = run({kProgram, "test", "-c", config});
+  CHECK(tests.status == 0);
+  CHECK(tests.output.find("1 passed, 0 failed") != std::string::npos);
+  const Ran tried =
+      run({"/bin/sh", "-c",
+           std::string("echo '{\"source\":\"energy\",\"device\":\"meter-1\",\"value\":{\"voltage_l1\":1.5}}' | ") +
+               kProgram + " try -c " + config});
+  CHECK(tried.status == 0);
+  CHECK(tried.output.find(R"("body":{"volts":1.5})") != std::string::npos);
+  CHECK(run({kProgram, "reference"}).output.find("spool") != std::string::npos);
+  JsonParser parser;
+  CHECK(parser.parse(run({kProgram, "reference", "--schema"}).output));
+}
+
+TEST_CASE("idle: below 16 MB of anonymous memory and below 0.5 % of a core") {
+  const Box box;
+  const Mosquitto mosquitto;
+  // Every kind of part, nothing arriving: no sensor publishes, the meter is asked once an hour, the upstream is away.
+  std::string configuration = box.configuration("  far: { kafka: { brokers: [\"127.0.0.1:9\"] } }\n");
+  const auto replace = [&](const std::string& what, const std::string& with) {
+    const std::size_t at = configuration.find(what);
+    REQUIRE(at != std::string::npos);
+    configuration.replace(at, what.size(), with);
+  };
+  replace("every: 100 ms", "every: 1 h");
+  replace("models:",
+          "  sensors: { mqtt: { url: \"" + mosquitto.url() +
+              "\", client_id: idle, subscribe: [ { topic: \"a/{device}\", qos: 1, payload: json } ] } }\nmodels:");
+  GatewayProcess gateway(box.directory, configuration);
+  gateway.start();
+  REQUIRE(eventually(20s, [&] { return box.lines() >= 1; }));
+  const std::string proc = "/proc/" + std::to_string(gateway.process().pid());
+  const auto cpu_ticks = [&] {
+    std::ifstream file(proc + "/stat");
+    std::string text((std::istreambuf_iterator<char>(file)), {});
+    std::istringstream fields(text.substr(text.rfind(')') + 2));
+    std::string word;
+    for (int i = 0; i < 11; ++i) fields >> word;
+    std::uint64_t user = 0;
+    std::uint64_t system = 0;
+    fields >> user >> system;
+    return user + system;
+  };
+  // A measurement needs its time: nothing to wait for but that.
+  const std::uint64_t before = cpu_ticks();
+  const auto start = std::chrono::steady_clock::now();
+  eventually(10s, [] { return false; });
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double share =
+      static_cast<double>(cpu_ticks() - before) / static_cast<double>(::sysconf(_SC_CLK_TCK)) / seconds;
+  const std::uint64_t anonymous_kb = field_of(proc + "/status", "RssAnon:");
+  MESSAGE("idle: ", anonymous_kb, " kB anonymous, ", share * 100, " % of a core");
+  CHECK(anonymous_kb > 0);
+  CHECK(anonymous_kb < 16'000);
+  CHECK(share < 0.005);
+}
