@@ -150,6 +150,7 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
     if (settings.url.tls) options.set_ssl(ssl_options(settings.tls));
     const ::mqtt::token_ptr answer = state->client_->connect(options);
     for (Duration waited{}; !answer->wait_for(kStopSlice); waited += kStopSlice) {
+      observer.on_waiting();
       if (stop.stop_requested()) return fail(Errc::stopped, "asked to stop");
       if (waited >= settings.timeout) return fail(Errc::timeout, "the broker does not answer");
     }

@@ -1,6 +1,7 @@
 // Publisher: one connection of the sink to a broker. It does not connect again: after on_lost() make a new one.
 // Errors:  from connect() and publish(): unavailable, denied, timeout, invalid (TLS files), stopped.
-// Threads: connect(), publish() and the destructor belong to one thread; the observer is called on the library's.
+// Threads: connect(), publish() and the destructor belong to one thread; the observer is called on the library's,
+//          but on_waiting().
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,8 @@ class Publisher {
     // MQTT 5: the broker answered with a failure, 0x80 or above.
     virtual void on_refused(std::uint32_t number, std::uint8_t reason) = 0;
     virtual void on_lost(const std::string& why) = 0;
+    // connect() is still waiting; on its own thread.
+    virtual void on_waiting() = 0;
   };
 
   // Waits for the broker's answer, at most settings.timeout or until `stop`.

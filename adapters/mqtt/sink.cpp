@@ -215,6 +215,8 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
     return lost_.value_or("the connection broke");
   }
 
+  void on_waiting() override { context_.link.progress(context_.clock.boot_now()); }
+
   // --- on the library's threads
 
   void on_confirmed(std::uint32_t number) override {
