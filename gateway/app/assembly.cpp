@@ -10,9 +10,6 @@ namespace {
 
 using ports::SpoolId;
 
-// How long a stop waits for the upstream to confirm what is there. The rest stays in the spool.
-constexpr Duration kDrain = std::chrono::seconds{5};
-
 // S12: unless the configuration says otherwise, the smaller of 512 MiB and a tenth of the disk is left to others.
 std::uint64_t keep_free(const config::SpoolSettings& settings) {
   if (settings.keep_free) return settings.keep_free->value();
@@ -45,10 +42,11 @@ flow::PipelineOptions pipeline_options(const Configuration& configuration) {
 
 }  // namespace
 
-Assembly::Assembly(const Configuration& configuration, const system::Clock& clock, status::Log& log)
+Assembly::Assembly(const Configuration& configuration, const system::Clock& clock, status::Log& log, OnReload on_reload)
     : configuration_(configuration),
       clock_(clock),
       log_(log),
+      on_reload_(std::move(on_reload)),
       started_(clock.boot_now()),
       disk_(system::posix_disk()) {}
 
@@ -96,6 +94,10 @@ Result<void> Assembly::start(const std::filesystem::path& control_socket) {
     Result<std::unique_ptr<panel::ControlSocket>> control = panel::ControlSocket::open(
         control_socket,
         [this](std::string_view command, std::string_view) -> Result<std::string> {
+          if (command == "reload") {
+            if (Result<void> accepted = on_reload_(); !accepted) return fail(accepted.error());
+            return std::string("\"the new configuration is good and is being applied\"");
+          }
           if (std::optional<std::string> answer = panel::answer_from(snapshot(), command)) return *answer;
           return fail(Errc::invalid, "there is no command '" + std::string(command) + "'");
         },
@@ -122,13 +124,19 @@ Result<void> Assembly::start(const std::filesystem::path& control_socket) {
   return {};
 }
 
-void Assembly::stop() {
+void Assembly::stop(Duration drain) {
   log_.report(status::Event::stopping, {});
-  service_manager_.stopping();
+  if (drain > Duration::zero()) service_manager_.stopping();
   status_thread_->stop();
-  pipeline_->stop(kDrain);
+  pipeline_->stop(drain);
   control_.reset();
   log_.report(status::Event::stopped, {});
+}
+
+void Assembly::refuse_configuration(std::string why) {
+  log_.report(status::Event::config_refused, {{"why", why}});
+  const base::MutexLock lock(mutex_);
+  refused_ = std::move(why);
 }
 
 status::Snapshot Assembly::snapshot() const {
@@ -139,6 +147,11 @@ status::Snapshot Assembly::snapshot() const {
   snapshot.now = clock_.now();
   snapshot.uptime = now - started_;
   snapshot.clock_trusted = clock_.trusted();
+  {
+    const base::MutexLock lock(mutex_);
+    snapshot.config_refused = !refused_.empty();
+    snapshot.config_why = refused_;
+  }
   snapshot.led_failed = leds_ && leds_->failed();
   const std::map<std::string, status::ReadingLedger> readings = pipeline_->readings();
   for (const auto& [name, ledger] : readings) snapshot.readings += ledger;

@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "adapters/panel/status_thread.h"
 #include "adapters/panel/systemd.h"
 #include "gateway/app/configuration.h"
+#include "gateway/base/mutex.h"
 #include "gateway/flow/pipeline.h"
 #include "gateway/status/log.h"
 #include "gateway/status/snapshot.h"
@@ -24,14 +26,23 @@ namespace railhead::app {
 
 class Assembly {
  public:
-  Assembly(const Configuration& configuration, const system::Clock& clock, status::Log& log);
+  // How long an orderly stop waits for the upstream to confirm what is there. The rest stays in the spool.
+  static constexpr Duration kDrain = std::chrono::seconds{5};
+  // Somebody asks over the control socket for a reload: an error is the answer to him. Called on the socket's thread.
+  using OnReload = std::function<Result<void>()>;
+
+  Assembly(const Configuration& configuration, const system::Clock& clock, status::Log& log, OnReload on_reload);
   ~Assembly();
   Assembly(const Assembly&) = delete;
   Assembly& operator=(const Assembly&) = delete;
 
   // Opens the spools and the control socket, starts every thread, tells the service manager.
   [[nodiscard]] Result<void> start(const std::filesystem::path& control_socket);
-  void stop();
+  void stop(Duration drain);
+  // A new configuration was refused, this one runs on: shown until the next.
+  void refuse_configuration(std::string why);
+  // Tells the service manager; the next assembly's start ends it.
+  void reload_begins() { service_manager_.reloading(); }
   [[nodiscard]] status::Snapshot snapshot() const;
 
  private:
@@ -49,7 +60,10 @@ class Assembly {
   const Configuration& configuration_;
   const system::Clock& clock_;
   status::Log& log_;
+  const OnReload on_reload_;
   const BootTime started_;
+  mutable base::Mutex mutex_;
+  std::string refused_ RAILHEAD_GUARDED_BY(mutex_);
   std::unique_ptr<system::Disk> disk_;
   std::deque<Seat> sources_;
   std::deque<Seat> sinks_;

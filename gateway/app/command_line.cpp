@@ -88,6 +88,8 @@ void add_commands(CLI::App& app, int& exit_code) {
                         });
   add<ControlArguments>(app, exit_code, "health", "One line why; exit status 0 healthy, 1 degraded, 2 failed",
                         "railhead health || mail -s railhead ops", run_health, control);
+  add<ControlArguments>(app, exit_code, "reload", "Check the configuration again and apply it, or refuse it whole",
+                        "railhead reload", run_reload, control);
   add<ControlArguments>(app, exit_code, "top", "The running gateway, live", "railhead top", run_top, control);
 }
 

@@ -58,6 +58,7 @@ struct ControlArguments {
 };
 int run_status(const ControlArguments& arguments);
 int run_health(const ControlArguments& arguments);
+int run_reload(const ControlArguments& arguments);
 int run_top(const ControlArguments& arguments);
 
 }  // namespace railhead::app

@@ -14,6 +14,8 @@ int run_status(const ControlArguments& arguments) {
 
 int run_health(const ControlArguments& arguments) { return panel::run_health(arguments.socket, std::cout, std::cerr); }
 
+int run_reload(const ControlArguments& arguments) { return panel::run_reload(arguments.socket, std::cout, std::cerr); }
+
 int run_top(const ControlArguments& arguments) {
   const auto wait = [] {
     std::this_thread::sleep_for(std::chrono::seconds{1});
