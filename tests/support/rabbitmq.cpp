@@ -50,14 +50,14 @@ RabbitMq::RabbitMq() {
   directory_.write("advanced.config", "[{kernel,[{inet_dist_use_interface,{127,0,0,1}}]}].\n");
   std::filesystem::create_directories(base + "/mnesia");
   std::filesystem::create_directories(base + "/log");
+  // Why: a node starts one as a daemon if there is none, and that would outlive the test.
+  epmd_ = std::make_unique<Process>(std::vector<std::string>{"epmd"},
+                                    Process::Options{.environment = environment(), .directory = base, .output = {}});
   launch();
 }
 
 RabbitMq::~RabbitMq() {
   if (process_) stop();
-  // epmd outlives its nodes.
-  static_cast<void>(run({"epmd", "-port", std::to_string(epmd_port_), "-kill"}, kToolMost,
-                        {.environment = environment(), .directory = {}, .output = {}}));
 }
 
 void RabbitMq::make_certificates() const {

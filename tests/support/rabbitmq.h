@@ -7,7 +7,7 @@
 //   broker.kill9(); broker.restart();                         // same ports, same data
 //   for (const Seen& seen : broker.drain("all"))              // python3-pika: shares no code with our client
 //
-// Everything it starts is stopped by its own process group or, epmd, by its own port. Every wait is bounded.
+// Everything it starts is a child that ends with the test, epmd included. Every wait is bounded.
 // Threads: one test's thread.
 #pragma once
 
@@ -65,6 +65,7 @@ class RabbitMq {
   std::uint16_t epmd_port_ = 0;
   std::uint16_t distribution_port_ = 0;
   unsigned starts_ = 0;
+  std::unique_ptr<Process> epmd_;  // outlives the node
   std::unique_ptr<Process> process_;
 };
 
