@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "gateway/base/text.h"
 #include "gateway/status/link.h"
 #include "gateway/status/reporter.h"
 
@@ -127,6 +128,15 @@ Result<void> Feed::send_window(const std::stop_token& stop) {
   return {};
 }
 
+std::optional<std::uint8_t> Feed::priority_of(const Record& record) const {
+  for (const Header& header : record.headers) {
+    if (header.name != kAmqpPriorityHeader) continue;
+    const std::optional<std::uint64_t> wanted = base::parse_uint(header.value);
+    if (wanted && *wanted <= 255) return static_cast<std::uint8_t>(*wanted);
+  }
+  return options_.amqp_priority;
+}
+
 Result<void> Feed::send(const ports::Outgoing& outgoing) {
   const Record& record = outgoing.record;
   std::vector<Header> headers = headers_of(record, {.gateway = context_.gateway,
@@ -143,7 +153,7 @@ Result<void> Feed::send(const ports::Outgoing& outgoing) {
                                 .body = record.body,
                                 .headers = &headers,
                                 .time = record.time,
-                                .priority = options_.amqp_priority,
+                                .priority = priority_of(record),
                                 .mandatory = options_.mandatory,
                                 .persistent = options_.persistent};
   const Watchdog::Guard guard(watchdog_, connection_->fd(), kPublishMost);

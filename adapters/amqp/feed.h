@@ -36,6 +36,8 @@ class Feed final : private Connection::Listener {
   // An error means that the connection is lost.
   [[nodiscard]] Result<void> turn(const std::stop_token& stop);
   [[nodiscard]] Result<void> send_window(const std::stop_token& stop);
+  // Of this record, else of the sink.
+  [[nodiscard]] std::optional<std::uint8_t> priority_of(const Record& record) const;
   [[nodiscard]] Result<void> send(const ports::Outgoing& outgoing);
   void answered(std::uint64_t tag, bool multiple, Answer answer);
   void concluded(const ports::Outgoing& outgoing, Answer answer, const std::string& returned);

@@ -72,18 +72,9 @@ void read_sinks(Configuration& configuration, config::Diagnostics& diagnostics) 
   }
 }
 
-// dead_letters.to must name a sink; its topic may hold ${gateway} and ${labels.NAME}, which never change.
+// The topic of dead letters may hold ${gateway} and ${labels.NAME}, which never change.
 void read_dead_letters(Configuration& configuration, config::Diagnostics& diagnostics) {
   const config::DeadLetterSettings& settings = configuration.options.dead_letters;
-  if (settings.to) {
-    std::vector<std::string> names;
-    for (const routing::KnownSink& sink : configuration.routing.sinks) names.push_back(sink.name);
-    if (std::find(names.begin(), names.end(), settings.to->value) == names.end()) {
-      const std::optional<std::string> near = base::nearest(settings.to->value, names);
-      diagnostics.error(settings.to->mark, settings.to->length, "there is no sink '" + settings.to->value + "'",
-                        near ? "did you mean '" + *near + "'?" : "");
-    }
-  }
   if (!settings.topic) return;
   std::string_view rest = settings.topic->value;
   while (!rest.empty()) {

@@ -11,28 +11,18 @@ using std::chrono::floor;
 using std::chrono::sys_days;
 using std::chrono::year_month_day;
 
-struct Civil {
-  year_month_day date;
-  std::chrono::hh_mm_ss<Duration> clock;
-};
-
-Civil civil_of(Time time) {
+std::string format(std::chrono::sys_seconds time, long fraction, int digits) {
   const sys_days day = floor<days>(time);
-  return {year_month_day{day}, std::chrono::hh_mm_ss<Duration>{time - day}};
-}
-
-std::string format(Time time, int digits) {
-  const Civil civil = civil_of(time);
+  const year_month_day date{day};
+  const std::chrono::hh_mm_ss clock{time - day};
   std::array<char, 64> text{};
-  int length =
-      std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(civil.date.year()),
-                    static_cast<unsigned>(civil.date.month()), static_cast<unsigned>(civil.date.day()),
-                    static_cast<int>(civil.clock.hours().count()), static_cast<int>(civil.clock.minutes().count()),
-                    static_cast<int>(civil.clock.seconds().count()));
+  int length = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
+                             static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                             static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                             static_cast<int>(clock.seconds().count()));
   std::string result(text.data(), static_cast<std::size_t>(length));
-  const auto fraction = static_cast<long long>(civil.clock.subseconds().count());
   if (digits != 0 || fraction != 0) {
-    length = std::snprintf(text.data(), text.size(), ".%09lld", fraction);
+    length = std::snprintf(text.data(), text.size(), ".%09ld", fraction);
     std::string tail(text.data(), static_cast<std::size_t>(length));
     if (digits != 0) {
       tail.resize(static_cast<std::size_t>(digits) + 1);
@@ -42,6 +32,11 @@ std::string format(Time time, int digits) {
     result += tail;
   }
   return result + "Z";
+}
+
+std::string format(Time time, int digits) {
+  const auto second = floor<std::chrono::seconds>(time);
+  return format(second, static_cast<long>((time - second).count()), digits);
 }
 
 // Reads exactly `count` digits.
@@ -66,6 +61,9 @@ bool take(std::string_view& text, char wanted) {
 }  // namespace
 
 std::string to_rfc3339(Time time) { return format(time, 0); }
+std::string to_rfc3339(std::int64_t seconds, std::uint32_t nanoseconds) {
+  return format(std::chrono::sys_seconds{std::chrono::seconds{seconds}}, static_cast<long>(nanoseconds), 0);
+}
 std::string to_rfc3339_ms(Time time) { return format(time, 3); }
 
 std::optional<Time> parse_rfc3339(std::string_view text) {
@@ -111,9 +109,9 @@ std::optional<Time> parse_rfc3339(std::string_view text) {
     offset_minutes = (offset_hour * 60 + offset_minute) * (west ? -1 : 1);
   }
   if (!text.empty()) return std::nullopt;
-  std::int64_t seconds =
-      std::chrono::duration_cast<std::chrono::seconds>(sys_days{date}.time_since_epoch()).count() +
-      std::int64_t{hour} * 3600 + std::int64_t{minute} * 60 + second - std::int64_t{offset_minutes} * 60;
+  std::int64_t seconds = std::chrono::duration_cast<std::chrono::seconds>(sys_days{date}.time_since_epoch()).count() +
+                         std::int64_t{hour} * 3600 + std::int64_t{minute} * 60 + second -
+                         std::int64_t{offset_minutes} * 60;
   if (seconds < 0 && fraction > 0) {  // or the earliest times would overflow on their way
     ++seconds;
     fraction -= 1'000'000'000;

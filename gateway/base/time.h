@@ -25,6 +25,8 @@ using BootTime = std::chrono::time_point<BootClockTag, Duration>;
 // RFC 3339 in UTC with as many digits of the second as needed: "2026-01-01T00:00:00Z", "...00.125Z". Years 0001..9999
 // parse; what Time cannot hold (before 1677, after 2262) is nullopt.
 [[nodiscard]] std::string to_rfc3339(Time time);
+// The same for all years 0001..9999, by seconds since 1970 and nanoseconds after them.
+[[nodiscard]] std::string to_rfc3339(std::int64_t seconds, std::uint32_t nanoseconds);
 // Always three digits of the second: for logs.
 [[nodiscard]] std::string to_rfc3339_ms(Time time);
 [[nodiscard]] std::optional<Time> parse_rfc3339(std::string_view text);

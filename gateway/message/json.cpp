@@ -137,7 +137,9 @@ void write_json(const Value& value, std::string& out) {
     case Kind::string:
     case Kind::type: write_json_text(value.as_text(), out); return;
     case Kind::bytes: write_json_text(base::to_base64(value.as_text()), out); return;
-    case Kind::timestamp: write_json_text(to_rfc3339(value.as_timestamp()), out); return;
+    case Kind::timestamp:
+      write_json_text(to_rfc3339(value.timestamp_seconds(), value.timestamp_nanoseconds()), out);
+      return;
     case Kind::duration: write_json_text(duration_text(value.as_duration()), out); return;
     case Kind::list: {
       out.push_back('[');

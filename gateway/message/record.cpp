@@ -1,7 +1,9 @@
 #include "gateway/message/record.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
+#include <iterator>
 
 #include "gateway/base/bytes.h"
 #include "gateway/message/field_token.h"
@@ -111,7 +113,8 @@ std::vector<Header> headers_of(const Record& record, const HeaderContext& contex
   if ((record.flags & kClockUnsynced) != 0) headers.push_back({"rh-clock", "unsynced"});
   if (!record.quality.empty() && record.quality != "good") headers.push_back({"rh-quality", record.quality});
   if (context.with_key && record.key) headers.push_back({"rh-key", *record.key});
-  headers.insert(headers.end(), record.headers.begin(), record.headers.end());
+  std::copy_if(record.headers.begin(), record.headers.end(), std::back_inserter(headers),
+               [](const Header& header) { return header.name != kAmqpPriorityHeader; });
   return headers;
 }
 

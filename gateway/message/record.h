@@ -65,6 +65,9 @@ void encode(const Record& record, std::string& out);
 // Errors: damaged (does not decode), unsupported (a newer version).
 [[nodiscard]] Result<Record> decode_record(std::string_view bytes);
 
+// A header that never leaves: the message priority that a rule gives to AMQP (`amqp_priority`), 0..255 as text.
+inline constexpr std::string_view kAmqpPriorityHeader = "rh-amqp-priority";
+
 // "<gateway>/<epoch as 16 hex digits>/<sequence>"
 [[nodiscard]] std::string identity_of(std::string_view gateway, Epoch epoch, Sequence sequence);
 

@@ -23,6 +23,7 @@ struct SharedMap : Shared {
   std::unordered_map<std::string_view, std::size_t> index;
 };
 constexpr std::size_t kIndexAbove = 12;
+constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 
 template <class T>
 T* pointer_at(const unsigned char* bytes) {
@@ -87,6 +88,33 @@ Value Value::characters(Kind kind, std::string_view text) {
   std::memcpy(value.bytes_ + kPayloadAt, &base, sizeof base);
   value.set(kind, kShared);
   return value;
+}
+
+Value Value::timestamp(std::int64_t seconds, std::uint32_t nanoseconds) noexcept {
+  std::int64_t count = 0;
+  // Why from above: the earliest times have a negative second whose product alone would overflow.
+  if (!__builtin_mul_overflow(seconds + 1, kNanosPerSecond, &count) &&
+      !__builtin_add_overflow(count, std::int64_t{nanoseconds} - kNanosPerSecond, &count)) {
+    return timestamp(Time{Duration{count}});
+  }
+  Value value = scalar(Kind::timestamp, seconds);
+  value.set(Kind::timestamp, kFar);
+  std::memcpy(value.bytes_ + kNanosAt, &nanoseconds, sizeof nanoseconds);
+  return value;
+}
+
+std::int64_t Value::timestamp_seconds() const {
+  const auto count = payload<std::int64_t>(Kind::timestamp);
+  if (is_far()) return count;
+  return count / kNanosPerSecond - (count % kNanosPerSecond < 0 ? 1 : 0);
+}
+
+std::uint32_t Value::timestamp_nanoseconds() const {
+  const auto count = payload<std::int64_t>(Kind::timestamp);
+  if (!is_far()) return static_cast<std::uint32_t>((count % kNanosPerSecond + kNanosPerSecond) % kNanosPerSecond);
+  std::uint32_t nanoseconds = 0;
+  std::memcpy(&nanoseconds, bytes_ + kNanosAt, sizeof nanoseconds);
+  return nanoseconds;
 }
 
 Value Value::list(List items) {
@@ -183,7 +211,9 @@ bool operator==(const Value& left, const Value& right) {
   switch (left.kind()) {
     case Kind::null: return true;
     case Kind::boolean: return left.as_boolean() == right.as_boolean();
-    case Kind::timestamp: return left.as_timestamp() == right.as_timestamp();
+    case Kind::timestamp:
+      return left.timestamp_seconds() == right.timestamp_seconds() &&
+             left.timestamp_nanoseconds() == right.timestamp_nanoseconds();
     case Kind::duration: return left.as_duration() == right.as_duration();
     case Kind::list: return left.as_list() == right.as_list();
     case Kind::map: {

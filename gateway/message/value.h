@@ -25,7 +25,7 @@ enum class Kind : std::uint8_t {
   real,      // IEEE 754 double
   string,    // UTF-8
   bytes,
-  timestamp,  // int64 ns since 1970 UTC
+  timestamp,  // int64 ns since 1970 UTC; far ones, which the rules' language can compute, in seconds
   duration,   // int64 ns
   list,
   map,
@@ -78,6 +78,9 @@ class Value {
   [[nodiscard]] static Value timestamp(Time value) noexcept {
     return scalar(Kind::timestamp, std::int64_t{value.time_since_epoch().count()});
   }
+  // Years 0001 to 9999, also where Time ends (1677 to 2262): seconds since 1970 and nanoseconds (0..999'999'999) after
+  // them.
+  [[nodiscard]] static Value timestamp(std::int64_t seconds, std::uint32_t nanoseconds) noexcept;
   [[nodiscard]] static Value duration(Duration value) noexcept {
     return scalar(Kind::duration, std::int64_t{value.count()});
   }
@@ -97,7 +100,14 @@ class Value {
   [[nodiscard]] std::int64_t as_integer() const { return payload<std::int64_t>(Kind::integer); }
   [[nodiscard]] std::uint64_t as_uinteger() const { return payload<std::uint64_t>(Kind::uinteger); }
   [[nodiscard]] double as_real() const { return payload<double>(Kind::real); }
-  [[nodiscard]] Time as_timestamp() const { return Time{Duration{payload<std::int64_t>(Kind::timestamp)}}; }
+  // The nearest Time; timestamp_seconds() and timestamp_nanoseconds() are exact.
+  [[nodiscard]] Time as_timestamp() const {
+    const auto count = payload<std::int64_t>(Kind::timestamp);
+    if (is_far()) return count < 0 ? Time::min() : Time::max();
+    return Time{Duration{count}};
+  }
+  [[nodiscard]] std::int64_t timestamp_seconds() const;
+  [[nodiscard]] std::uint32_t timestamp_nanoseconds() const;
   [[nodiscard]] Duration as_duration() const { return Duration{payload<std::int64_t>(Kind::duration)}; }
   // The characters of a string, bytes, type or error; valid while this Value lives and is not assigned.
   [[nodiscard]] std::string_view as_text() const;
@@ -117,7 +127,9 @@ class Value {
 
  private:
   static constexpr unsigned char kShared = 0xff;
+  static constexpr unsigned char kFar = 0xfe;  // a timestamp whose payload counts seconds, its nanoseconds at kNanosAt
   static constexpr std::size_t kInlineMax = 14;
+  static constexpr std::size_t kNanosAt = 4;
   static constexpr std::size_t kPayloadAt = 8;
 
   template <class T>
@@ -135,6 +147,7 @@ class Value {
     bytes_[1] = length;
   }
   [[nodiscard]] bool shared() const noexcept { return bytes_[1] == kShared; }
+  [[nodiscard]] bool is_far() const noexcept { return bytes_[1] == kFar; }
   template <class T>
   [[nodiscard]] T payload(Kind wanted) const {
     RAILHEAD_ASSERT(kind() == wanted);

@@ -156,7 +156,8 @@ bool Recovery::was_settled(Sequence one, LaneId lane, const StoredSegment* store
   if (stored == nullptr || one < stored->first) return false;
   if (std::find(stored->full.begin(), stored->full.end(), lane) != stored->full.end()) return true;
   const std::uint64_t place = one.value() - stored->first.value();
-  return place / 64 < stored->bits.size() && ((stored->bits[place / 64] >> (place % 64)) & 1) != 0;
+  return place / 64 < stored->bits.size() &&
+         ((stored->bits[static_cast<std::size_t>(place / 64)] >> (place % 64)) & 1) != 0;
 }
 
 Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max) {

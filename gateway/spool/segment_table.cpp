@@ -24,7 +24,7 @@ LaneCount& Segment::count_of(LaneId lane) {
 bool Segment::settled(Sequence one) const {
   if (sealed && unsettled == 0) return true;
   const std::uint64_t place = one.value() - header->first.value();
-  return place / 64 < bits.size() && ((bits[place / 64] >> (place % 64)) & 1) != 0;
+  return place / 64 < bits.size() && ((bits[static_cast<std::size_t>(place / 64)] >> (place % 64)) & 1) != 0;
 }
 
 void Segment::set_settled(Sequence one) {
@@ -33,7 +33,7 @@ void Segment::set_settled(Sequence one) {
     const std::uint64_t whole = sealed ? (last.value() - header->first.value()) / 64 + 1 : place / 64 + 1;
     bits.resize(static_cast<std::size_t>(whole));
   }
-  bits[place / 64] |= std::uint64_t{1} << (place % 64);
+  bits[static_cast<std::size_t>(place / 64)] |= std::uint64_t{1} << (place % 64);
 }
 
 bool Segment::settle(LaneId lane, Sequence one) {

@@ -276,11 +276,7 @@ int eval_text(std::string_view expression, std::ostream& out, std::ostream& prob
     problems << "error: " << result.as_text() << '\n';
     return 1;
   }
-  if (result.is(Kind::timestamp)) {
-    out << '"' << instant_text(instant_of(result)) << "\"\n";
-  } else {
-    out << to_json(result) << '\n';
-  }
+  out << to_json(result) << '\n';
   return 0;
 }
 

@@ -39,9 +39,6 @@ enum Slot : std::size_t {
   kFirstLetSlot,
 };
 
-// amqp_priority travels as this header of the record; the AMQP sink takes it out and sets the message's priority.
-inline constexpr std::string_view kAmqpPriorityHeader = "rh-amqp-priority";
-
 enum class OnError : std::uint8_t { set_aside, drop, pass };
 
 struct Template {

@@ -126,9 +126,9 @@ std::shared_ptr<const ports::Router> build(const RoutingInput& input, config::Di
 void describe(config::Reference& reference) {
   reference.place("rules[]");
   rule_fields().describe(reference);
-  reference.place("rules[].from[]");
+  reference.place("rules[].from[?]");
   from_fields().describe(reference);
-  reference.place("rules[].send[]");
+  reference.place("rules[].send[?]");
   send_fields().describe(reference);
   reference.place("tables.<name>");
   table_fields().describe(reference);

@@ -1,5 +1,6 @@
 // The upstream of `./dev demo --real`: a real Apache Kafka and a real RabbitMQ on free loopback ports.
-//   real_upstream TOPIC...     prints "ready KAFKA_BOOTSTRAP AMQP_URL"; the queue "demo" is bound to the exchange "demo".
+//   real_upstream TOPIC...     prints "ready KAFKA_BOOTSTRAP AMQP_URL"; the queue "demo" is bound to the exchange
+//   "demo".
 // Reads commands: "down" kills both with -9, "up" starts them again on the same ports and data, "count" prints
 // "count N" (messages in the queue), "quit" ends.
 #include <iostream>

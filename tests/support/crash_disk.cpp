@@ -270,7 +270,7 @@ DiskImage CrashDisk::crash(Survival survival, std::mt19937_64& random) const {
       // Torn: each sector of it for itself, or a beginning of it.
       if (random() % 2 == 0) {
         FileChange part = change;
-        part.bytes.resize(random() % (change.bytes.size() + 1));
+        part.bytes.resize(static_cast<std::size_t>(random() % (change.bytes.size() + 1)));
         part.apply(bytes);
         continue;
       }
@@ -313,7 +313,10 @@ void CrashDisk::flip_bit(const std::string& path, std::uint64_t offset, unsigned
   const base::MutexLock lock(state_->mutex);
   Inode& inode = *state_->now.at(path);
   for (std::string* bytes : {&inode.now, &inode.durable}) {
-    if (offset < bytes->size()) (*bytes)[offset] = static_cast<char>((*bytes)[offset] ^ (1 << bit));
+    if (offset < bytes->size()) {
+      char& byte = (*bytes)[static_cast<std::size_t>(offset)];
+      byte = static_cast<char>(byte ^ (1 << bit));
+    }
   }
 }
 std::uint64_t CrashDisk::operations() const {

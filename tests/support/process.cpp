@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -34,8 +35,16 @@ std::string temporary_name() {
 
 }  // namespace
 
+namespace {
+// RAILHEAD_TEST_PATIENCE=20: every bound is twenty times as long, for emulators and loaded machines.
+int patience() {
+  const char* times = std::getenv("RAILHEAD_TEST_PATIENCE");
+  return times == nullptr ? 1 : std::max(1, std::atoi(times));
+}
+}  // namespace
+
 bool eventually(milliseconds at_most, const std::function<bool()>& condition) {
-  const auto until = std::chrono::steady_clock::now() + at_most;
+  const auto until = std::chrono::steady_clock::now() + at_most * patience();
   for (;;) {
     if (condition()) return true;
     if (std::chrono::steady_clock::now() >= until) return condition();

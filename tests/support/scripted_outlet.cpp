@@ -47,7 +47,7 @@ std::span<const ports::Outgoing> ScriptedOutlet::next(const ports::Limits& limit
         ++each;
         continue;
       }
-      give(records_[each->sequence - 1], true);
+      give(records_[static_cast<std::size_t>(each->sequence - 1)], true);
       each = waiting_.erase(each);
     }
     while (position_ < records_.size() && !full()) {

@@ -1,8 +1,6 @@
 #include "rules/expression/functions/instant.h"
 
-#include <array>
 #include <chrono>
-#include <cstdio>
 #include <limits>
 
 #include "gateway/message/json.h"
@@ -59,25 +57,12 @@ bool take_offset(std::string_view& text, int& seconds) {
 }  // namespace
 
 Instant instant_of(const Value& timestamp) {
-  const std::int64_t count = timestamp.as_timestamp().time_since_epoch().count();
-  std::int64_t seconds = count / kNanos;
-  std::int64_t nanos = count % kNanos;
-  if (nanos < 0) {
-    nanos += kNanos;
-    --seconds;
-  }
-  return {seconds, static_cast<std::int32_t>(nanos)};
+  return {timestamp.timestamp_seconds(), static_cast<std::int32_t>(timestamp.timestamp_nanoseconds())};
 }
 
 Value value_of(Instant instant) {
   if (instant.seconds < kFirstSecond || instant.seconds > kLastSecond) return out_of_range("timestamp");
-  std::int64_t count = 0;
-  // Why from above: the earliest times have a negative second whose product alone would overflow.
-  if (__builtin_mul_overflow(instant.seconds + 1, kNanos, &count) ||
-      __builtin_add_overflow(count, std::int64_t{instant.nanos} - kNanos, &count)) {
-    return out_of_range("timestamp");
-  }
-  return Value::timestamp(Time{Duration{count}});
+  return Value::timestamp(instant.seconds, static_cast<std::uint32_t>(instant.nanos));
 }
 
 Value shifted(const Value& timestamp, Duration by) {
@@ -130,21 +115,7 @@ std::optional<Instant> parse_instant(std::string_view text) {
 }
 
 std::string instant_text(Instant instant) {
-  const std::chrono::sys_seconds time{std::chrono::seconds{instant.seconds}};
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date{day};
-  const auto second_of_day = static_cast<int>((time - day).count());
-  std::array<char, 64> text{};
-  int length = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
-                             static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                             second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
-  std::string result(text.data(), static_cast<std::size_t>(length));
-  if (instant.nanos != 0) {
-    length = std::snprintf(text.data(), text.size(), ".%09d", static_cast<int>(instant.nanos));
-    result.append(text.data(), static_cast<std::size_t>(length));
-    while (result.back() == '0') result.pop_back();
-  }
-  return result + "Z";
+  return to_rfc3339(instant.seconds, static_cast<std::uint32_t>(instant.nanos));
 }
 
 std::optional<Duration> parse_cel_duration(std::string_view text) {

@@ -23,7 +23,7 @@ inline constexpr std::int64_t kFirstSecond = -62'135'596'800;  // 0001-01-01T00:
 inline constexpr std::int64_t kLastSecond = 253'402'300'799;   // 9999-12-31T23:59:59Z
 
 [[nodiscard]] Instant instant_of(const Value& timestamp);
-// An error if the language or Value cannot hold it.
+// An error if the language cannot hold it.
 [[nodiscard]] Value value_of(Instant instant);
 [[nodiscard]] Value shifted(const Value& timestamp, Duration by);
 [[nodiscard]] Value between(const Value& earlier, const Value& later);  // a duration

@@ -49,8 +49,8 @@ TEST_CASE("ten mistakes are ten diagnostics") {
 
 TEST_CASE("the shipped configuration is without a mistake") {
   config::Diagnostics diagnostics;
-  const app::Configuration configuration =
-      app::load_configuration(fs::path(RAILHEAD_SOURCE_DIR) / "firmware-config/etc/railhead/railhead.yaml", diagnostics);
+  const app::Configuration configuration = app::load_configuration(
+      fs::path(RAILHEAD_SOURCE_DIR) / "firmware-config/etc/railhead/railhead.yaml", diagnostics);
   CHECK(diagnostics.render() == "");
   CHECK(configuration.router != nullptr);
 }

@@ -77,7 +77,7 @@ TEST_CASE("after kill -9 all that was durable is there, in whole groups, and the
     const std::vector<Frame> owed = h.get("sink");
     CHECK(owed.size() == ledger.spooled);
     std::size_t odd = 0;
-    for (const Frame& frame : owed) odd += frame.sequence.value() % 2;
+    for (const Frame& frame : owed) odd += static_cast<std::size_t>(frame.sequence.value() % 2);
     CHECK(odd == ledger.accepted / 2);  // these were never settled
     h.spool.reset();
   }

@@ -192,11 +192,12 @@ DiskImage explore(std::uint64_t seed, const DiskImage& start, std::size_t images
     while (explored.images.size() < images_max) {
       const std::uint64_t action = random() % 10;
       if (action < 6) {
-        std::vector<std::string> payloads(random() % 3 == 0 ? 1 + random() % 5 : 1);
-        const std::string lane = lanes[random() % 5 < 3 ? 0 : random() % 3];
+        std::vector<std::string> payloads(static_cast<std::size_t>(random() % 3 == 0 ? 1 + random() % 5 : 1));
+        const std::string lane = lanes[static_cast<std::size_t>(random() % 5 < 3 ? 0 : random() % 3)];
         ++group;
         for (std::string& payload : payloads) {
-          payload.assign(random() % 8 == 0 ? random() % 9000 : random() % 300, static_cast<char>(random()));
+          payload.assign(static_cast<std::size_t>(random() % 8 == 0 ? random() % 9000 : random() % 300),
+                         static_cast<char>(random()));
           if (payload.size() > 8) payload.replace(0, 8, reinterpret_cast<const char*>(&group), 8);
         }
         const LaneId id = spool.lane(lane);
@@ -213,9 +214,10 @@ DiskImage explore(std::uint64_t seed, const DiskImage& start, std::size_t images
           model.records[last->value() - payloads.size() + 1 + i] = {lane, payloads[i], group, payloads.size()};
         }
       } else if (action < 9) {
-        const LaneId id = spool.lane(lanes[random() % lanes.size()]);
+        const LaneId id = spool.lane(lanes[static_cast<std::size_t>(random() % lanes.size())]);
         std::vector<Frame> frames;
-        const Result<Sequence> reached = spool.read(id, Sequence(1), 1 + random() % 60, 100000, frames);
+        const Result<Sequence> reached =
+            spool.read(id, Sequence(1), static_cast<std::size_t>(1 + random() % 60), 100000, frames);
         REQUIRE(reached.has_value());
         const base::MutexLock lock(model.mutex);
         for (const Frame& frame : frames) {
@@ -249,7 +251,7 @@ TEST_CASE(
   Explored explored;
   DiskImage image;
   for (std::uint64_t round = 0; round < 6; ++round) {
-    image = explore(seed + round * 2, image, 400 * (round + 1), explored);
+    image = explore(seed + round * 2, image, static_cast<std::size_t>(400 * (round + 1)), explored);
   }
   CHECK(explored.images.size() >= 2400);
   CHECK(explored.partial * 3 >= explored.images.size());
