@@ -38,13 +38,20 @@ std::span<const Outgoing> Lane::next(const ports::Limits& limits, std::stop_toke
     ready_.clear();
     finish_set_aside();
     take_due_retries(limits);
-    read(SpoolId::alarms, limits);
-    read(SpoolId::telemetry, limits);
+    if (may_read()) {
+      read(SpoolId::alarms, limits);
+      read(SpoolId::telemetry, limits);
+    }
     const Duration left = until - clock_.boot_now();
     if (!batch_.empty() || left <= Duration::zero()) break;
     wait(left, stop);
   }
   return batch_;
+}
+
+bool Lane::may_read() {
+  const base::MutexLock lock(mutex_);
+  return retries_.size() < kRetriesMax && retry_bytes_ < kRetryBytesMax;
 }
 
 void Lane::take_due_retries(const ports::Limits& limits) {
@@ -54,6 +61,7 @@ void Lane::take_due_retries(const ports::Limits& limits) {
     Outgoing& outgoing = retries_.front().outgoing;
     stores_.of(outgoing.place.spool).count_repeat(id(outgoing.place.spool));
     batch_bytes_ += outgoing.record.body.size();
+    retry_bytes_ -= outgoing.record.body.size();
     batch_.push_back(std::move(outgoing));
     retries_.pop_front();
   }
@@ -169,6 +177,7 @@ void Lane::retry(const Outgoing& outgoing, const Error& /*why*/) {
   const base::MutexLock lock(mutex_);
   Waiting waiting{clock_.boot_now() + kRetryAfter, outgoing};
   waiting.outgoing.late = true;
+  retry_bytes_ += outgoing.record.body.size();
   retries_.push_back(std::move(waiting));
 }
 
@@ -177,6 +186,7 @@ void Lane::rewind() {
   // What waits to be given again is unsettled, so it is read again too.
   const base::MutexLock lock(mutex_);
   retries_.clear();
+  retry_bytes_ = 0;
 }
 
 }  // namespace railhead::flow

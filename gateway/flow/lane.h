@@ -21,6 +21,10 @@ namespace railhead::flow {
 
 // A record the upstream refused for now is given again after this (S17).
 inline constexpr Duration kRetryAfter = std::chrono::seconds{2};
+// While this many records, or bodies of this size, wait to be given again, nothing new is read: what the upstream keeps
+// refusing must not gather in memory.
+inline constexpr std::size_t kRetriesMax = 2'000;
+inline constexpr std::size_t kRetryBytesMax = std::size_t{8} << 20;
 
 class Lane final : public ports::Outlet {
  public:
@@ -52,6 +56,7 @@ class Lane final : public ports::Outlet {
     DeadLetter content;  // until appended
   };
 
+  [[nodiscard]] bool may_read() RAILHEAD_EXCLUDES(mutex_);
   void take_due_retries(const ports::Limits& limits) RAILHEAD_EXCLUDES(mutex_);
   void read(ports::SpoolId spool, const ports::Limits& limits);
   [[nodiscard]] bool is_expired(const Record& record, const spool::Frame& frame) const;
@@ -74,6 +79,7 @@ class Lane final : public ports::Outlet {
 
   base::Mutex mutex_;
   std::deque<Waiting> retries_ RAILHEAD_GUARDED_BY(mutex_);
+  std::size_t retry_bytes_ RAILHEAD_GUARDED_BY(mutex_) = 0;
   std::deque<SetAside> set_aside_ RAILHEAD_GUARDED_BY(mutex_);
 };
 
