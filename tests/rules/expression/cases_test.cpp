@@ -27,8 +27,7 @@ std::string shown(const Value& value) {
       return "double " + (std::isfinite(value.as_real()) ? to_json(value) : base::shortest(value.as_real()));
     case Kind::string: return "string " + to_json(value);
     case Kind::bytes: return std::string(base::trim("bytes " + base::to_hex(value.as_text())));
-    case Kind::timestamp:
-      return "timestamp " + to_rfc3339(value.timestamp_seconds(), value.timestamp_nanoseconds());
+    case Kind::timestamp: return "timestamp " + to_rfc3339(value.timestamp_seconds(), value.timestamp_nanoseconds());
     case Kind::duration: return "duration " + duration_text(value.as_duration());
     case Kind::type: return "type " + std::string(value.as_text());
     case Kind::list:
