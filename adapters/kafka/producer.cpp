@@ -58,7 +58,8 @@ struct Producer::State {
     if (outcome == Outcome::delivered) {
       self.listener->on_report(token, outcome, topic, {});
     } else {
-      self.listener->on_report(token, outcome, topic, text_of(message->err, rd_kafka_message_errstr(message)));
+      // Not rd_kafka_message_errstr(): of a delivery report it is the record's own payload, without an end.
+      self.listener->on_report(token, outcome, topic, text_of(message->err));
     }
   }
 

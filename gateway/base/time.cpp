@@ -11,6 +11,8 @@ using std::chrono::floor;
 using std::chrono::sys_days;
 using std::chrono::year_month_day;
 
+constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
+
 std::string format(std::chrono::sys_seconds time, long fraction, int digits) {
   const sys_days day = floor<days>(time);
   const year_month_day date{day};
@@ -35,8 +37,15 @@ std::string format(std::chrono::sys_seconds time, long fraction, int digits) {
 }
 
 std::string format(Time time, int digits) {
-  const auto second = floor<std::chrono::seconds>(time);
-  return format(second, static_cast<long>((time - second).count()), digits);
+  // Not std::chrono::floor: at the earliest times it overflows on its way.
+  const std::int64_t count = time.time_since_epoch().count();
+  std::int64_t seconds = count / kNanosPerSecond;
+  std::int64_t fraction = count % kNanosPerSecond;
+  if (fraction < 0) {
+    --seconds;
+    fraction += kNanosPerSecond;
+  }
+  return format(std::chrono::sys_seconds{std::chrono::seconds{seconds}}, static_cast<long>(fraction), digits);
 }
 
 // Reads exactly `count` digits.

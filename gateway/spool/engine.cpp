@@ -344,9 +344,15 @@ std::string Spool::Engine::note() const {
   return shelf_.note;
 }
 
+namespace {
+constexpr auto kTrimWait = std::chrono::milliseconds{1};
+constexpr int kTrimWaitsMax = 5'000;
+}  // namespace
+
 Result<void> Spool::Engine::for_each(Sequence from, const std::function<void(const Frame&)>& visit) const {
   const BootTime now = clock_.boot_now();
   const ReadContext context = read_context();
+  int waits = 0;
   for (Sequence at = std::max(from, Sequence(1));;) {
     Segment marks;  // a copy of what tells settled from unsettled
     {
@@ -358,10 +364,15 @@ Result<void> Spool::Engine::for_each(Sequence from, const std::function<void(con
     const auto file = disk_.open(path(segment_name(marks.number())), system::OpenMode::read);
     const Result<ReadBack> read = file ? read_whole(**file, marks.used) : fail(file.error());
     if (!read) {
-      const base::MutexLock lock(shelf_.mutex);
-      const Segment* still = shelf_.segments.at_or_after(at);
-      if (still != nullptr && still->number() == marks.number()) return fail(read.error());
-      continue;  // trimmed meanwhile
+      {
+        const base::MutexLock lock(shelf_.mutex);
+        const Segment* still = shelf_.segments.at_or_after(at);
+        if (still == nullptr || still->number() != marks.number()) continue;  // trimmed meanwhile
+      }
+      // The committer removes the file first and forgets the segment a moment later: that moment is waited for.
+      if (disk_.exists(path(segment_name(marks.number()))) || ++waits > kTrimWaitsMax) return fail(read.error());
+      std::this_thread::sleep_for(kTrimWait);
+      continue;
     }
     const auto scanned = scan_segment(read->bytes, *marks.header, marks.last.value() + 1, [&](const ScannedFrame& one) {
       if (one.header.sequence < at || one.header.lane >= marks.lane_of->size()) return;
