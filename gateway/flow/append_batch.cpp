@@ -5,23 +5,57 @@
 namespace railhead::flow {
 
 void AppendBatch::end_group() {
-  for (std::vector<Part>& parts : parts_) {
-    if (!parts.empty()) parts.back().ends_group = true;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    if (!parts_[i].empty()) parts_[i].back().ends_group = true;
+    group_from_[i] = parts_[i].size();
   }
+  group_bytes_from_ = bytes_.size();
+}
+
+std::size_t AppendBatch::group_bytes(ports::SpoolId spool) const {
+  const std::vector<Part>& parts = parts_[static_cast<std::size_t>(spool)];
+  std::size_t bytes = 0;
+  for (std::size_t i = group_from_[static_cast<std::size_t>(spool)]; i < parts.size(); ++i) {
+    bytes += parts[i].size + spool::kFrameOverheadMax;
+  }
+  return bytes;
+}
+
+void AppendBatch::drop_group() {
+  for (std::size_t i = 0; i < parts_.size(); ++i) parts_[i].resize(group_from_[i]);
+  bytes_.resize(group_bytes_from_);
+}
+
+std::size_t AppendBatch::chunk_end(const std::vector<Part>& parts, std::size_t from) {
+  std::size_t bytes = 0;
+  std::size_t end = from;
+  for (std::size_t i = from; i < parts.size(); ++i) {
+    bytes += parts[i].size + spool::kFrameOverheadMax;
+    if (bytes > kAppendBytes && end > from) break;
+    if (parts[i].ends_group) end = i + 1;
+  }
+  return end;
 }
 
 Result<ports::Ticket> AppendBatch::append(const Stores& stores) {
   for (const ports::SpoolId id : {ports::SpoolId::alarms, ports::SpoolId::telemetry, ports::SpoolId::dead}) {
     std::vector<Part>& parts = parts_[static_cast<std::size_t>(id)];
-    if (parts.empty()) continue;
-    entries_.clear();
-    for (const Part& part : parts) {
-      entries_.push_back({part.lane, part.klass, part.internal, part.ends_group,
-                          std::string_view(bytes_).substr(part.from, part.size)});
+    std::size_t done = 0;
+    while (done < parts.size()) {
+      const std::size_t end = chunk_end(parts, done);
+      entries_.clear();
+      for (std::size_t i = done; i < end; ++i) {
+        entries_.push_back({parts[i].lane, parts[i].klass, parts[i].internal, parts[i].ends_group,
+                            std::string_view(bytes_).substr(parts[i].from, parts[i].size)});
+      }
+      const Result<Sequence> last = stores.of(id).append(entries_);
+      if (!last) {
+        parts.erase(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(done));
+        return fail(last.error());
+      }
+      ticket_.through[static_cast<std::size_t>(id)] = *last;
+      done = end;
     }
-    const Result<Sequence> last = stores.of(id).append(entries_);
-    if (!last) return fail(last.error());
-    ticket_.through[static_cast<std::size_t>(id)] = *last;
     parts.clear();
   }
   return ticket_;
@@ -30,6 +64,8 @@ Result<ports::Ticket> AppendBatch::append(const Stores& stores) {
 void AppendBatch::clear() {
   bytes_.clear();
   for (std::vector<Part>& parts : parts_) parts.clear();
+  group_from_ = {};
+  group_bytes_from_ = 0;
   ticket_ = {};
 }
 

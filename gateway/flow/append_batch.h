@@ -25,8 +25,12 @@ class AppendBatch {
   }
   // What was added since the last call is one group in each spool.
   void end_group();
+  // Bytes of the group at hand in one spool, its frames included.
+  [[nodiscard]] std::size_t group_bytes(ports::SpoolId spool) const;
+  // Forgets the group at hand.
+  void drop_group();
 
-  // All parts, or the first error; then append again later.
+  // All groups, a few at a time, or the first error; then append again later: what was taken is not appended twice.
   [[nodiscard]] Result<ports::Ticket> append(const Stores& stores);
   void clear();
 
@@ -39,8 +43,15 @@ class AppendBatch {
     std::size_t from = 0;
     std::size_t size = 0;
   };
+  // Groups of about this many bytes go into one append.
+  static constexpr std::size_t kAppendBytes = std::size_t{512} << 10;
+  // How many of `parts` from `from` on go into the next append: whole groups.
+  [[nodiscard]] static std::size_t chunk_end(const std::vector<Part>& parts, std::size_t from);
+
   std::string bytes_;
   std::array<std::vector<Part>, ports::kSpools> parts_;
+  std::array<std::size_t, ports::kSpools> group_from_{};  // where the group at hand begins in parts_
+  std::size_t group_bytes_from_ = 0;                      // and in bytes_
   ports::Ticket ticket_;
   std::vector<spool::Entry> entries_;  // scratch
 };

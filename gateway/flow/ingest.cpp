@@ -13,6 +13,8 @@ void raise(ports::Ticket& ticket, const ports::Ticket& other) {
   for (std::size_t i = 0; i < ports::kSpools; ++i) ticket.through[i] = std::max(ticket.through[i], other.through[i]);
 }
 
+constexpr std::size_t kOversizedKept = 4096;  // bytes of a reading too large for the spool
+
 SpoolId spool_of(const Record& record) {
   return record.priority == Priority::alarm ? SpoolId::alarms : SpoolId::telemetry;
 }
@@ -89,6 +91,7 @@ void Ingest::route(const Reading& reading, Work& work) {
   }
   add_records(reading, held, work);
   if (!routed_.set_aside.empty()) add_set_aside(reading, work);
+  replace_oversized_group(reading, work);
   work.batch.end_group();
   switch (routed_.verdict) {
     case Verdict::routed: ++work.tally.routed; break;
@@ -127,6 +130,39 @@ void Ingest::add_records(const Reading& reading, std::uint8_t held, Work& work) 
                    [&](std::string& out) { OpenState::encode_open(token, out); });
   }
   work.taken.push_back({token, wanted, held});
+}
+
+void Ingest::replace_oversized_group(const Reading& reading, Work& work) {
+  std::size_t bytes = 0;
+  std::size_t most = 0;
+  for (const SpoolId id : {SpoolId::telemetry, SpoolId::alarms, SpoolId::dead}) {
+    const std::size_t group = work.batch.group_bytes(id);
+    const std::size_t allowed = shared_.stores.of(id).group_bytes_max();
+    if (group > allowed) {
+      bytes = group;
+      most = allowed;
+    }
+  }
+  if (bytes == 0) return;
+  work.batch.drop_group();
+  routed_.verdict = Verdict::set_aside;
+  DeadLetter letter;
+  letter.kind = DeadLetter::Kind::reading;
+  letter.time = reading.time;
+  letter.source = reading.source;
+  letter.device = reading.device;
+  letter.reason = "what it became takes " + std::to_string(bytes) + " bytes, at most " + std::to_string(most) +
+                  " fit the spool: raise spool.limit; the payload here is its beginning";
+  letter.payload = canonical_json(reading, shared_.gateway).substr(0, kOversizedKept);
+  if (reading.token) {
+    letter.token = reading.token;
+    letter.token->spools = bit_of(SpoolId::dead);
+    letter.token->dup = false;
+    work.taken.back().token = *letter.token;
+    work.taken.back().wanted = letter.token->spools;
+    work.opens = false;
+  }
+  shared_.dead_letters.add(letter, work.batch);
 }
 
 void Ingest::add_set_aside(const Reading& reading, Work& work) {

@@ -68,6 +68,8 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   void route(const Reading& reading, Work& work);
   void add_records(const Reading& reading, std::uint8_t held, Work& work);
   void add_set_aside(const Reading& reading, Work& work);
+  // What a spool could never take would stop its source for ever: it is set aside instead.
+  void replace_oversized_group(const Reading& reading, Work& work);
   [[nodiscard]] Result<ports::Ticket> append(Work& work);
   [[nodiscard]] spool::LaneId lane_of(const std::string& sink, ports::SpoolId spool);
 

@@ -41,6 +41,7 @@ class Spool::Engine {
   [[nodiscard]] Result<void> open();
 
   [[nodiscard]] Epoch epoch() const { return epoch_; }
+  [[nodiscard]] std::size_t group_bytes_max() const { return group_bytes_max_; }
   [[nodiscard]] LaneId lane(std::string_view name);
   [[nodiscard]] Result<Sequence> append(std::span<const Entry> groups);
   [[nodiscard]] Sequence durable() const { return Sequence(shelf_.durable.load(std::memory_order_acquire)); }

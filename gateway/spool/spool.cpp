@@ -17,6 +17,7 @@ Spool::~Spool() = default;
 Epoch Spool::epoch() const { return engine_->epoch(); }
 LaneId Spool::lane(std::string_view name) { return engine_->lane(name); }
 Result<Sequence> Spool::append(std::span<const Entry> groups) { return engine_->append(groups); }
+std::size_t Spool::group_bytes_max() const { return engine_->group_bytes_max(); }
 Sequence Spool::durable() const { return engine_->durable(); }
 Sequence Spool::next() const { return engine_->next(); }
 void Spool::subscribe(const system::EventFd* event) { engine_->subscribe(event); }

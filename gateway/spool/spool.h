@@ -39,6 +39,7 @@ using LaneId = Strong<struct LaneTag, std::uint32_t>;
 
 inline constexpr std::size_t kLanesMax = 4096;
 inline constexpr std::size_t kLaneNameBytesMax = 255;
+inline constexpr std::size_t kFrameOverheadMax = 128;  // what a frame takes beside its payload, at most
 
 struct SpoolOptions {
   enum class WhenFull : std::uint8_t { drop_oldest, block };
@@ -121,8 +122,9 @@ class Spool final {
   // Takes one or several whole groups (the last entry ends one), all or none. Returns the last sequence; the entries
   // have consecutive ones. The payloads are copied.
   [[nodiscard]] Result<Sequence> append(std::span<const Entry> groups);
-  [[nodiscard]] Sequence durable() const;  // everything at or below it survives a power cut
-  [[nodiscard]] Sequence next() const;     // what the next record will get
+  [[nodiscard]] std::size_t group_bytes_max() const;  // payloads and kFrameOverheadMax each of one group
+  [[nodiscard]] Sequence durable() const;             // everything at or below it survives a power cut
+  [[nodiscard]] Sequence next() const;                // what the next record will get
   // `event` is signalled whenever durable() rises, until unsubscribe() returns.
   void subscribe(const system::EventFd* event);
   void unsubscribe(const system::EventFd* event);

@@ -357,6 +357,33 @@ TEST_CASE("a full spool that blocks takes nothing, and the same batch goes throu
   CHECK(test::eventually(5s, [&] { return gateway.lane().accepted == static_cast<std::uint64_t>(taken); }));
 }
 
+TEST_CASE("a reading too large for the spool is set aside, and a batch larger than its buffer goes in parts") {
+  test::TemporaryDirectory directory;
+  Gateway gateway(directory.path(), settle_all,
+                  [](flow::PipelineOptions& options) { options.telemetry.limit = 4 << 20; });
+  const auto filled = [](std::int64_t n, std::size_t bytes) {
+    Reading reading = numbered(n, token(static_cast<std::uint16_t>(n + 1), false));
+    reading.value = Value::map(
+        {{Value::text("n"), Value::integer(n)}, {Value::text("fill"), Value::text(std::string(bytes, 'x'))}});
+    return reading;
+  };
+  gateway.offer({filled(0, 10), filled(4, 3 << 20), filled(8, 10)});
+  CHECK(test::eventually(5s, [&] { return gateway.lane().delivered == 2; }));
+  CHECK(gateway.readings().set_aside == 1);
+  CHECK(gateway.lane(SpoolId::dead, "dead").spooled == 1);
+  std::vector<Reading> large;
+  for (std::int64_t n = 0; n < 20; ++n) large.push_back(filled(4 * n + 100, 100'000));
+  // Part of it may have to wait for the disk: the source offers the same batch again.
+  CHECK(test::eventually(5s, [&] {
+    bool taken = false;
+    gateway.source->with_intake([&](ports::Intake& intake) { taken = intake.offer(large).has_value(); });
+    return taken;
+  }));
+  CHECK(test::eventually(5s, [&] { return gateway.lane().delivered == 22; }));
+  CHECK(gateway.readings().adds_up());
+  CHECK(gateway.lane().adds_up());
+}
+
 TEST_CASE("records of a sink that is no longer configured wait, are reported, and are delivered when it returns") {
   test::TemporaryDirectory directory;
   {
