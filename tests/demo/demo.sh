@@ -98,7 +98,7 @@ sed -i -e "s#tcp://localhost:502 #tcp://127.0.0.1:$meter_port #" -e "s#mqtt://lo
   -e "s#localhost:9092#$kafka#" -e "s#path: /var/lib/railhead/spool#path: $work/spool#" "$work/railhead/railhead.yaml"
 if [ "$real" = 1 ]; then
   # The same records to RabbitMQ too.
-  sed -i -e "s#^sinks:#sinks:\n  demo-rabbit: { amqp: { url: \"$amqp\", exchange: demo } }#" "$work/railhead/railhead.yaml"
+  sed -i -e 's#^include: \[#include: [ "rules.d/*.yaml",#' -e "s#^sinks:#sinks:\n  demo-rabbit: { amqp: { url: \"$amqp\", exchange: demo } }#" "$work/railhead/railhead.yaml"
   mkdir -p "$work/railhead/rules.d"
   cat > "$work/railhead/rules.d/rabbit.yaml" <<RULES
 rules:
@@ -173,7 +173,7 @@ final=$(grep '"final":true' "$work/consumer.log" | tail -1)
 
 # The meter goes on: the last records settle within a moment.
 settled() { "$build/railhead" status --json > "$work/status.json" 2>/dev/null && [ "$(spooled)" -le 2 ]; }
-await 10 settled || true
+await $((real ? 60 : 10)) settled || true
 say "The ledgers"
 "$build/railhead" status | grep -E '^(readings|records)' | tee "$work/ledgers.txt"
 failed=0
