@@ -129,7 +129,8 @@ std::vector<Pipeline::LaneView> Pipeline::lanes() const {
   std::vector<LaneView> result;
   for (auto& [name, view] : views) {
     view.name = name;
-    view.orphan = std::none_of(sinks_.begin(), sinks_.end(), [&](const SinkSeat& seat) { return seat.name == name; });
+    view.orphan = std::none_of(sinks_.begin(), sinks_.end(),
+                               [&view = view](const SinkSeat& seat) { return seat.name == view.name; });
     if (view.orphan && owed(view.telemetry) + owed(view.alarms) == 0) continue;
     result.push_back(view);
   }

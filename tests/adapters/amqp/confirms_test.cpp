@@ -106,7 +106,7 @@ TEST_CASE("random answers close every record exactly once") {
   std::uint64_t published = 0;
   std::size_t open_most = 0;
   const auto on_answer = [&](const ports::Outgoing& one, Answer, const std::string&) {
-    ++closed[one.place.sequence.value()];
+    ++closed[static_cast<std::size_t>(one.place.sequence.value())];
   };
   while (published < 5'000 || confirms.size() > 0) {
     if (published < 5'000 && random() % 3 != 0) {
