@@ -20,8 +20,14 @@ done
 work=$(mktemp -d)
 children=()
 # Everything that was started here is stopped by its own process id.
+upstream=
 clean_up() {
   local pid
+  trap '' PIPE
+  # The real brokers are stopped by the program that started them: it must not be killed before.
+  if [ -n "$upstream" ] && { echo quit >&7; } 2>/dev/null; then
+    for _ in $(seq 200); do kill -0 "$upstream" 2>/dev/null || break; sleep 0.1; done
+  fi
   for pid in "${children[@]}"; do kill "$pid" 2>/dev/null; done
   for pid in "${children[@]}"; do
     for _ in $(seq 50); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
@@ -87,7 +93,8 @@ if [ "$real" = 1 ]; then
 else
   "$programs/upstream" < "$work/upstream.in" > "$work/upstream.log" 2>&1 &
 fi
-children+=($!)
+upstream=$!
+children+=($upstream)
 exec 7> "$work/upstream.in"
 await $((real ? 300 : 10)) has_line '^ready ' "$work/upstream.log" || die "the upstream did not start: $(cat "$work/upstream.log")"
 read -r kafka amqp _ <<< "$(ready_of "$work/upstream.log")"
