@@ -63,15 +63,19 @@ spool::LaneId Ingest::lane_of(const std::string& sink, SpoolId spool) {
   return lane;
 }
 
+std::optional<DeliveryTable::Entry> Ingest::taken_before(const FieldToken& token) const {
+  std::optional<DeliveryTable::Entry> entry = shared_.deliveries.recognise(token);
+  if (!entry && token.qos == 2) entry = shared_.deliveries.open(token);  // with or without DUP
+  return entry;
+}
+
 void Ingest::route(const Reading& reading, Work& work) {
   ++work.tally.in;
   std::uint8_t held = 0;
   bool mark_repeat = false;
   if (reading.token) {
     const FieldToken& token = *reading.token;
-    std::optional<DeliveryTable::Entry> entry = shared_.deliveries.recognise(token);
-    if (!entry && token.qos == 2) entry = shared_.deliveries.open(token);
-    if (entry) {
+    if (const std::optional<DeliveryTable::Entry> entry = taken_before(token)) {
       raise(work.repeats, entry->ticket);
       if ((entry->wanted & ~entry->held) == 0) {
         ++work.tally.redelivered;
@@ -221,9 +225,7 @@ Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& wh
     if (Result<ports::Ticket> earlier = append(work_); !earlier) return earlier;
   }
   if (raw.token) {
-    std::optional<DeliveryTable::Entry> entry = shared_.deliveries.recognise(*raw.token);
-    if (!entry && raw.token->qos == 2) entry = shared_.deliveries.open(*raw.token);
-    if (entry) {
+    if (const std::optional<DeliveryTable::Entry> entry = taken_before(*raw.token)) {
       shared_.counts.add(source_, {.in = 1, .redelivered = 1});
       return entry->ticket;
     }

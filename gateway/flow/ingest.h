@@ -65,6 +65,8 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
     void clear();
   };
 
+  // The delivery that this one repeats with certainty (S19, S7).
+  [[nodiscard]] std::optional<DeliveryTable::Entry> taken_before(const FieldToken& token) const;
   void route(const Reading& reading, Work& work);
   void add_records(const Reading& reading, std::uint8_t held, Work& work);
   void add_set_aside(const Reading& reading, Work& work);
