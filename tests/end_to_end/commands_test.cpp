@@ -11,6 +11,7 @@
 #include "gateway/message/json.h"
 #include "tests/end_to_end/gateway_process.h"
 #include "tests/support/mosquitto.h"
+#include "tests/support/places.h"
 
 using namespace railhead;
 using namespace railhead::test;
@@ -18,11 +19,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* kProgram = RAILHEAD_BUILD_DIR "/railhead";
+const std::string kProgram = test::build_directory() + "/railhead";
 
 // A real meter's register map behind a real server, records into a file.
 struct Box {
-  Box() : meter({RAILHEAD_BUILD_DIR "/demo/meter", "0"}) {
+  Box() : meter({test::build_directory() + "/demo/meter", "0"}) {
     REQUIRE(meter.wait_for("ready ", 10s));
     const std::string output = meter.output();
     port = std::string(base::trim(std::string_view(output).substr(output.find("ready ") + 6)));
@@ -41,7 +42,8 @@ struct Box {
            "\n"
            "      devices:\n"
            "        meter-1: { model: sdm630, unit_id: 1, every: 100 ms }\n"
-           "models: { sdm630: { file: " RAILHEAD_SOURCE_DIR
+           "models: { sdm630: { file: " +
+           test::source_directory() +
            "/firmware-config/devices/eastron-sdm630.yaml } }\n"
            "rules:\n"
            "  - name: all\n"

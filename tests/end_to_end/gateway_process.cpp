@@ -5,6 +5,7 @@
 #include "adapters/panel/control_client.h"
 #include "gateway/base/text.h"
 #include "gateway/message/json.h"
+#include "tests/support/places.h"
 
 namespace railhead::test {
 
@@ -18,9 +19,9 @@ void GatewayProcess::start() {
   process_.reset();
   Process::Options options;
   options.output = log_path_;
-  process_ = std::make_unique<Process>(
-      std::vector<std::string>{RAILHEAD_BUILD_DIR "/railhead", "run", "-c", config_path_, "--socket", socket_path_},
-      options);
+  process_ = std::make_unique<Process>(std::vector<std::string>{test::build_directory() + "/railhead", "run", "-c",
+                                                                config_path_, "--socket", socket_path_},
+                                       options);
   const bool answers =
       eventually(std::chrono::seconds{20}, [&] { return status().has_value() || !process_->running(); }) &&
       process_->running();
@@ -37,7 +38,7 @@ std::optional<Value> GatewayProcess::status() const {
 }
 
 Ran GatewayProcess::command(std::vector<std::string> arguments) const {
-  arguments.insert(arguments.begin(), RAILHEAD_BUILD_DIR "/railhead");
+  arguments.insert(arguments.begin(), test::build_directory() + "/railhead");
   Process::Options options;
   options.environment["RAILHEAD_SOCKET"] = socket_path_;
   return run(std::move(arguments), std::chrono::seconds{60}, options);

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/places.h"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -31,7 +33,7 @@ std::set<std::string> words(const std::string& text) {
 
 std::map<std::string, Room> declared_rooms() {
   std::map<std::string, Room> rooms;
-  std::ifstream file(fs::path(RAILHEAD_BUILD_DIR) / "rooms.txt");
+  std::ifstream file(fs::path(railhead::test::build_directory()) / "rooms.txt");
   for (std::string line; std::getline(file, line);) {
     const std::size_t first = line.find('|');
     const std::size_t second = line.find('|', first + 1);
@@ -72,7 +74,7 @@ std::string library_of(const std::string& header) {
 
 std::vector<std::string> violations(const std::map<std::string, Room>& rooms) {
   static const std::regex include(R"re(^\s*#\s*include\s*([<"])([^>"]+)[>"])re");
-  const fs::path root = RAILHEAD_SOURCE_DIR;
+  const fs::path root = railhead::test::source_directory();
   std::vector<std::string> found;
   for (const auto& [name, room] : rooms) {
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / name)) {
@@ -118,7 +120,7 @@ TEST_CASE("every include follows the floor plan") {
 }
 
 TEST_CASE("the floor plan has no circles: a room uses only rooms declared before it") {
-  std::ifstream file(fs::path(RAILHEAD_BUILD_DIR) / "rooms.txt");
+  std::ifstream file(fs::path(railhead::test::build_directory()) / "rooms.txt");
   std::set<std::string> seen;
   for (std::string line; std::getline(file, line);) {
     const std::size_t first = line.find('|');

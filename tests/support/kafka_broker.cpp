@@ -12,6 +12,7 @@
 
 #include "gateway/base/assert.h"
 #include "gateway/base/crc32c.h"
+#include "tests/support/places.h"
 
 namespace railhead::test {
 namespace {
@@ -23,7 +24,7 @@ constexpr auto kReadyMost = 60s;
 constexpr auto kStopMost = 15s;
 constexpr auto kToolMost = 60s;
 constexpr int kAdminMost_ms = 15'000;
-const std::string kSources = std::string(RAILHEAD_SOURCE_DIR) + "/tests/brokers/java";
+const std::string kSources = test::source_directory() + "/tests/brokers/java";
 
 [[noreturn]] void give_up(const std::string& what, const std::string& details) {
   std::fprintf(stderr, "Kafka for tests: %s\n%s\n", what.c_str(), details.c_str());

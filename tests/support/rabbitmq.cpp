@@ -1,4 +1,5 @@
 #include "tests/support/rabbitmq.h"
+#include "tests/support/places.h"
 
 #include <signal.h>
 
@@ -17,7 +18,7 @@ using namespace std::chrono_literals;
 constexpr auto kReadyMost = 90s;
 constexpr auto kStopMost = 20s;
 constexpr auto kToolMost = 60s;
-const std::string kDrain = std::string(RAILHEAD_SOURCE_DIR) + "/tests/brokers/amqp/drain.py";
+const std::string kDrain = test::source_directory() + "/tests/brokers/amqp/drain.py";
 
 [[noreturn]] void give_up(const std::string& what, const std::string& details) {
   std::fprintf(stderr, "RabbitMQ for tests: %s\n%s\n", what.c_str(), details.c_str());

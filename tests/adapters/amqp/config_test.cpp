@@ -5,6 +5,7 @@
 #include "adapters/amqp/amqp.h"
 #include "gateway/config/document.h"
 #include "gateway/ports/adapter.h"
+#include "tests/support/places.h"
 #include "tests/support/process.h"
 
 namespace railhead::test {
@@ -78,7 +79,7 @@ TEST_CASE("a wrong url says what is wrong") {
 
 TEST_CASE("the sample is right") {
   config::Diagnostics diagnostics;
-  std::string sample = read_file(std::string(RAILHEAD_SOURCE_DIR) + "/adapters/amqp/sample.yaml");
+  std::string sample = read_file(test::source_directory() + "/adapters/amqp/sample.yaml");
   const config::Document document = config::Document::parse(sample, "sample.yaml", diagnostics);
   const auto plan = amqp::sink_kind().read(document.root().find("alarms").find("amqp"), diagnostics);
   CHECK(diagnostics.render() == "");

@@ -13,6 +13,7 @@
 #include "adapters/file/line_file.h"
 #include "gateway/config/document.h"
 #include "gateway/message/json.h"
+#include "tests/support/places.h"
 #include "tests/support/sink_bench.h"
 
 namespace railhead::test {
@@ -137,7 +138,7 @@ TEST_CASE("a file that was moved away is begun anew") {
 TEST_CASE("the sample is right") {
   config::Diagnostics diagnostics;
   const config::Document document = config::Document::parse(
-      read_file(std::string(RAILHEAD_SOURCE_DIR) + "/adapters/file/sample.yaml"), "sample.yaml", diagnostics);
+      read_file(test::source_directory() + "/adapters/file/sample.yaml"), "sample.yaml", diagnostics);
   const auto plan = file::sink_kind().read(document.root().find("audit").find("file"), diagnostics);
   CHECK(diagnostics.render() == "");
   CHECK(plan != nullptr);

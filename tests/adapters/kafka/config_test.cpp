@@ -7,6 +7,7 @@
 #include "adapters/kafka/kafka.h"
 #include "gateway/config/document.h"
 #include "gateway/ports/adapter.h"
+#include "tests/support/places.h"
 #include "tests/support/process.h"
 
 namespace railhead::test {
@@ -31,7 +32,7 @@ kafka::Settings settings_for(const std::string& yaml) {
 }
 
 TEST_CASE("the sample is right, as shipped and with every line uncommented") {
-  std::string sample = read_file(std::string(RAILHEAD_SOURCE_DIR) + "/adapters/kafka/sample.yaml");
+  std::string sample = read_file(test::source_directory() + "/adapters/kafka/sample.yaml");
   const TemporaryDirectory directory;
   directory.write("secrets/key", "k");
   directory.write("secrets/kafka", "p");

@@ -5,6 +5,7 @@
 #include "adapters/modbus/modbus.h"
 #include "gateway/config/document.h"
 #include "gateway/config/reference.h"
+#include "tests/support/places.h"
 #include "tests/support/process.h"
 
 namespace railhead::modbus {
@@ -50,7 +51,7 @@ bool says(const Outcome& outcome, const std::string& part) {
 TEST_CASE("the sample is right, and so is the meter's register map") {
   config::Diagnostics diagnostics;
   const config::Document document =
-      config::Document::load(std::string(RAILHEAD_SOURCE_DIR) + "/adapters/modbus/sample.yaml", diagnostics);
+      config::Document::load(test::source_directory() + "/adapters/modbus/sample.yaml", diagnostics);
   const config::Node node = document.root().find("sources").find("boiler-house").find("modbus");
   const auto options = read_source(node, document.root().find("models"), diagnostics);
   CHECK(diagnostics.render() == "");

@@ -8,6 +8,7 @@
 #include "gateway/config/diagnostics.h"
 #include "gateway/config/document.h"
 #include "gateway/config/reference.h"
+#include "tests/support/places.h"
 #include "tests/support/process.h"
 
 namespace railhead::mqtt {
@@ -18,8 +19,7 @@ using config::Document;
 
 TEST_CASE("the sample is read without a word") {
   Diagnostics diagnostics;
-  const Document document =
-      Document::load(std::string(RAILHEAD_SOURCE_DIR) + "/adapters/mqtt/sample.yaml", diagnostics);
+  const Document document = Document::load(test::source_directory() + "/adapters/mqtt/sample.yaml", diagnostics);
   const config::Node root = document.root();
   const auto source = read_source(root.find("sources").find("sensors").find("mqtt"), diagnostics);
   const auto sink = read_sink(root.find("sinks").find("plant-bus").find("mqtt"), diagnostics);
@@ -39,7 +39,7 @@ TEST_CASE("the sample is read without a word") {
 }
 
 TEST_CASE("what the sample has commented out are the defaults") {
-  std::string text = test::read_file(std::string(RAILHEAD_SOURCE_DIR) + "/adapters/mqtt/sample.yaml");
+  std::string text = test::read_file(test::source_directory() + "/adapters/mqtt/sample.yaml");
   // Uncomment "# name: value" rows; identity and credentials have no default.
   std::string uncommented;
   for (std::size_t at = 0; at < text.size();) {

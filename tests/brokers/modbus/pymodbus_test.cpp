@@ -7,6 +7,7 @@
 
 #include "gateway/message/json.h"
 #include "tests/brokers/modbus/running_source.h"
+#include "tests/support/places.h"
 
 namespace railhead::modbus {
 namespace {
@@ -126,8 +127,8 @@ TEST_CASE("every type in every byte order arrives as pymodbus was told to hold i
   const test::TemporaryDirectory directory;
   const std::string spec = directory.write("spec.json", image.spec());
   const std::uint16_t port = test::free_port();
-  const test::Process server({"/usr/bin/python3", std::string(RAILHEAD_SOURCE_DIR) + "/tests/brokers/modbus/holder.py",
-                              std::to_string(port), spec});
+  const test::Process server(
+      {"/usr/bin/python3", test::source_directory() + "/tests/brokers/modbus/holder.py", std::to_string(port), spec});
   RunningSource source(image.configuration(port));
   const std::optional<Reading> reading = source.first("all", std::chrono::seconds{30});
   REQUIRE_MESSAGE(reading, server.output());

@@ -3,6 +3,7 @@
 
 #include "gateway/message/json.h"
 #include "tests/brokers/modbus/running_source.h"
+#include "tests/support/places.h"
 
 namespace railhead::modbus {
 namespace {
@@ -36,7 +37,7 @@ std::string source_text(std::uint16_t port, const std::string& tls) {
 TEST_CASE("values arrive over TLS with certificates on both sides; without ours, or with another's name, none does") {
   const Certificates certificates;
   const std::uint16_t port = test::free_port();
-  const std::string script = std::string(RAILHEAD_SOURCE_DIR) + "/tests/brokers/modbus/secure_device.py";
+  const std::string script = test::source_directory() + "/tests/brokers/modbus/secure_device.py";
   test::Process device({"/usr/bin/python3", script, std::to_string(port), certificates.file("device.pem"),
                         certificates.file("device.key"), certificates.file("ca.pem")});
   REQUIRE(device.wait_for("ready", std::chrono::seconds{10}));

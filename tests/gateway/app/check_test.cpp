@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "gateway/app/configuration.h"
+#include "tests/support/places.h"
 #include "tests/support/process.h"
 
 using namespace railhead;
@@ -32,7 +33,8 @@ std::string diagnose(const fs::path& folder) {
 
 TEST_CASE("every case prints the diagnostics that stand beside it") {
   int cases = 0;
-  for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(RAILHEAD_SOURCE_DIR) / "tests/cases/check")) {
+  for (const fs::directory_entry& entry :
+       fs::directory_iterator(fs::path(test::source_directory()) / "tests/cases/check")) {
     ++cases;
     CAPTURE(entry.path().filename().string());
     CHECK(diagnose(entry.path()) == test::read_file((entry.path() / "error.txt").string()));
@@ -41,7 +43,7 @@ TEST_CASE("every case prints the diagnostics that stand beside it") {
 }
 
 TEST_CASE("ten mistakes are ten diagnostics") {
-  const std::string text = diagnose(fs::path(RAILHEAD_SOURCE_DIR) / "tests/cases/check/ten-mistakes");
+  const std::string text = diagnose(fs::path(test::source_directory()) / "tests/cases/check/ten-mistakes");
   std::size_t errors = 0;
   for (std::size_t at = text.find(": error: "); at != std::string::npos; at = text.find(": error: ", at + 1)) ++errors;
   CHECK(errors == 10);
@@ -50,7 +52,7 @@ TEST_CASE("ten mistakes are ten diagnostics") {
 TEST_CASE("the shipped configuration is without a mistake") {
   config::Diagnostics diagnostics;
   const app::Configuration configuration = app::load_configuration(
-      fs::path(RAILHEAD_SOURCE_DIR) / "firmware-config/etc/railhead/railhead.yaml", diagnostics);
+      fs::path(test::source_directory()) / "firmware-config/etc/railhead/railhead.yaml", diagnostics);
   CHECK(diagnostics.render() == "");
   CHECK(configuration.router != nullptr);
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gateway/config/gateway_options.h"
+#include "tests/support/places.h"
 
 namespace railhead::config {
 namespace {
@@ -37,7 +38,7 @@ std::string diagnostics_of(const fs::path& folder) {
 
 TEST_CASE("each case folder says what its error.txt says") {
   std::vector<fs::path> folders;
-  for (const auto& found : fs::directory_iterator(fs::path(RAILHEAD_SOURCE_DIR) / "tests/cases/config")) {
+  for (const auto& found : fs::directory_iterator(fs::path(test::source_directory()) / "tests/cases/config")) {
     if (found.is_directory()) folders.push_back(found.path());
   }
   std::sort(folders.begin(), folders.end());

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "gateway/config/gateway_options.h"
+#include "tests/support/places.h"
 
 namespace railhead::config {
 namespace {
@@ -27,7 +28,7 @@ std::string text_of(const fs::path& path) {
 
 std::vector<std::string> samples() {
   std::vector<std::string> texts;
-  for (const auto& found : fs::directory_iterator(fs::path(RAILHEAD_SOURCE_DIR) / "tests/cases/config")) {
+  for (const auto& found : fs::directory_iterator(fs::path(test::source_directory()) / "tests/cases/config")) {
     if (fs::exists(found.path() / "config.yaml")) texts.push_back(text_of(found.path() / "config.yaml"));
   }
   return texts;

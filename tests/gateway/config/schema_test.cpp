@@ -10,6 +10,7 @@
 #include "gateway/base/text.h"
 #include "gateway/config/gateway_options.h"
 #include "gateway/config/reference.h"
+#include "tests/support/places.h"
 
 namespace railhead::config {
 namespace {
@@ -129,7 +130,7 @@ std::string text_of(const std::filesystem::path& path) {
 
 TEST_CASE("what the reader takes is valid by the schema") {
   const Schema schema;
-  const std::filesystem::path root(RAILHEAD_SOURCE_DIR);
+  const std::filesystem::path root(test::source_directory());
   CHECK(schema.takes(text_of(root / "tests/cases/config/whole/config.yaml")));
   CHECK(schema.takes("version: 1\ngateway: { env: NAME }\nspool: { age: 0, commit: 0.5 s, path: { file: p } }"));
 }

@@ -6,6 +6,7 @@
 #include "gateway/base/bytes.h"
 #include "gateway/spool/lane_state.h"
 #include "gateway/spool/segment_reader.h"
+#include "tests/support/places.h"
 #include "tests/support/process.h"
 
 namespace railhead::spool {
@@ -44,7 +45,7 @@ std::string example_frame(std::uint64_t sequence = 1, const std::string& payload
 
 // The bytes of the n-th block of the README's worked example: hex pairs at the beginning of each line.
 std::string readme_bytes(int block) {
-  const std::string readme = test::read_file(std::string(RAILHEAD_SOURCE_DIR) + "/gateway/spool/README.md");
+  const std::string readme = test::read_file(test::source_directory() + "/gateway/spool/README.md");
   std::size_t at = readme.find("### A worked example");
   REQUIRE(at != std::string::npos);
   for (int i = 0; i <= block * 2; ++i) at = readme.find("```\n", at) + 4;

@@ -8,6 +8,7 @@
 
 #include "gateway/status/events.h"
 #include "gateway/status/log.h"
+#include "tests/support/places.h"
 #include "tests/support/process.h"
 
 namespace railhead::status {
@@ -26,7 +27,7 @@ std::string events_table() {
 }
 
 TEST_CASE("docs/operations.md says what the event table says") {
-  const std::string path = std::string(RAILHEAD_SOURCE_DIR) + "/docs/operations.md";
+  const std::string path = test::source_directory() + "/docs/operations.md";
   const std::string page = test::read_file(path);
   const std::size_t marker = page.find(kBegin);
   REQUIRE(marker != std::string::npos);

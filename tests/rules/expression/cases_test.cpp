@@ -12,6 +12,7 @@
 #include "gateway/message/json.h"
 #include "rules/expression/expression.h"
 #include "tests/rules/expression/harness.h"
+#include "tests/support/places.h"
 
 namespace railhead::expression {
 namespace {
@@ -127,7 +128,8 @@ class Table {
 TEST_CASE("every row of the tables gives what it says") {
   int tables = 0;
   int rows = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(RAILHEAD_SOURCE_DIR "/tests/cases/expression")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(railhead::test::source_directory() + "/tests/cases/expression")) {
     if (entry.path().extension() != ".txt" || entry.path().filename() == "diagnostics.txt") continue;
     ++tables;
     rows += Table(entry.path()).rows;

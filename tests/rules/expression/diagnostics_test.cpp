@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "rules/expression/expression.h"
+#include "tests/support/places.h"
 
 namespace railhead::expression {
 namespace {
@@ -50,7 +51,7 @@ std::string shown(const std::vector<Problem>& problems) {
 
 TEST_CASE("diagnostics read as the goldens do") {
   const Scope scope = rule_scope();
-  std::ifstream in(RAILHEAD_SOURCE_DIR "/tests/cases/expression/diagnostics.txt");
+  std::ifstream in(test::source_directory() + "/tests/cases/expression/diagnostics.txt");
   std::string line;
   int blocks = 0;
   std::string expression;

@@ -7,6 +7,7 @@
 #include "gateway/base/text.h"
 #include "gateway/message/json.h"
 #include "tests/rules/expression/harness.h"
+#include "tests/support/places.h"
 
 namespace railhead::expression {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 using test::Expression;
 
 TEST_CASE("the examples of the manual are true") {
-  std::ifstream in(RAILHEAD_SOURCE_DIR "/rules/README.md");
+  std::ifstream in(railhead::test::source_directory() + "/rules/README.md");
   std::string line;
   std::string block;
   std::string reading;

@@ -13,6 +13,7 @@
 
 #include "rules/routing/rule_tests.h"
 #include "tests/rules/routing/case_support.h"
+#include "tests/support/places.h"
 
 using namespace railhead;
 
@@ -60,7 +61,7 @@ void run_case(const std::filesystem::path& folder) {
 }  // namespace
 
 TEST_CASE("every folder of tests/cases/rules does what its files say") {
-  const std::filesystem::path cases = std::filesystem::path(RAILHEAD_SOURCE_DIR) / "tests/cases/rules";
+  const std::filesystem::path cases = std::filesystem::path(test::source_directory()) / "tests/cases/rules";
   std::vector<std::filesystem::path> folders;
   for (const auto& entry : std::filesystem::directory_iterator(cases)) {
     if (entry.is_directory()) folders.push_back(entry.path());

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/rules/routing/case_support.h"
+#include "tests/support/places.h"
 
 using namespace railhead;
 
@@ -17,7 +18,7 @@ constexpr int kRounds = 600;
 
 std::vector<std::string> sound_configurations() {
   std::vector<std::string> texts;
-  const std::filesystem::path cases = std::filesystem::path(RAILHEAD_SOURCE_DIR) / "tests/cases/rules";
+  const std::filesystem::path cases = std::filesystem::path(test::source_directory()) / "tests/cases/rules";
   for (const auto& entry : std::filesystem::directory_iterator(cases)) {
     if (entry.is_directory()) texts.push_back(test::file_text(entry.path() / "config.yaml"));
   }

@@ -8,6 +8,7 @@
 
 #include "rules/routing/rule_tests.h"
 #include "tests/rules/routing/case_support.h"
+#include "tests/support/places.h"
 
 using namespace railhead;
 
@@ -38,7 +39,7 @@ std::vector<Block> blocks_of(const std::string& page) {
 }  // namespace
 
 TEST_CASE("the examples of the page on rules are true") {
-  const std::filesystem::path folder = std::filesystem::path(RAILHEAD_SOURCE_DIR) / "rules/routing";
+  const std::filesystem::path folder = std::filesystem::path(test::source_directory()) / "rules/routing";
   const std::vector<Block> blocks = blocks_of(test::file_text(folder / "README.md"));
   std::string world;
   std::unique_ptr<test::Built> built;
