@@ -52,7 +52,28 @@ Assembly::Assembly(const Configuration& configuration, const system::Clock& cloc
 
 Assembly::~Assembly() = default;
 
+// S25: only where a rule asks for it. Before the spools are opened, so that what they report is seen.
+void Assembly::make_own_source() {
+  if (!configuration_.router->takes_from(config::kOwnSource)) return;
+  Seat& seat = sources_.emplace_back();
+  seat.name = config::kOwnSource;
+  seat.kind = "gateway";
+  const config::OwnReadingsSettings& settings = configuration_.options.own_readings;
+  own_source_ = std::make_unique<flow::OwnSource>(
+      flow::OwnSource::Options{.gateway = configuration_.options.gateway.value,
+                               .least = settings.events == config::EventLevel::info      ? status::Level::info
+                                        : settings.events == config::EventLevel::warning ? status::Level::warning
+                                                                                         : status::Level::error,
+                               .counters = settings.counters,
+                               .status_document = [this] { return status::to_json(snapshot()); }},
+      clock_, log_, seat.link);
+  listening_ = std::make_unique<Listening>(log_, *own_source_);
+}
+
 void Assembly::add_sources() {
+  if (own_source_) {
+    pipeline_->add_source(std::string(config::kOwnSource), std::move(own_source_), configuration_.router->open());
+  }
   for (const Configuration::NamedSource& source : configuration_.sources) {
     Seat& seat = sources_.emplace_back();
     seat.name = source.name;
@@ -74,6 +95,7 @@ void Assembly::add_sinks() {
 }
 
 Result<void> Assembly::start(const std::filesystem::path& control_socket) {
+  make_own_source();
   Result<std::unique_ptr<flow::Pipeline>> opened =
       flow::Pipeline::open(*disk_, clock_, pipeline_options(configuration_), log_);
   if (!opened) return fail(opened.error());

@@ -16,6 +16,7 @@
 #include "adapters/panel/systemd.h"
 #include "gateway/app/configuration.h"
 #include "gateway/base/mutex.h"
+#include "gateway/flow/own_source.h"
 #include "gateway/flow/pipeline.h"
 #include "gateway/status/log.h"
 #include "gateway/status/snapshot.h"
@@ -52,6 +53,18 @@ class Assembly {
     std::string kind;
     status::LinkStatus link;
   };
+  // Tells a source of the log's events, as long as it lives.
+  class Listening {
+   public:
+    Listening(status::Log& log, status::EventListener& listener) : log_(log) { log_.listen(&listener); }
+    ~Listening() { log_.listen(nullptr); }
+    Listening(const Listening&) = delete;
+    Listening& operator=(const Listening&) = delete;
+
+   private:
+    status::Log& log_;
+  };
+  void make_own_source();
   void add_sources();
   void add_sinks();
   void add_lanes(status::Snapshot& snapshot) const;
@@ -67,7 +80,9 @@ class Assembly {
   std::unique_ptr<system::Disk> disk_;
   std::deque<Seat> sources_;
   std::deque<Seat> sinks_;
+  std::unique_ptr<flow::OwnSource> own_source_;  // until the pipeline has it
   std::unique_ptr<flow::Pipeline> pipeline_;
+  std::unique_ptr<Listening> listening_;
   panel::ServiceManager service_manager_;
   std::unique_ptr<panel::StatusLeds> leds_;
   std::unique_ptr<panel::ControlSocket> control_;

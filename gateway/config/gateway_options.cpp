@@ -120,6 +120,20 @@ const Fields<ClockSettings>& clock_fields() {
   return fields;
 }
 
+const Fields<OwnReadingsSettings>& own_readings_fields() {
+  static const Fields<OwnReadingsSettings> fields =
+      Fields<OwnReadingsSettings>("own_readings",
+                                  "What the gateway says of itself as readings of the source `railhead`; made only "
+                                  "when a rule takes from that source.")
+          .choice("events", &OwnReadingsSettings::events,
+                  {{"info", EventLevel::info}, {"warning", EventLevel::warning}, {"error", EventLevel::error}},
+                  {.sentence = "The least level of the events that become readings."})
+          .optional(
+              "counters", &OwnReadingsSettings::counters,
+              {.sentence = "How often its counters become a reading; 0 is never.", .example = "1 min", .max = "24 h"});
+  return fields;
+}
+
 const Fields<GatewayOptions>& gateway_fields() {
   static const Fields<GatewayOptions> fields =
       Fields<GatewayOptions>("the configuration", "")
@@ -149,7 +163,9 @@ const Fields<GatewayOptions>& gateway_fields() {
                  {.sentence = "What could not be delivered."})
           .table("panel", &GatewayOptions::panel, panel_fields(), {.sentence = "Status page and LED."})
           .table("control", &GatewayOptions::control, control_fields(), {.sentence = "Control channel."})
-          .table("clock", &GatewayOptions::clock, clock_fields(), {.sentence = "Trust in the wall clock."});
+          .table("clock", &GatewayOptions::clock, clock_fields(), {.sentence = "Trust in the wall clock."})
+          .table("own_readings", &GatewayOptions::own_readings, own_readings_fields(),
+                 {.sentence = "The gateway as a source of readings."});
   return fields;
 }
 

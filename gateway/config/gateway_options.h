@@ -58,6 +58,13 @@ struct ClockSettings {
   ClockTrust trust = ClockTrust::kernel;
 };
 
+// What the gateway says of itself as readings of the source `railhead` (S25).
+enum class EventLevel : std::uint8_t { info, warning, error };
+struct OwnReadingsSettings {
+  EventLevel events = EventLevel::info;         // the least level
+  Duration counters = std::chrono::minutes{1};  // 0: none
+};
+
 struct GatewayOptions {
   Located<std::uint32_t> version{1, {}, 1};
   Located<std::string> gateway;
@@ -67,6 +74,7 @@ struct GatewayOptions {
   PanelSettings panel;
   ControlSettings control;
   ClockSettings clock;
+  OwnReadingsSettings own_readings;
   Node include;  // done by Document
   Node sources;
   Node models;

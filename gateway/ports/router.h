@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/base/time.h"
@@ -40,6 +41,8 @@ class Router {
  public:
   virtual ~Router() = default;
   [[nodiscard]] virtual std::unique_ptr<RuleState> open() const = 0;
+  // Some rule takes readings of this source.
+  [[nodiscard]] virtual bool takes_from(std::string_view source) const = 0;
 };
 
 }  // namespace railhead::ports

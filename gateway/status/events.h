@@ -47,6 +47,7 @@ enum class Level : std::uint8_t { info, warning, error };
   X(subscription_lowered,  warning, "the broker granted a lower QoS than asked",  "messages of this topic may be lost on the way; check the broker's limits") \
   X(subscription_stale,    warning, "the broker still sends a topic that is no longer subscribed", "nothing is lost: it is ignored and counted; delete the session at the broker to stop it") \
   /* the rules */ \
+  X(own_readings_left_out, warning, "events came faster than readings of them are made: the rest is only in the log", "look at the log for the event that repeats; a rule on the source railhead may feed itself") \
   X(rule_failed,           warning, "a rule failed on a reading",                 "try the reading with railhead try") \
   X(table_refused,         warning, "a new version of a table was refused, the old one stays", "mend the file it names") \
   /* the upstream */ \

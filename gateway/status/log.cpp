@@ -125,6 +125,10 @@ struct Log::State {
   const LogOptions& options;
   std::array<std::atomic<std::uint64_t>, kEvents.size()> counts{};
 
+  // Apart from `mutex`: nobody waits for a listener in order to write a line.
+  base::Mutex listener_mutex;
+  EventListener* listener RAILHEAD_GUARDED_BY(listener_mutex) = nullptr;
+
   base::Mutex mutex;
   std::unique_ptr<spdlog::sinks::sink> sink RAILHEAD_GUARDED_BY(mutex);
   std::unordered_map<std::string, Repeat> repeats RAILHEAD_GUARDED_BY(mutex);
@@ -239,6 +243,10 @@ Log::~Log() {
 
 void Log::report(Event event, Fields fields) {
   state_->counts[static_cast<std::size_t>(event)].fetch_add(1, std::memory_order_relaxed);
+  {
+    const base::MutexLock lock(state_->listener_mutex);
+    if (state_->listener != nullptr) state_->listener->on_event(event, fields);
+  }
   OwnedFields owned;
   owned.reserve(fields.size());
   std::string key(row_of(event).name);
@@ -279,6 +287,11 @@ void Log::report(Event event, Fields fields) {
   if (state_->repeats.size() < kRepeatsTracked) {
     state_->repeats.emplace(std::move(key), State::Repeat{now, event, number, 0, std::move(owned)});
   }
+}
+
+void Log::listen(EventListener* listener) {
+  const base::MutexLock lock(state_->listener_mutex);
+  state_->listener = listener;
 }
 
 void Log::tick() {

@@ -61,6 +61,9 @@ class Log final : public Reporter {
   // Writes the summaries that are due. Call it about once a second.
   void tick();
 
+  // One listener at a time; null for none. When it returns, the one before is no longer called.
+  void listen(EventListener* listener);
+
   [[nodiscard]] std::uint64_t count(Event event) const;
   // The latest events, oldest first, only those with a number above `after`.
   [[nodiscard]] std::vector<RecentEvent> recent(std::uint64_t after = 0) const;

@@ -25,4 +25,12 @@ class Reporter {
   virtual void report(Event event, Fields fields) = 0;
 };
 
+// Told of every report, also of those whose line was left out as a repetition (Log::listen).
+// Threads: called on the reporting thread, which may hold locks of its own part: do not wait and do not report.
+class EventListener {
+ public:
+  virtual ~EventListener() = default;
+  virtual void on_event(Event event, Fields fields) noexcept = 0;
+};
+
 }  // namespace railhead::status

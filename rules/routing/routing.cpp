@@ -19,6 +19,7 @@ class Program final : public ports::Router {
  public:
   explicit Program(std::shared_ptr<const Compiled> compiled) : compiled_(std::move(compiled)) {}
   std::unique_ptr<ports::RuleState> open() const override { return std::make_unique<RuleStateOf>(compiled_); }
+  bool takes_from(std::string_view source) const override { return compiled_->index.takes_from(source); }
 
  private:
   std::shared_ptr<const Compiled> compiled_;

@@ -36,6 +36,7 @@ class RuleIndex {
   void add(RuleNumber rule, const Selection& selection);
   // Candidates in the order of rules, each once. Replaces what is in `out`.
   void candidates(const Reading& reading, std::vector<RuleNumber>& out) const;
+  [[nodiscard]] bool takes_from(std::string_view source) const { return by_source_.contains(source); }
   // Some rule narrows by topic.
   [[nodiscard]] bool looks_at_topics() const { return looks_at_topics_; }
 
