@@ -1,8 +1,6 @@
-// libFuzzer target: any text as an expression over some variables; whatever compiles is evaluated. Crashes, leaks and
-// runs of more than a second or so are findings. Build, with clang only:
-//   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -I. tests/fuzz/expression_fuzz.cpp \
-//     rules/expression/*.cpp rules/expression/functions/*.cpp gateway/message/*.cpp gateway/base/*.cpp \
-//     -lsimdjson -lre2 -ldate-tz -o expression_fuzz
+// Fuzz target: any text as an expression over some variables; whatever compiles is evaluated. Crashes, leaks and runs
+// of more than a second or so are findings.
+// Rooms: rules/expression
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,7 +1,6 @@
 // Fuzz target: the MQTT packet parser of both versions, and a session fed with the same bytes. Every packet that
-// decodes is encoded and decoded again: both must agree. For libFuzzer (clang++ -fsanitize=fuzzer,address); with
-// -DRAILHEAD_FUZZ_MAIN it is a program that runs files, or makes its own bytes from a seed: mqtt_packet_fuzz [SECONDS
-// [SEED]].
+// decodes is encoded and decoded again: both must agree.
+// Rooms: adapters/mqtt
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -131,45 +130,3 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   return 0;
 }
-
-#ifdef RAILHEAD_FUZZ_MAIN
-#include <chrono>
-#include <cstdio>
-#include <fstream>
-#include <iterator>
-#include <random>
-
-int main(int argc, char** argv) {
-  if (argc > 1 && std::ifstream(argv[1]).good()) {
-    for (int i = 1; i < argc; ++i) {
-      std::ifstream file(argv[i], std::ios::binary);
-      const std::string bytes((std::istreambuf_iterator<char>(file)), {});
-      LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-    }
-    return 0;
-  }
-  const std::uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : std::random_device{}();
-  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
-  std::mt19937_64 random(seed);
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{argc > 1 ? std::atoi(argv[1]) : 5};
-  std::uint64_t runs = 0;
-  while (std::chrono::steady_clock::now() < until) {
-    // Packets with a true length and mostly small numbers: they come far.
-    std::string bytes;
-    for (std::uint64_t packets = random() % 6; packets > 0; --packets) {
-      static constexpr unsigned char kFirst[] = {0x10, 0x20, 0x30, 0x31, 0x32, 0x34, 0x3a, 0x40, 0x50, 0x62,
-                                                 0x70, 0x82, 0x90, 0xa2, 0xb0, 0xc0, 0xd0, 0xe0, 0xf0};
-      const std::size_t length = random() % 40;
-      bytes += static_cast<char>(random() % 20 == 0 ? random() : kFirst[random() % sizeof kFirst]);
-      bytes += static_cast<char>(random() % 20 == 0 ? random() : length);
-      for (std::size_t i = 0; i < length; ++i) {
-        bytes += static_cast<char>(random() % 3 == 0 ? random() % 256 : random() % 3 == 0 ? 'a' : random() % 8);
-      }
-    }
-    LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-    ++runs;
-  }
-  std::printf("%llu runs\n", static_cast<unsigned long long>(runs));
-  return 0;
-}
-#endif
