@@ -11,12 +11,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "adapters/modbus/link.h"
 #include "adapters/modbus/points.h"
 #include "adapters/modbus/source.h"
 #include "adapters/tls/options.h"
 #include "gateway/config/fields.h"
+#include "gateway/ports/adapter.h"
 
 namespace railhead::modbus {
 
@@ -24,9 +26,17 @@ namespace railhead::modbus {
 // digits (400001).
 enum class Addressing : std::uint8_t { zero, one, modicon };
 
+// What "not implemented" looks like in all points of a device or model.
+enum class Sentinels : std::uint8_t { none, sunspec };
+
 struct WriteConfig {
   std::optional<double> min;
   std::optional<double> max;
+};
+
+struct ClampConfig {
+  std::optional<Decimal> min;
+  std::optional<Decimal> max;
 };
 
 struct PointConfig {
@@ -37,10 +47,16 @@ struct PointConfig {
   std::optional<Type> type;
   std::string order;
   std::optional<std::uint8_t> bit;
-  std::string bits;
+  config::Node bits;  // "4..7", or { 0: running, 4..7: mode }
   std::uint16_t length = 0;
   std::optional<Decimal> scale;
   std::optional<Decimal> offset;
+  std::optional<ClampConfig> clamp;
+  std::string scale_from;
+  std::map<std::string, std::string> names;
+  config::Node absent;  // a number, its bits, nan, empty or sunspec; or a list of these
+  std::optional<std::uint16_t> count;
+  bool hidden = false;
   std::string unit;
   std::optional<Duration> every;
   std::optional<WriteConfig> write;
@@ -53,14 +69,33 @@ struct LimitsConfig {
   std::optional<std::uint16_t> max_bits;
 };
 
+// Points that stand several times, `stride` apart: NAME1_point, NAME2_point, ...
+struct RepeatConfig {
+  std::uint16_t count = 1;
+  std::uint16_t stride = 0;
+  std::uint16_t first = 1;  // the number of the first one in its name
+  std::map<std::string, PointConfig> points;
+};
+
+// A model as one device has it.
+struct PlacedModelConfig {
+  std::string model;
+  std::int32_t offset = 0;
+  std::string prefix;
+};
+
 struct DeviceConfig : LimitsConfig {
   std::string model;
+  std::int32_t offset = 0;
+  std::vector<PlacedModelConfig> models;
   std::string url;
   std::uint8_t unit_id = 1;
   Duration every = std::chrono::seconds{1};
   std::optional<Duration> timeout;
   Addressing addressing = Addressing::zero;
+  std::optional<Sentinels> absent;
   std::map<std::string, PointConfig> points;
+  std::map<std::string, RepeatConfig> repeat;
 };
 
 struct SourceConfig {
@@ -78,14 +113,19 @@ struct ModelConfig : LimitsConfig {
   std::string description;
   std::string source;
   std::optional<Addressing> addressing;
+  std::optional<Sentinels> absent;
   std::map<std::string, PointConfig> points;
+  std::map<std::string, RepeatConfig> repeat;
 };
 
 [[nodiscard]] const config::Fields<SourceConfig>& source_fields();
 [[nodiscard]] const config::Fields<ModelConfig>& model_fields();
 
+// `known`: every device with the names of its points, also those that are wrong: so that a mistake in one point does
+// not hide that a rule misspelt another.
 [[nodiscard]] std::optional<SourceOptions> read_source(const config::Node& node, const config::Node& models,
-                                                       config::Diagnostics& diagnostics);
+                                                       config::Diagnostics& diagnostics,
+                                                       std::vector<ports::KnownDevice>* known = nullptr);
 
 // "tcp://10.0.0.17:502", "tls://plc.local:802": the endpoint, or what is wrong with it. Without a port 502, or 802.
 [[nodiscard]] Result<Endpoint> parse_url(std::string_view url);

@@ -11,10 +11,6 @@
 namespace railhead::modbus {
 namespace {
 
-std::string bits_fault(std::string_view text) {
-  return BitField::parse(text) ? "" : "expected a range of bits like 4..7, counted from 0";
-}
-
 std::string order_fault(std::string_view text) {
   return ByteOrder::parse(text) ? ""
                                 : "an order names each byte once, from A, the most significant: AB, BA, ABCD, CDAB, "
@@ -31,6 +27,14 @@ const config::Fields<WriteConfig>& write_fields() {
       config::Fields<WriteConfig>("write", "That and within which limits a point may be written.")
           .optional("min", &WriteConfig::min, {.sentence = "The least value that may be written.", .example = "10"})
           .optional("max", &WriteConfig::max, {.sentence = "The greatest value that may be written.", .example = "90"});
+  return fields;
+}
+
+const config::Fields<ClampConfig>& clamp_fields() {
+  static const config::Fields<ClampConfig> fields =
+      config::Fields<ClampConfig>("clamp", "Limits of a value, after scale and offset.")
+          .optional("min", &ClampConfig::min, {.sentence = "What is below becomes this.", .example = "0"})
+          .optional("max", &ClampConfig::max, {.sentence = "What is above becomes this.", .example = "100"});
   return fields;
 }
 
@@ -53,6 +57,8 @@ const config::Fields<PointConfig>& point_fields() {
                    {"uint16", Type::uint16},
                    {"int32", Type::int32},
                    {"uint32", Type::uint32},
+                   {"int48", Type::int48},
+                   {"uint48", Type::uint48},
                    {"int64", Type::int64},
                    {"uint64", Type::uint64},
                    {"float16", Type::float16},
@@ -60,8 +66,31 @@ const config::Fields<PointConfig>& point_fields() {
                    {"float64", Type::float64},
                    {"bcd16", Type::bcd16},
                    {"bcd32", Type::bcd32},
+                   {"bcd48", Type::bcd48},
                    {"bcd64", Type::bcd64},
-                   {"string", Type::string}},
+                   {"mod10k32", Type::mod10k32},
+                   {"mod10k48", Type::mod10k48},
+                   {"mod10k64", Type::mod10k64},
+                   {"string", Type::string},
+                   {"unix32", Type::unix32},
+                   {"unix64", Type::unix64},
+                   {"unix64_ms", Type::unix64_ms},
+                   {"cp56", Type::cp56},
+                   {"s7_time", Type::s7_time},
+                   {"date_bytes", Type::date_bytes},
+                   {"date_words", Type::date_words},
+                   {"acc16", Type::acc16},
+                   {"acc32", Type::acc32},
+                   {"acc64", Type::acc64},
+                   {"enum16", Type::enum16},
+                   {"enum32", Type::enum32},
+                   {"bitfield16", Type::bitfield16},
+                   {"bitfield32", Type::bitfield32},
+                   {"bitfield64", Type::bitfield64},
+                   {"sunssf", Type::sunssf},
+                   {"ipaddr", Type::ipaddr},
+                   {"ipv6addr", Type::ipv6addr},
+                   {"eui48", Type::eui48}},
                   {.sentence = "What the registers hold. Coils, discrete inputs and a `bit` are bool by themselves.",
                    .example = "float32"})
           .optional("order", &PointConfig::order,
@@ -71,14 +100,36 @@ const config::Fields<PointConfig>& point_fields() {
                      .check = order_fault})
           .optional("bit", &PointConfig::bit,
                     {.sentence = "One bit of the value, 0 the least significant: a bool.", .example = "3", .max = 63})
-          .optional("bits", &PointConfig::bits,
-                    {.sentence = "A field of bits of the value, as a number.", .example = "4..7", .check = bits_fault})
+          .raw("bits", &PointConfig::bits,
+               {.sentence = "A field of bits of the value, as a number; or names for its bits, which make it a map: a "
+                            "single bit is a bool, several are a number.",
+                .example = "{0: running, 1: fault, 4..7: mode}"})
+          .optional("enum", &PointConfig::names,
+                    {.sentence = "Names of the numbers (decimal or 0x...): the value is the name, or the digits of a "
+                                 "number without one.",
+                     .example = "{1: off, 2: on}"})
+          .raw(
+              "absent", &PointConfig::absent,
+              {.sentence = "What the device sends for `not implemented`: a number or its bits as 0x..., nan, empty, or "
+                           "sunspec for what SunSpec lays down for the type; or a list. The point is absent then.",
+               .example = "0x8000"})
+          .optional("count", &PointConfig::count,
+                    {.sentence = "So many, one behind the other: the value is a list.",
+                     .example = "12",
+                     .min = 1,
+                     .max = kBitsMax})
           .optional("length", &PointConfig::length,
                     {.sentence = "Of a string.", .example = "16", .min = 1, .max = 250, .unit = "bytes"})
           .optional(
               "scale", &PointConfig::scale,
               {.sentence = "The value is the number read times this, rounded once: 73 x 0.1 is 7.3.", .example = "0.1"})
           .optional("offset", &PointConfig::offset, {.sentence = "Added after the scale.", .example = "-40"})
+          .optional("scale_from", &PointConfig::scale_from,
+                    {.sentence = "The point of this device that holds the power of ten of this one (SunSpec's sunssf). "
+                                 "Both are read together.",
+                     .example = "power_sf"})
+          .table("clamp", &PointConfig::clamp, clamp_fields(), {.sentence = "Limits of the value."})
+          .optional("hidden", &PointConfig::hidden, {.sentence = "Read, but no part of the reading."})
           .optional("unit", &PointConfig::unit, {.sentence = "For people.", .example = "\"°C\""})
           .optional("every", &PointConfig::every,
                     {.sentence = "How often; otherwise as the device. Points with a rate of their own make readings of "
@@ -118,11 +169,52 @@ config::Fields<Config> with_limits(config::Fields<Config> fields) {
                  .unit = "bits"});
 }
 
+const config::Fields<RepeatConfig>& repeat_fields() {
+  static const config::Fields<RepeatConfig> fields =
+      config::Fields<RepeatConfig>(
+          "repeated block",
+          "Points that stand several times at equal distances. They are named after the block, "
+          "its number and the point: string1_current, string2_current.")
+          .required("count", &RepeatConfig::count, {.sentence = "How many.", .example = "4", .min = 1, .max = 1000})
+          .required("stride", &RepeatConfig::stride,
+                    {.sentence = "From one to the next.", .example = "20", .min = 1, .unit = "registers"})
+          .optional("first", &RepeatConfig::first, {.sentence = "The number of the first one.", .example = "0"})
+          .table("points", &RepeatConfig::points, point_fields(),
+                 {.sentence = "Those of the first one, by name.",
+                  .required = true,
+                  .not_empty = true,
+                  .key_check = config::name_fault});
+  return fields;
+}
+
+const config::Fields<PlacedModelConfig>& placed_model_fields() {
+  static const config::Fields<PlacedModelConfig> fields =
+      config::Fields<PlacedModelConfig>("placed model", "A model at its place in a device.")
+          .required("model", &PlacedModelConfig::model, {.sentence = "Under `models`.", .example = "sunspec-common"})
+          .optional("offset", &PlacedModelConfig::offset,
+                    {.sentence = "Added to the addresses of its points.",
+                     .example = "40002",
+                     .min = -65535,
+                     .max = 65535,
+                     .unit = "registers"})
+          .optional("prefix", &PlacedModelConfig::prefix,
+                    {.sentence = "Put before the names of its points.", .example = "common_"});
+  return fields;
+}
+
 const config::Fields<DeviceConfig>& device_fields() {
   static const config::Fields<DeviceConfig> fields =
       with_limits(config::Fields<DeviceConfig>("Modbus device", "One unit on a link."))
           .optional("model", &DeviceConfig::model,
                     {.sentence = "A table of points under `models` that many devices share.", .example = "sdm630"})
+          .optional("offset", &DeviceConfig::offset,
+                    {.sentence = "Added to the addresses of the model's points.",
+                     .example = "1000",
+                     .min = -65535,
+                     .max = 65535,
+                     .unit = "registers"})
+          .table("models", &DeviceConfig::models, placed_model_fields(),
+                 {.sentence = "Several models, each at its place."})
           .optional("url", &DeviceConfig::url,
                     {.sentence = "Where it is, if not at the source's url.",
                      .example = "tcp://10.0.0.18:502",
@@ -139,9 +231,14 @@ const config::Fields<DeviceConfig>& device_fields() {
           .choice("addressing", &DeviceConfig::addressing,
                   {{"zero", Addressing::zero}, {"one", Addressing::one}, {"modicon", Addressing::modicon}},
                   {.sentence = kAddressing})
+          .choice("absent", &DeviceConfig::absent, {{"none", Sentinels::none}, {"sunspec", Sentinels::sunspec}},
+                  {.sentence = "sunspec: every point may be `not implemented` in SunSpec's way, by its type."})
           .table("points", &DeviceConfig::points, point_fields(),
                  {.sentence = "By name; beside those of the model, or instead of one of the same name.",
-                  .key_check = config::name_fault});
+                  .key_check = config::name_fault})
+          .table("repeat", &DeviceConfig::repeat, repeat_fields(),
+                 {.sentence = "Blocks of points that stand several times, by name.", .key_check = config::name_fault})
+          .at_most_one({"model", "models"});
   return fields;
 }
 
@@ -179,9 +276,14 @@ const config::Fields<ModelConfig>& model_fields() {
           .choice("addressing", &ModelConfig::addressing,
                   {{"zero", Addressing::zero}, {"one", Addressing::one}, {"modicon", Addressing::modicon}},
                   {.sentence = kAddressing})
+          .choice("absent", &ModelConfig::absent, {{"none", Sentinels::none}, {"sunspec", Sentinels::sunspec}},
+                  {.sentence = "sunspec: every point may be `not implemented` in SunSpec's way, by its type."})
           .table("points", &ModelConfig::points, point_fields(),
                  {.sentence = "By name.", .key_check = config::name_fault})
-          .exactly_one({"file", "points"});
+          .table("repeat", &ModelConfig::repeat, repeat_fields(),
+                 {.sentence = "Blocks of points that stand several times, by name.", .key_check = config::name_fault})
+          .at_most_one({"file", "points"})
+          .at_most_one({"file", "repeat"});
   return fields;
 }
 

@@ -1,9 +1,12 @@
 #include "adapters/modbus/modbus.h"
 
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "adapters/modbus/config.h"
 #include "adapters/modbus/source.h"
+#include "gateway/base/assert.h"
 #include "gateway/config/reference.h"
 
 namespace railhead::modbus {
@@ -11,33 +14,29 @@ namespace {
 
 class Plan final : public ports::SourcePlan {
  public:
-  explicit Plan(SourceOptions options) : options_(std::move(options)) {}
+  Plan(std::optional<SourceOptions> options, std::vector<ports::KnownDevice> devices, bool complete)
+      : options_(std::move(options)), devices_(std::move(devices)), complete_(complete) {}
 
   [[nodiscard]] std::unique_ptr<ports::Source> make(ports::Context context) const override {
-    return std::make_unique<ModbusSource>(options_, std::move(context));
+    RAILHEAD_ASSERT(options_);
+    return std::make_unique<ModbusSource>(*options_, std::move(context));
   }
-  [[nodiscard]] std::vector<ports::KnownDevice> devices() const override {
-    std::vector<ports::KnownDevice> known;
-    for (const LinkPlan& link : options_.links) {
-      for (const DeviceOptions& device : link.devices) {
-        ports::KnownDevice& one = known.emplace_back();
-        one.name = device.name;
-        for (const Point& point : device.points) one.points.push_back(point.name);
-      }
-    }
-    return known;
-  }
-  [[nodiscard]] bool devices_are_known() const override { return true; }
+  [[nodiscard]] std::vector<ports::KnownDevice> devices() const override { return devices_; }
+  [[nodiscard]] bool devices_are_known() const override { return complete_; }
 
  private:
-  SourceOptions options_;
+  std::optional<SourceOptions> options_;
+  std::vector<ports::KnownDevice> devices_;
+  bool complete_;
 };
 
 std::unique_ptr<ports::SourcePlan> read(const config::Node& node, const config::Node& models,
                                         config::Diagnostics& diagnostics) {
-  std::optional<SourceOptions> options = read_source(node, models, diagnostics);
-  if (!options) return nullptr;
-  return std::make_unique<Plan>(std::move(*options));
+  std::vector<ports::KnownDevice> known;
+  std::optional<SourceOptions> options = read_source(node, models, diagnostics, &known);
+  const config::Node devices = node.find("devices");
+  const bool complete = options.has_value() || (devices.is_map() && !devices.is_unfinished());
+  return std::make_unique<Plan>(std::move(options), std::move(known), complete);
 }
 
 void describe(config::Reference& reference) {

@@ -79,7 +79,14 @@ std::vector<Group> plan_device(std::span<const Point> points, const PlanLimits& 
   std::vector<Group> groups;
   groups.reserve(by_tick.size());
   for (const auto& [every, chosen] : by_tick) {
-    groups.push_back({.every = every, .phase = {}, .blocks = plan_reads(points, chosen, limits)});
+    // A factor is read beside what it scales: both from the same instant.
+    std::vector<std::uint32_t> read = chosen;
+    for (const std::uint32_t index : chosen) {
+      if (points[index].factor && points[*points[index].factor].every != every) read.push_back(*points[index].factor);
+    }
+    std::sort(read.begin(), read.end());
+    read.erase(std::unique(read.begin(), read.end()), read.end());
+    groups.push_back({.every = every, .phase = {}, .blocks = plan_reads(points, read, limits)});
   }
   return groups;
 }

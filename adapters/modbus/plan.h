@@ -51,7 +51,8 @@ struct Group {
 [[nodiscard]] std::vector<Block> plan_reads(std::span<const Point> points, std::span<const std::uint32_t> chosen,
                                             const PlanLimits& limits, std::span<const Range> forbidden = {});
 
-// All points of a device, grouped by `every`, the fastest first.
+// All points of a device, grouped by `every`, the fastest first. A point that is the factor of others is read in their
+// groups too.
 [[nodiscard]] std::vector<Group> plan_device(std::span<const Point> points, const PlanLimits& limits);
 
 // Spreads the first ticks of groups with the same `every` evenly over it, so that not all are due at the same instant.

@@ -206,4 +206,18 @@ double Scaling::exactly(bool negative, std::uint64_t magnitude, int binary_expon
   return product.plus(offset).to_double(common);
 }
 
+double to_real(Decimal decimal) { return Scaling(decimal, Decimal{0, 0}).apply(std::int64_t{1}); }
+
+std::optional<std::int64_t> whole_of(Decimal decimal) {
+  std::int64_t value = decimal.digits;
+  for (; decimal.exponent < 0; ++decimal.exponent) {
+    if (value % 10 != 0) return std::nullopt;
+    value /= 10;
+  }
+  for (; decimal.exponent > 0 && value != 0; --decimal.exponent) {
+    if (__builtin_mul_overflow(value, std::int64_t{10}, &value)) return std::nullopt;
+  }
+  return value;
+}
+
 }  // namespace railhead::modbus

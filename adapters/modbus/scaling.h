@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "gateway/config/scalars.h"
 
@@ -31,5 +32,10 @@ class Scaling {
   std::int64_t addend_ = 0;
   int exponent_ = 0;
 };
+
+// The nearest double.
+[[nodiscard]] double to_real(Decimal decimal);
+// The integer that the decimal is, if it is one that fits.
+[[nodiscard]] std::optional<std::int64_t> whole_of(Decimal decimal);
 
 }  // namespace railhead::modbus

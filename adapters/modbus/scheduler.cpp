@@ -9,8 +9,15 @@ namespace railhead::modbus {
 
 // What became of one point in this cycle: a value, or the reason why not.
 struct Scheduler::Outcome {
-  bool good = false;
-  Value value;
+  enum class Kind : std::uint8_t { bad, good, absent };
+  Kind kind = Kind::bad;
+  Value value;  // or the reason
+};
+
+// The registers of a point that waits for its factor.
+struct Scheduler::Unscaled {
+  std::uint32_t point = 0;
+  std::string registers;
 };
 
 // A block as it is read today: the plan's, or a part of one that was refused as a whole.
@@ -34,6 +41,7 @@ struct Scheduler::Cycle {
   BootTime tick{};
   std::size_t at = 0;  // the piece that is next
   std::vector<Outcome> outcomes;
+  std::vector<Unscaled> unscaled;
   Time last_answer{};
   unsigned splits = 0;
   bool replan = false;
@@ -141,6 +149,7 @@ void Scheduler::begin(Device& device, Cycle& cycle, BootTime now) {
   cycle.at = 0;
   cycle.splits = 0;
   cycle.outcomes.assign(cycle.points.size(), {});
+  cycle.unscaled.clear();
   cycle.last_answer = clock_.now();
   if (!device.down) {
     const std::int64_t missed = (now - cycle.due) / cycle.plan.every;
@@ -163,7 +172,7 @@ bool Scheduler::skip_quarantined(Device& device, Cycle& cycle, BootTime now) {
 
 void Scheduler::mark(Cycle& cycle, const Block& block, const Value& reason) {
   for (const std::uint32_t point : block.points) {
-    cycle.outcomes[cycle.place_of[point]] = {.good = false, .value = reason};
+    cycle.outcomes[cycle.place_of[point]] = {.kind = Outcome::Kind::bad, .value = reason};
   }
 }
 
@@ -185,13 +194,44 @@ void Scheduler::answered(std::string_view payload) {
     cycle.replan = true;
   }
   for (const std::uint32_t point : piece.block.points) {
-    Decoded decoded =
-        device.decoders[point].decode(payload, std::uint32_t{device.points[point].address} - piece.block.address);
-    Outcome& outcome = cycle.outcomes[cycle.place_of[point]];
-    outcome.good = decoded.good();
-    outcome.value = decoded.good() ? std::move(decoded.value) : Value::text(decoded.why);
+    const Point& what = device.points[point];
+    const std::uint32_t at = std::uint32_t{what.address} - piece.block.address;
+    if (what.factor) {
+      cycle.unscaled.push_back({point, std::string(payload.substr(std::size_t{at} * 2, what.span() * 2u))});
+    } else {
+      take(cycle.outcomes[cycle.place_of[point]], device.decoders[point].decode(payload, at));
+    }
   }
   advance(device, cycle);
+}
+
+void Scheduler::take(Outcome& outcome, Decoded decoded) {
+  using Kind = Outcome::Kind;
+  outcome.kind = decoded.absent ? Kind::absent : decoded.good() ? Kind::good : Kind::bad;
+  outcome.value = decoded.why.empty() ? std::move(decoded.value) : Value::text(decoded.why);
+}
+
+// Points that another point scales, now that both were read.
+void Scheduler::scale(const Device& device, Cycle& cycle) {
+  for (const Unscaled& unscaled : cycle.unscaled) {
+    const Decoder& decoder = device.decoders[unscaled.point];
+    const std::uint32_t factor = *device.points[unscaled.point].factor;
+    const Outcome& power = cycle.outcomes[cycle.place_of[factor]];
+    const bool usable = power.kind == Outcome::Kind::good && power.value.is(Kind::integer) &&
+                        power.value.as_integer() >= -kFactorMost && power.value.as_integer() <= kFactorMost;
+    Decoded decoded = decoder.decode(unscaled.registers, 0, usable ? static_cast<int>(power.value.as_integer()) : 0);
+    Outcome& outcome = cycle.outcomes[cycle.place_of[unscaled.point]];
+    take(outcome, std::move(decoded));
+    if (usable || outcome.kind != Outcome::Kind::good) continue;
+    // Better none than one that is wrong by powers of ten.
+    const std::string name = "its scale factor '" + device.points[factor].name + "' ";
+    outcome.kind = Outcome::Kind::bad;
+    outcome.value =
+        Value::text(power.kind == Outcome::Kind::bad      ? name + "is bad: " + std::string(power.value.as_text())
+                    : power.kind == Outcome::Kind::absent ? name + "is not implemented"
+                                                          : name + "is beyond -10..10");
+  }
+  cycle.unscaled.clear();
 }
 
 void Scheduler::refused(std::uint8_t exception) {
@@ -269,13 +309,23 @@ void Scheduler::finish(Device& device, Cycle& cycle) {
   cycle.active = false;
   if (cycle.replan) replan(device, cycle);
   if (device.down) return;  // it was a probe; the state was told
+  if (!cycle.unscaled.empty()) scale(device, cycle);
   Value::Entries good;
   Value::Entries bad;
+  bool absent = false;
   for (std::size_t i = 0; i < cycle.points.size(); ++i) {
     Outcome& outcome = cycle.outcomes[i];
-    if (good.empty() && outcome.good) good.reserve(cycle.points.size() - i);
-    (outcome.good ? good : bad).emplace_back(device.keys[cycle.points[i]], std::move(outcome.value));
+    const Point& point = device.points[cycle.points[i]];
+    if (point.hidden || point.every != cycle.plan.every) continue;
+    if (outcome.kind == Outcome::Kind::absent) {
+      absent = true;
+      continue;
+    }
+    const bool is_good = outcome.kind == Outcome::Kind::good;
+    if (good.empty() && is_good) good.reserve(cycle.points.size() - i);
+    (is_good ? good : bad).emplace_back(device.keys[cycle.points[i]], std::move(outcome.value));
   }
+  if (good.empty() && bad.empty() && !absent) return;  // hidden points only
   const Quality quality = bad.empty() ? Quality::good : good.empty() ? Quality::bad : Quality::uncertain;
   Value reasons = bad.empty() ? Value() : Value::map(std::move(bad));
   emit(device, quality, Value::map(std::move(good)), std::move(reasons), cycle.last_answer, cycle.plan.every);

@@ -53,6 +53,7 @@ struct Turn {
 class Scheduler {
  public:
   static constexpr unsigned kSplitsMax = 64;
+  static constexpr int kFactorMost = 10;  // a factor is a power of ten within +-10 (SunSpec's sunssf)
 
   Scheduler(SchedulerOptions options, const system::Clock& clock, Observer& observer, std::uint64_t seed);
   ~Scheduler();
@@ -77,6 +78,7 @@ class Scheduler {
 
  private:
   struct Outcome;
+  struct Unscaled;
   struct Piece;
   struct Cycle;
   struct Device;
@@ -85,6 +87,8 @@ class Scheduler {
   void begin(Device& device, Cycle& cycle, BootTime now);
   bool skip_quarantined(Device& device, Cycle& cycle, BootTime now);
   void mark(Cycle& cycle, const Block& block, const Value& reason);
+  static void take(Outcome& outcome, Decoded decoded);
+  static void scale(const Device& device, Cycle& cycle);
   void advance(Device& device, Cycle& cycle);
   void finish(Device& device, Cycle& cycle);
   void abandon(Device& device, Cycle& cycle, const Value& reason);

@@ -63,7 +63,7 @@ class SinkPlan {
 struct SourceKind {
   std::string_view name;  // "modbus"
   // `node` is the value of the field `name`; `models` is the configuration's models section (may be null).
-  // Returns nullptr after reporting errors.
+  // After errors: nullptr, or a plan that only knows its devices, so that rules can still be checked against them.
   std::unique_ptr<SourcePlan> (*read)(const config::Node& node, const config::Node& models,
                                       config::Diagnostics& diagnostics);
   void (*describe)(config::Reference& reference);
