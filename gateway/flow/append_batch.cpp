@@ -54,6 +54,10 @@ Result<ports::Ticket> AppendBatch::append(const Stores& stores) {
         return fail(last.error());
       }
       ticket_.through[static_cast<std::size_t>(id)] = *last;
+      for (std::size_t i = done; i < end; ++i) {
+        if (parts[i].tag == 0) continue;
+        placed_.push_back({id, Sequence(last->value() - (end - 1 - i)), parts[i].size, parts[i].tag});
+      }
       done = end;
     }
     parts.clear();
@@ -67,6 +71,7 @@ void AppendBatch::clear() {
   group_from_ = {};
   group_bytes_from_ = 0;
   ticket_ = {};
+  placed_.clear();
 }
 
 }  // namespace railhead::flow

@@ -16,12 +16,21 @@ namespace railhead::flow {
 
 class AppendBatch {
  public:
+  // An entry whose place its owner wants to know, to settle it.
+  struct Placed {
+    ports::SpoolId spool;
+    Sequence sequence;
+    std::size_t bytes = 0;
+    std::uint8_t tag = 0;  // the owner's; 0 is not told
+  };
+
   // Adds an entry to the group at hand; `encode` writes its payload to the given string.
   template <class Encode>
-  void add(ports::SpoolId spool, spool::LaneId lane, std::uint8_t klass, bool internal, Encode encode) {
+  void add(ports::SpoolId spool, spool::LaneId lane, std::uint8_t klass, bool internal, Encode encode,
+           std::uint8_t tag = 0) {
     const std::size_t from = bytes_.size();
     encode(bytes_);
-    parts_[static_cast<std::size_t>(spool)].push_back({lane, klass, internal, false, from, bytes_.size() - from});
+    parts_[static_cast<std::size_t>(spool)].push_back({lane, klass, internal, false, tag, from, bytes_.size() - from});
   }
   // What was added since the last call is one group in each spool.
   void end_group();
@@ -32,6 +41,8 @@ class AppendBatch {
 
   // All groups, a few at a time, or the first error; then append again later: what was taken is not appended twice.
   [[nodiscard]] Result<ports::Ticket> append(const Stores& stores);
+  // Of all that was appended since clear().
+  [[nodiscard]] const std::vector<Placed>& placed() const { return placed_; }
   void clear();
 
  private:
@@ -40,6 +51,7 @@ class AppendBatch {
     std::uint8_t klass = 1;
     bool internal = false;
     bool ends_group = false;
+    std::uint8_t tag = 0;
     std::size_t from = 0;
     std::size_t size = 0;
   };
@@ -53,6 +65,7 @@ class AppendBatch {
   std::array<std::size_t, ports::kSpools> group_from_{};  // where the group at hand begins in parts_
   std::size_t group_bytes_from_ = 0;                      // and in bytes_
   ports::Ticket ticket_;
+  std::vector<Placed> placed_;
   std::vector<spool::Entry> entries_;  // scratch
 };
 

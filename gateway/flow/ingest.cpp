@@ -13,6 +13,14 @@ void raise(ports::Ticket& ticket, const ports::Ticket& other) {
   for (std::size_t i = 0; i < ports::kSpools; ++i) ticket.through[i] = std::max(ticket.through[i], other.through[i]);
 }
 
+// Tags of entries whose place is told.
+constexpr std::uint8_t kOpenTag = 1;   // settled when its delivery is over
+constexpr std::uint8_t kStateTag = 2;  // settled when restated
+constexpr std::uint8_t kTokenStateTag = 3;
+constexpr std::uint8_t kDoneTag = 4;
+
+constexpr std::uint8_t kStateClass = 2;  // what rules remember is dropped last
+constexpr Duration kRetry = std::chrono::seconds{1};
 constexpr std::size_t kOversizedKept = 4096;  // bytes of a reading too large for the spool
 
 SpoolId spool_of(const Record& record) {
@@ -38,8 +46,12 @@ std::uint64_t fingerprint_of(std::span<const Reading> batch) {
 }  // namespace
 
 Ingest::Ingest(std::string source, Shared shared, std::unique_ptr<ports::RuleState> rules)
-    : source_(std::move(source)), shared_(shared), rules_(std::move(rules)) {
+    : source_(std::move(source)),
+      shared_(shared),
+      rules_(std::move(rules)),
+      journal_(shared.stores, shared.open_state) {
   shared_.stores.subscribe(&durable_rose_);
+  recall();
 }
 
 Ingest::~Ingest() { shared_.stores.unsubscribe(&durable_rose_); }
@@ -49,7 +61,8 @@ void Ingest::Work::clear() {
   tally = {};
   repeats = {};
   taken.clear();
-  opens = false;
+  done_again.clear();
+  restates = false;
   fingerprint = 0;
   waiting = false;
 }
@@ -61,6 +74,29 @@ spool::LaneId Ingest::lane_of(const std::string& sink, SpoolId spool) {
   const spool::LaneId lane = shared_.stores.of(spool).lane(sink);
   known.emplace(sink, lane);
   return lane;
+}
+
+ports::Now Ingest::now() const {
+  return {shared_.clock.boot_now(),
+          shared_.clock.trusted() ? std::optional<Time>(shared_.clock.now()) : std::optional<Time>{}};
+}
+
+void Ingest::recall() {
+  std::size_t unknown = 0;
+  for (const OpenState::Recalled& entry : shared_.open_state.take_recalled(source_)) {
+    journal_.recalled(entry);
+    if (entry.replaced || entry.part != StateEntry::Part::entry) continue;
+    if (!rules_->recall(source_, entry.entry, entry.age, now())) ++unknown;
+  }
+  if (unknown == 0) return;
+  journal_.want_restatement();
+  shared_.reporter.report(status::Event::rule_state_dropped,
+                          {{"source", source_}, {"entries", std::to_string(unknown)}});
+}
+
+std::optional<BootTime> Ingest::next_due() const {
+  if (work_.waiting) return retry_at_;
+  return rules_->next_due();
 }
 
 std::optional<DeliveryTable::Entry> Ingest::taken_before(const FieldToken& token) const {
@@ -89,14 +125,16 @@ void Ingest::route(const Reading& reading, Work& work) {
   if (mark_repeat) {
     Reading marked = reading;
     marked.maybe_repeat = true;
-    rules_->route(marked, shared_.clock.boot_now(), routed_);
+    rules_->route(marked, now(), routed_);
   } else {
-    rules_->route(reading, shared_.clock.boot_now(), routed_);
+    rules_->route(reading, now(), routed_);
   }
+  add_groups(routed_.before, work);
   add_records(reading, held, work);
   if (!routed_.set_aside.empty()) add_set_aside(reading, work);
   replace_oversized_group(reading, work);
   work.batch.end_group();
+  add_groups(routed_.after, work);
   switch (routed_.verdict) {
     case Verdict::routed: ++work.tally.routed; break;
     case Verdict::absorbed: ++work.tally.absorbed; break;
@@ -110,6 +148,7 @@ void Ingest::route(const Reading& reading, Work& work) {
 void Ingest::add_records(const Reading& reading, std::uint8_t held, Work& work) {
   std::uint8_t wanted = 0;
   for (const Record& record : routed_.records) wanted = static_cast<std::uint8_t>(wanted | bit_of(spool_of(record)));
+  if (!routed_.state.empty()) wanted = static_cast<std::uint8_t>(wanted | bit_of(SpoolId::telemetry));
   // A QoS 2 delivery that became no record still has an open packet identifier.
   const bool opens = reading.token && reading.token->qos == 2 && wanted == 0;
   if (opens) wanted = bit_of(SpoolId::telemetry);
@@ -124,16 +163,98 @@ void Ingest::add_records(const Reading& reading, std::uint8_t held, Work& work) 
     work.batch.add(spool, lane_of(record.sink, spool), klass_of(record), false,
                    [&](std::string& out) { encode(record, out); });
   }
-  if (!reading.token) return;
-  FieldToken token = *reading.token;
-  token.spools = wanted;
-  token.dup = false;
-  if (opens) {
-    work.opens = true;
-    work.batch.add(SpoolId::telemetry, shared_.open_state.lane(), 2, true,
-                   [&](std::string& out) { OpenState::encode_open(token, out); });
+  std::optional<FieldToken> token = reading.token;
+  if (token) {
+    token->spools = wanted;
+    token->dup = false;
   }
-  work.taken.push_back({token, wanted, held});
+  const auto add_state = [&](const StateEntry& entry, std::uint8_t tag) {
+    work.batch.add(
+        SpoolId::telemetry, shared_.open_state.lane(SpoolId::telemetry), kStateClass, true,
+        [&](std::string& out) { encode(entry, out); }, tag);
+  };
+  if (!routed_.state.empty() && (held & bit_of(SpoolId::telemetry)) == 0) {
+    add_state({.kind = StateEntry::Kind::rules, .token = token, .source = source_, .rules = routed_.state},
+              token ? kTokenStateTag : kStateTag);
+  }
+  if (!token) return;
+  if (opens) add_state({.kind = StateEntry::Kind::open, .token = token}, kOpenTag);
+  work.taken.push_back({*token, wanted, held});
+}
+
+void Ingest::add_failures(const ports::Group& group, std::string_view rule, std::string_view why, Work& work) {
+  DeadLetter letter;
+  letter.kind = DeadLetter::Kind::reading;
+  letter.time = group.time;
+  letter.source = source_;
+  letter.device = group.device;
+  letter.rule = rule;
+  letter.reason = why;
+  letter.payload = group.about;
+  shared_.dead_letters.add(letter, work.batch);
+}
+
+void Ingest::add_group(ports::Group& group, Work& work) {
+  const bool has_alarms = std::any_of(group.records.begin(), group.records.end(),
+                                      [](const Record& record) { return spool_of(record) == SpoolId::alarms; });
+  const bool done = has_alarms && shared_.open_state.is_done(group.identity);
+  if (done) work.done_again.push_back(group.identity);
+  const auto add_state = [&] {
+    const StateEntry entry{.kind = StateEntry::Kind::rules, .source = source_, .rules = group.state};
+    work.batch.add(
+        SpoolId::telemetry, shared_.open_state.lane(SpoolId::telemetry), kStateClass, true,
+        [&](std::string& out) { encode(entry, out); }, kStateTag);
+  };
+  for (const Record& record : group.records) {
+    const SpoolId spool = spool_of(record);
+    if (done && spool == SpoolId::alarms) continue;
+    work.batch.add(spool, lane_of(record.sink, spool), klass_of(record), false,
+                   [&](std::string& out) { encode(record, out); });
+  }
+  if (has_alarms && !done) {
+    const StateEntry entry{.kind = StateEntry::Kind::done, .identity = group.identity};
+    work.batch.add(
+        SpoolId::alarms, shared_.open_state.lane(SpoolId::alarms), kStateClass, true,
+        [&](std::string& out) { encode(entry, out); }, kDoneTag);
+  }
+  if (!group.state.empty()) add_state();
+  for (const ports::SetAside& failed : group.set_aside) add_failures(group, failed.rule, failed.reason, work);
+  for (const SpoolId id : {SpoolId::telemetry, SpoolId::alarms, SpoolId::dead}) {
+    if (work.batch.group_bytes(id) <= shared_.stores.of(id).group_bytes_max()) continue;
+    work.batch.drop_group();
+    if (!group.state.empty()) add_state();
+    group.about.resize(std::min(group.about.size(), kOversizedKept));
+    add_failures(group, {}, "what it became does not fit the spool: raise spool.limit", work);
+    break;
+  }
+  work.batch.end_group();
+}
+
+void Ingest::add_groups(std::vector<ports::Group>& groups, Work& work) {
+  for (ports::Group& group : groups) add_group(group, work);
+  groups.clear();
+}
+
+void Ingest::add_due(Work& work) {
+  const ports::Now moment = now();
+  const std::optional<BootTime> due = rules_->next_due();
+  if (!due || *due > moment.boot) return;
+  rules_->close_due(moment, groups_);
+  add_groups(groups_, work);
+}
+
+void Ingest::restate(Work& work) {
+  const auto add = [&](StateEntry::Part part, std::string_view bytes) {
+    const StateEntry entry{.kind = StateEntry::Kind::rules, .part = part, .source = source_, .rules = bytes};
+    work.batch.add(
+        SpoolId::telemetry, shared_.open_state.lane(SpoolId::telemetry), kStateClass, true,
+        [&](std::string& out) { encode(entry, out); }, kStateTag);
+    work.batch.end_group();
+  };
+  work.restates = true;
+  add(StateEntry::Part::begins, {});
+  rules_->restate(source_, now(), [&](const std::string& entry) { add(StateEntry::Part::entry, entry); });
+  add(StateEntry::Part::ends, {});
 }
 
 void Ingest::replace_oversized_group(const Reading& reading, Work& work) {
@@ -164,8 +285,8 @@ void Ingest::replace_oversized_group(const Reading& reading, Work& work) {
     letter.token->dup = false;
     work.taken.back().token = *letter.token;
     work.taken.back().wanted = letter.token->spools;
-    work.opens = false;
   }
+  if (!routed_.state.empty()) journal_.want_restatement();  // the rules know of it, the disk does not
   shared_.dead_letters.add(letter, work.batch);
 }
 
@@ -187,6 +308,7 @@ Result<ports::Ticket> Ingest::append(Work& work) {
   Result<ports::Ticket> ticket = work.batch.append(shared_.stores);
   if (!ticket) {
     work.waiting = true;
+    retry_at_ = shared_.clock.boot_now() + kRetry;
     return ticket;
   }
   for (const Taken& taken : work.taken) {
@@ -196,7 +318,18 @@ Result<ports::Ticket> Ingest::append(Work& work) {
                                            .held = taken.wanted,
                                            .ticket = *ticket});
   }
-  if (work.opens) shared_.open_state.remember(ticket->through[static_cast<std::size_t>(SpoolId::telemetry)]);
+  std::vector<AppendBatch::Placed> restated;
+  for (const AppendBatch::Placed& placed : work.batch.placed()) {
+    if (placed.tag == kOpenTag || placed.tag == kDoneTag) {
+      shared_.open_state.remember(placed.spool, {placed.sequence});
+    } else if (work.restates) {
+      restated.push_back(placed);
+    } else {
+      journal_.appended(placed.sequence, placed.bytes, placed.tag == kTokenStateTag);
+    }
+  }
+  if (work.restates) journal_.restated(restated, ticket->through[static_cast<std::size_t>(SpoolId::telemetry)]);
+  for (const std::uint64_t identity : work.done_again) shared_.open_state.forget_done(identity);
   shared_.counts.add(source_, work.tally);
   raise(*ticket, work.repeats);
   work.clear();
@@ -210,14 +343,24 @@ Result<ports::Ticket> Ingest::offer(std::span<const Reading> batch) {
     Result<ports::Ticket> ticket = append(work_);
     if (!ticket || same) return ticket;
   }
-  if (batch.empty()) return ports::Ticket{};
+  journal_.settle_replaced();
+  const std::optional<BootTime> due = rules_->next_due();
+  const bool something_due = due && *due <= shared_.clock.boot_now();
+  if (batch.empty() && !something_due) return ports::Ticket{};
   // Known to be refused: the rules are not asked in vain.
   if (const spool::Usage usage = shared_.stores.of(SpoolId::telemetry).usage(); usage.failing || usage.full) {
     return fail(usage.failing ? Errc::io : Errc::full, usage.failing ? usage.why : "the spool is full");
   }
   work_.fingerprint = fingerprint;
+  if (something_due) add_due(work_);
   for (const Reading& reading : batch) route(reading, work_);
-  return append(work_);
+  Result<ports::Ticket> ticket = append(work_);
+  if (ticket && journal_.wants_restatement()) {
+    restate(work_);
+    // What the spool does not take now it takes before the next batch; the readings are safe without it.
+    [[maybe_unused]] const Result<ports::Ticket> restated = append(work_);
+  }
+  return ticket;
 }
 
 Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& why) {

@@ -16,6 +16,7 @@
 #include "gateway/flow/delivery_table.h"
 #include "gateway/flow/open_state.h"
 #include "gateway/flow/reading_counts.h"
+#include "gateway/flow/rule_journal.h"
 #include "gateway/flow/stores.h"
 #include "gateway/ports/router.h"
 #include "gateway/ports/source.h"
@@ -44,7 +45,7 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   void ignored(std::uint64_t count) override;
   ports::Ticket durable() const override;
   int durable_fd() const override { return durable_rose_.fd(); }
-  std::optional<BootTime> next_due() const override { return std::nullopt; }
+  std::optional<BootTime> next_due() const override;
   ports::Deliveries& deliveries() override { return *this; }
 
  private:
@@ -59,7 +60,8 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
     status::ReadingLedger tally;
     ports::Ticket repeats;  // of recognised deliveries
     std::vector<Taken> taken;
-    bool opens = false;  // holds an `open` entry
+    std::vector<std::uint64_t> done_again;  // identities of groups whose alarms were there before a kill
+    bool restates = false;
     std::uint64_t fingerprint = 0;
     bool waiting = false;
     void clear();
@@ -70,6 +72,14 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   void route(const Reading& reading, Work& work);
   void add_records(const Reading& reading, std::uint8_t held, Work& work);
   void add_set_aside(const Reading& reading, Work& work);
+  // What time or other readings made of earlier ones: a window that closed, ...
+  void add_groups(std::vector<ports::Group>& groups, Work& work);
+  void add_group(ports::Group& group, Work& work);
+  void add_failures(const ports::Group& group, std::string_view rule, std::string_view why, Work& work);
+  void add_due(Work& work);
+  void restate(Work& work);
+  void recall();
+  [[nodiscard]] ports::Now now() const;
   // What a spool could never take would stop its source for ever: it is set aside instead.
   void replace_oversized_group(const Reading& reading, Work& work);
   [[nodiscard]] Result<ports::Ticket> append(Work& work);
@@ -84,9 +94,12 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   const std::string source_;
   Shared shared_;
   std::unique_ptr<ports::RuleState> rules_;
+  RuleJournal journal_;
   system::EventFd durable_rose_;
   Work work_;
   ports::Routed routed_;
+  std::vector<ports::Group> groups_;
+  std::optional<BootTime> retry_at_;  // what a spool refused
   std::array<std::unordered_map<std::string, spool::LaneId>, ports::kSpools> lanes_;
 };
 

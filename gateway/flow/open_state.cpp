@@ -1,25 +1,33 @@
 #include "gateway/flow/open_state.h"
 
 #include <algorithm>
-#include <vector>
 
-#include "gateway/base/bytes.h"
 #include "gateway/message/dead_letter.h"
-#include "gateway/message/field_token.h"
 #include "gateway/message/record.h"
 
 namespace railhead::flow {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
-constexpr std::uint8_t kOpen = 1;
-constexpr std::uint8_t kClose = 2;
+using ports::SpoolId;
 
-void encode_entry(std::uint8_t kind, const FieldToken& token, std::string& out) {
-  base::ByteWriter writer(out);
-  writer.u8(kVersion);
-  writer.u8(kind);
-  write_token(token, writer);
+constexpr std::uint64_t kFirstLook = 4096;              // records at the end of a spool
+constexpr Duration kDoneKept = std::chrono::hours{24};  // then nobody does that work again
+constexpr std::size_t kRecentFramesMax = 200'000;       // of these the newer half is kept
+
+// Marks what a restatement replaced, and a restatement that does not end.
+void mark_replaced(std::vector<OpenState::Recalled>& entries) {
+  std::optional<std::size_t> begin;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].part == StateEntry::Part::begins) {
+      for (std::size_t j = begin.value_or(i); j < i; ++j) entries[j].replaced = true;  // the one before did not end
+      begin = i;
+    } else if (entries[i].part == StateEntry::Part::ends && begin) {
+      for (std::size_t j = 0; j < *begin; ++j) entries[j].replaced = true;
+      begin.reset();
+    }
+    if (entries[i].part != StateEntry::Part::entry) entries[i].entry.clear();
+  }
+  for (std::size_t j = begin.value_or(entries.size()); j < entries.size(); ++j) entries[j].replaced = true;
 }
 
 bool is_recent(const spool::Frame& frame, Time newest) {
@@ -29,38 +37,81 @@ bool is_recent(const spool::Frame& frame, Time newest) {
 }  // namespace
 
 OpenState::OpenState(Stores& stores, const system::Clock& clock)
-    : stores_(stores), clock_(clock), lane_(stores.of(ports::SpoolId::telemetry).lane(kStateLane)) {}
+    : stores_(stores),
+      clock_(clock),
+      lane_(stores.of(SpoolId::telemetry).lane(kStateLane)),
+      alarms_lane_(stores.of(SpoolId::alarms).lane(kStateLane)) {}
 
-void OpenState::encode_open(const FieldToken& token, std::string& out) { encode_entry(kOpen, token, out); }
+Result<std::vector<spool::Frame>> OpenState::recent_frames(SpoolId id) const {
+  const spool::Spool& spool = stores_.of(id);
+  const std::uint64_t first = spool.usage().first.value();
+  const std::uint64_t next = spool.next().value();
+  // How far back kLookBack reaches is not known: ever larger steps, so that a start does not read the whole backlog.
+  for (std::uint64_t look = kFirstLook;; look *= 4) {
+    const std::uint64_t from = next > first + look ? next - look : first;
+    Time newest = Time::min();
+    std::optional<spool::Frame> oldest;  // tells whether the look reached far enough
+    std::vector<spool::Frame> frames;
+    const auto visit = [&](const spool::Frame& frame) {
+      newest = std::max(newest, frame.appended);
+      if (!oldest) oldest = frame;
+      if (is_recent(frame, newest)) frames.push_back(frame);
+      if (frames.size() > kRecentFramesMax) frames.erase(frames.begin(), frames.begin() + kRecentFramesMax / 2);
+    };
+    if (Result<void> read = spool.for_each(Sequence(from), visit); !read) return fail(read.error());
+    const bool reached = from == first || !oldest || !is_recent(*oldest, newest);
+    if (!reached && frames.size() < kRecentFramesMax / 2) continue;
+    std::erase_if(frames, [&](const spool::Frame& frame) { return !is_recent(frame, newest); });
+    return frames;
+  }
+}
+
+Result<void> OpenState::recover_state(SpoolId id) {
+  const spool::Spool& spool = stores_.of(id);
+  Sequence from = spool.next();
+  for (const spool::LaneInfo& lane : spool.lanes()) {
+    if (lane.name == kStateLane) from = lane.first_unsettled;
+  }
+  if (from >= spool.next()) return {};
+  const BootTime boot_now = clock_.boot_now();
+  const Time now = clock_.now();
+  return spool.for_each(from, [&](const spool::Frame& frame) {
+    if (!frame.internal || frame.settled) return;
+    const base::MutexLock lock(mutex_);
+    const std::optional<StateEntry> entry = decode_state_entry(frame.payload);
+    if (entry && entry->kind == StateEntry::Kind::rules) {
+      const Duration age = frame.age.value_or(std::max(Duration::zero(), now - frame.appended));
+      recalled_[std::string(entry->source)].push_back(
+          {frame.sequence, entry->part, false, age, entry->token.has_value(), std::string(entry->rules)});
+      return;
+    }
+    if (entry && entry->kind == StateEntry::Kind::done) {
+      const Duration age = frame.age.value_or(std::max(Duration::zero(), now - frame.appended));
+      done_.emplace(entry->identity, frame.sequence);
+      if (age < kDoneKept) return;
+    }
+    kept_.push_back({id, {frame.sequence}, boot_now});
+  });
+}
 
 Result<void> OpenState::recover(DeliveryTable& table) {
   // Alarms and dead letters first: the closes, which outrank them, stand in the telemetry spool.
-  for (const ports::SpoolId id : {ports::SpoolId::alarms, ports::SpoolId::dead, ports::SpoolId::telemetry}) {
-    const spool::Spool& spool = stores_.of(id);
-    Time newest = Time::min();
-    std::vector<spool::Frame> frames;
-    // Two passes over the frames would read the disk twice; what is recent is small, so it is kept.
-    const auto visit = [&](const spool::Frame& frame) {
-      newest = std::max(newest, frame.appended);
-      if (is_recent(frame, newest)) frames.push_back(frame);
-      if (frame.internal && !frame.settled) {
-        const base::MutexLock lock(mutex_);
-        kept_.push_back({frame.sequence, clock_.boot_now()});
-      }
-      if (frames.size() > 200'000) frames.erase(frames.begin(), frames.begin() + 100'000);
-    };
-    if (Result<void> read = spool.for_each(spool.usage().first, visit); !read) return fail(read.error());
-    for (const spool::Frame& frame : frames) {
-      if (!is_recent(frame, newest)) continue;
+  for (const SpoolId id : {SpoolId::alarms, SpoolId::dead, SpoolId::telemetry}) {
+    if (id != SpoolId::dead) {
+      if (Result<void> state = recover_state(id); !state) return state;
+    }
+    const Result<std::vector<spool::Frame>> frames = recent_frames(id);
+    if (!frames) return fail(frames.error());
+    for (const spool::Frame& frame : *frames) {
       if (frame.internal) {
-        base::ByteReader reader(frame.payload);
-        const std::uint8_t version = reader.u8();
-        const std::uint8_t kind = reader.u8();
-        const std::optional<FieldToken> token = read_token(reader);
-        if (version != kVersion || !reader.ok() || !token) continue;
-        if (kind == kOpen) table.recovered(*token, id);
-        if (kind == kClose) table.forget(token->session, token->packet_id);
-      } else if (id == ports::SpoolId::dead) {
+        const std::optional<StateEntry> entry = decode_state_entry(frame.payload);
+        if (!entry || !entry->token) continue;
+        if (entry->kind == StateEntry::Kind::close) {
+          table.forget(entry->token->session, entry->token->packet_id);
+        } else {
+          table.recovered(*entry->token, id);
+        }
+      } else if (id == SpoolId::dead) {
         const Result<DeadLetter> letter = decode_dead_letter(frame.payload);
         if (letter && letter->token) table.recovered(*letter->token, id);
       } else {
@@ -72,34 +123,73 @@ Result<void> OpenState::recover(DeliveryTable& table) {
   return {};
 }
 
+std::vector<OpenState::Recalled> OpenState::take_recalled(const std::string& source) {
+  const base::MutexLock lock(mutex_);
+  const auto found = recalled_.find(source);
+  if (found == recalled_.end()) return {};
+  std::vector<Recalled> taken = std::move(found->second);
+  recalled_.erase(found);
+  mark_replaced(taken);
+  return taken;
+}
+
+std::size_t OpenState::drop_unclaimed() {
+  std::vector<Sequence> over;
+  {
+    const base::MutexLock lock(mutex_);
+    for (const auto& [source, entries] : recalled_) {
+      for (const Recalled& entry : entries) over.push_back(entry.sequence);
+    }
+    recalled_.clear();
+  }
+  if (!over.empty()) stores_.of(SpoolId::telemetry).settle(lane_, over, spool::Outcome::dropped);
+  return over.size();
+}
+
+bool OpenState::is_done(std::uint64_t identity) const {
+  const base::MutexLock lock(mutex_);
+  return done_.contains(identity);
+}
+
+void OpenState::forget_done(std::uint64_t identity) {
+  const base::MutexLock lock(mutex_);
+  const auto found = done_.find(identity);
+  if (found == done_.end()) return;
+  kept_.push_back({SpoolId::alarms, {found->second}, clock_.boot_now()});
+  done_.erase(found);
+}
+
 Result<ports::Ticket> OpenState::close(std::uint64_t session, std::uint16_t packet_id) {
   std::string payload;
-  encode_entry(kClose, FieldToken{.session = session, .packet_id = packet_id}, payload);
+  encode({.kind = StateEntry::Kind::close, .token = FieldToken{.session = session, .packet_id = packet_id}}, payload);
   const spool::Entry entry{.lane = lane_, .klass = 2, .internal = true, .ends_group = true, .payload = payload};
-  const Result<Sequence> last = stores_.of(ports::SpoolId::telemetry).append({&entry, 1});
+  const Result<Sequence> last = stores_.of(SpoolId::telemetry).append({&entry, 1});
   if (!last) return fail(last.error());
-  remember(*last);
+  remember(SpoolId::telemetry, {*last});
   ports::Ticket ticket;
-  ticket.through[static_cast<std::size_t>(ports::SpoolId::telemetry)] = *last;
+  ticket.through[static_cast<std::size_t>(SpoolId::telemetry)] = *last;
   return ticket;
 }
 
-void OpenState::remember(Sequence entry) {
+void OpenState::remember(SpoolId spool, std::vector<Sequence> entries) {
+  if (entries.empty()) return;
   const base::MutexLock lock(mutex_);
-  kept_.push_back({entry, clock_.boot_now()});
+  kept_.push_back({spool, std::move(entries), clock_.boot_now()});
 }
 
 void OpenState::tick() {
-  std::vector<Sequence> over;
+  std::vector<Kept> over;
   {
     const base::MutexLock lock(mutex_);
     const BootTime now = clock_.boot_now();
     while (!kept_.empty() && now - kept_.front().since > 2 * kLookBack) {
-      over.push_back(kept_.front().sequence);
+      over.push_back(std::move(kept_.front()));
       kept_.pop_front();
     }
   }
-  if (!over.empty()) stores_.of(ports::SpoolId::telemetry).settle(lane_, over, spool::Outcome::delivered);
+  for (const Kept& kept : over) {
+    stores_.of(kept.spool).settle(lane(kept.spool), kept.entries, spool::Outcome::delivered);
+  }
 }
 
 }  // namespace railhead::flow

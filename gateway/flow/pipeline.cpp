@@ -72,6 +72,9 @@ void Pipeline::add_sink(std::string name, std::unique_ptr<ports::Sink> sink) {
 void Pipeline::start() {
   running_ = true;
   report_orphans();
+  if (const std::size_t dropped = open_state_->drop_unclaimed(); dropped > 0) {
+    reporter_.report(status::Event::rule_state_dropped, {{"entries", std::to_string(dropped)}});
+  }
   // Sinks first: what is left from before leaves while the field still connects.
   for (SinkSeat& seat : sinks_) {
     seat.thread = system::start_thread(

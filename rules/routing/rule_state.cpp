@@ -36,12 +36,12 @@ RuleStateOf::RuleStateOf(std::shared_ptr<const Compiled> compiled)
                  Value::text(name_of(Quality::bad))},
       memories_(compiled_->rules.size()) {}
 
-void RuleStateOf::route(const Reading& reading, BootTime now, ports::Routed& out) {
+void RuleStateOf::route(const Reading& reading, const ports::Now& now, ports::Routed& out) {
   out.verdict = ports::Verdict::unrouted;
   out.records.clear();
   out.set_aside.clear();
   reading_ = &reading;
-  now_ = now;
+  now_ = now.boot;
   time_ = Value::timestamp(reading.time);
   device_known_ = false;
   bool dropped = false;

@@ -25,7 +25,7 @@ inline constexpr std::size_t kRouteNumbersMax = 1'000'000;
 class RuleStateOf final : public ports::RuleState, private expression::Bindings {
  public:
   explicit RuleStateOf(std::shared_ptr<const Compiled> compiled);
-  void route(const Reading& reading, BootTime now, ports::Routed& out) override;
+  void route(const Reading& reading, const ports::Now& now, ports::Routed& out) override;
 
  private:
   enum class Outcome : std::uint8_t { sent, failed, dropped, filtered };

@@ -84,7 +84,7 @@ class TestSink final : public ports::Sink {
 // value.n % 4: 0 one record, 1 record and alarm, 2 filtered, 3 set aside.
 class TestRules final : public ports::RuleState {
  public:
-  void route(const Reading& reading, BootTime, ports::Routed& out) override {
+  void route(const Reading& reading, const ports::Now&, ports::Routed& out) override {
     out = {};
     const std::int64_t n = reading.value.find("n")->as_integer();
     Record record;
@@ -305,7 +305,7 @@ TEST_CASE("what the upstream keeps refusing is bounded in memory: then nothing n
 TEST_CASE("a record whose ttl is over expires instead of leaving") {
   test::TemporaryDirectory directory;
   struct Expiring final : ports::RuleState {
-    void route(const Reading& reading, BootTime now, ports::Routed& out) override {
+    void route(const Reading& reading, const ports::Now& now, ports::Routed& out) override {
       rules.route(reading, now, out);
       for (Record& record : out.records) record.ttl = 1ns;
     }

@@ -1,0 +1,39 @@
+// StateEntry: the payload of a frame in the lane @state (S7). Threads: pure functions.
+//
+// Bytes, version 1 (little-endian; "text" = varint length + bytes):
+//   u8 version | u8 kind | then by kind
+//   1 open   token as in field_token.h: a QoS 2 delivery that became no record that could carry it
+//   2 close  token: its PUBREL came
+//   3 rules  token | u8 part | text source | bytes to the end: what the source's rules must not forget
+//   (ports/router.h);
+//            part 1 begins and 2 ends a restatement: the entries between replace all of the source before it. One that
+//            does not end is void.
+//   4 done   u64 identity: the alarms' side of a group that spans spools is in the spool of this entry (S11)
+// An older reader skips entries of a higher version.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gateway/message/reading.h"
+
+namespace railhead::flow {
+
+struct StateEntry {
+  enum class Kind : std::uint8_t { open = 1, close = 2, rules = 3, done = 4 };
+  enum class Part : std::uint8_t { entry, begins, ends };
+  Kind kind = Kind::open;
+  Part part = Part::entry;
+  std::optional<FieldToken> token = {};
+  std::string_view source = {};
+  std::string_view rules = {};
+  std::uint64_t identity = 0;
+};
+
+void encode(const StateEntry& entry, std::string& out);
+// The views point into `bytes`. nullopt: damaged or newer.
+[[nodiscard]] std::optional<StateEntry> decode_state_entry(std::string_view bytes);
+
+}  // namespace railhead::flow
