@@ -39,7 +39,7 @@ void Batch::judge(std::size_t item) {
   if (reading_count_ == readings_.size()) readings_.emplace_back();
   Reading& reading = readings_[reading_count_];
   const Result<Interpreter::Outcome> outcome =
-      parts_.interpreter.read(publish, parts_.clock.now(), parts_.clock.trusted(), reading);
+      parts_.interpreter.read(publish, inbound.subscription, parts_.clock.now(), parts_.clock.trusted(), reading);
   if (!outcome) {
     fates_.push_back(Fate::refused);
     refusals_.push_back({item, reading.device, outcome.error(), {}});
@@ -54,7 +54,8 @@ void Batch::judge(std::size_t item) {
       parts_.reporter.report(status::Event::subscription_stale,
                              {{"source", parts_.source}, {"topic", std::string(publish.topic)}});
       break;
-    case Interpreter::Outcome::retained_ignored: break;
+    case Interpreter::Outcome::retained_ignored:
+    case Interpreter::Outcome::further_copy: break;
   }
   ++left_out_;
   fates_.push_back(Fate::left_out);
@@ -99,7 +100,8 @@ Result<void> Batch::acknowledge(std::size_t item) {
     case Fate::left_out: break;
     case Fate::repeat: ticket = parts_.intake.deliveries().open_ticket(*parts_.interpreter.token_of(publish)); break;
     case Fate::release: {
-      const Result<ports::Ticket> closed = parts_.intake.deliveries().close(parts_.session, inbound.packet_id);
+      const Result<ports::Ticket> closed =
+          parts_.intake.deliveries().close(parts_.interpreter.session(), inbound.packet_id);
       if (!closed) return fail(closed.error());
       parts_.link.acknowledge(PacketType::pubcomp, inbound.packet_id, parts_.durable ? *closed : ports::Ticket{});
       return {};

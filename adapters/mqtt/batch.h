@@ -18,7 +18,6 @@ class Batch {
  public:
   struct Parts {
     std::string source;
-    std::uint64_t session = 0;
     bool durable = true;  // false: acknowledge once offered
     Session& link;
     Interpreter& interpreter;

@@ -31,8 +31,13 @@ template <class Options>
 Fields<Options> with_connection(Fields<Options> fields) {
   return fields
       .required("url", &Options::url,
-                {.sentence = "The broker: mqtt://host[:1883], mqtts://host[:8883] with TLS.",
+                {.sentence = "The broker: mqtt://host[:1883], mqtts://host[:8883] with TLS, ws://host[:80]/mqtt or "
+                             "wss://host[:443]/mqtt through WebSockets.",
                  .example = "mqtts://broker.local:8883",
+                 .check = url_fault})
+      .optional("further_urls", &Options::further_urls,
+                {.sentence = "More addresses of the broker, tried in turn when one does not serve.",
+                 .example = "[mqtts://broker-2.local:8883]",
                  .check = url_fault})
       .optional("client_id", &Options::client_id,
                 {.sentence = "How the broker knows this client; must be its own. Without it railhead-<gateway>-<name>.",
@@ -83,21 +88,29 @@ const Fields<SubscriptionOptions>& subscription_fields() {
   return fields;
 }
 
-// What both have in common beyond the tables.
-std::optional<Url> check_connection(const ConnectionOptions& options, const Node& node, Diagnostics& diagnostics) {
-  Result<Url> url = parse_url(options.url.value);
-  if (!url) return std::nullopt;  // reported by the table
+// What both have in common beyond the tables. Empty after an error.
+std::vector<Url> check_connection(const ConnectionOptions& options, const Node& node, Diagnostics& diagnostics) {
+  std::vector<Url> urls;
+  std::vector<std::string> written{options.url.value};
+  written.insert(written.end(), options.further_urls.begin(), options.further_urls.end());
+  bool secured = false;
+  for (const std::string& text : written) {
+    Result<Url> url = parse_url(text);
+    if (!url) return {};  // reported by the table
+    secured = secured || url->tls;
+    urls.push_back(std::move(*url));
+  }
   if (options.tls) {
     tls::check(*options.tls, node.find("tls"), diagnostics);
-    if (!url->tls) {
-      diagnostics.warning(options.url.mark, options.url.length, "`tls` has no meaning without mqtts://",
+    if (!secured) {
+      diagnostics.warning(options.url.mark, options.url.length, "`tls` has no meaning without mqtts:// or wss://",
                           "did you mean mqtts://?");
     }
   }
   if (options.password.present() && options.user.empty() && options.version != Protocol::v5) {
     diagnostics.error(node.find("password"), "a password needs a user", "add user:");
   }
-  return *url;
+  return urls;
 }
 
 void not_yet(const Node& node, std::string_view field, Diagnostics& diagnostics) {
@@ -123,6 +136,10 @@ const Fields<SourceOptions>& source_fields() {
           .choice("retained", &SourceOptions::retained, {{"mark", Retained::mark}, {"ignore", Retained::ignore}},
                   {.sentence = "What becomes of retained messages: read with attributes.retained true, or left out.",
                    .example = "mark"})
+          .optional("follow_redirects", &SourceOptions::follow_redirects,
+                    {.sentence = "Go where a broker sends us (MQTT 5 Server Reference), with the same credentials and "
+                                 "the same kind of connection.",
+                     .example = "false"})
           .optional("session_expiry", &SourceOptions::session_expiry,
                     {.sentence = "How long the broker keeps what comes while we are away (MQTT 5; at 3.1.1 the broker "
                                  "decides).",
@@ -169,7 +186,7 @@ const Fields<SinkOptions>& sink_fields() {
 std::optional<SourceSettings> read_source(const Node& node, Diagnostics& diagnostics) {
   const std::size_t errors = diagnostics.error_count();
   const SourceOptions options = source_fields().read(node, diagnostics);
-  const std::optional<Url> url = check_connection(options, node, diagnostics);
+  std::vector<Url> urls = check_connection(options, node, diagnostics);
   SourceSettings settings;
   std::vector<std::string> filters;
   for (const SubscriptionOptions& subscription : options.subscribe) {
@@ -190,14 +207,15 @@ std::optional<SourceSettings> read_source(const Node& node, Diagnostics& diagnos
     settings.rows.push_back({std::move(*pattern), subscription.payload, subscription.device});
     settings.qos.push_back(subscription.qos);
   }
-  if (diagnostics.error_count() > errors || !url) return std::nullopt;
+  if (diagnostics.error_count() > errors || urls.empty()) return std::nullopt;
 
-  settings.url = *url;
+  settings.urls = std::move(urls);
   settings.tls = options.tls.value_or(tls::Options{});
   settings.protocol = options.version;
   settings.user = options.user;
   settings.password = options.password;
   settings.retained = options.retained;
+  settings.follow_redirects = options.follow_redirects;
   settings.ack = options.ack;
   settings.session.client_id = options.client_id;
   settings.session.keep_alive_seconds = static_cast<std::uint16_t>(options.keep_alive / std::chrono::seconds{1});
@@ -212,7 +230,7 @@ std::optional<SourceSettings> read_source(const Node& node, Diagnostics& diagnos
 std::optional<SinkSettings> read_sink(const Node& node, Diagnostics& diagnostics) {
   const std::size_t errors = diagnostics.error_count();
   const SinkOptions options = sink_fields().read(node, diagnostics);
-  const std::optional<Url> url = check_connection(options, node, diagnostics);
+  std::vector<Url> urls = check_connection(options, node, diagnostics);
   if (options.tls && !options.tls->server_name.empty()) {
     diagnostics.error(node.find("tls").find("server_name"),
                       "a sink checks the name in the URL; `server_name` is for sources",
@@ -225,10 +243,10 @@ std::optional<SinkSettings> read_sink(const Node& node, Diagnostics& diagnostics
   if (options.qos == 0) {
     diagnostics.warning(node.find("qos"), "at QoS 0 nothing confirms: records may be lost on the way", "use qos: 1");
   }
-  if (diagnostics.error_count() > errors || !url) return std::nullopt;
+  if (diagnostics.error_count() > errors || urls.empty()) return std::nullopt;
 
   SinkSettings settings;
-  settings.url = *url;
+  settings.urls = std::move(urls);
   settings.tls = options.tls.value_or(tls::Options{});
   settings.v5 = options.version != Protocol::v3_1_1;
   settings.client_id = options.client_id;

@@ -25,6 +25,7 @@ struct SubscriptionOptions {
 // What source and sink have in common.
 struct ConnectionOptions {
   config::Located<std::string> url;
+  std::vector<std::string> further_urls;
   std::string client_id;
   std::string user;
   config::Secret password;
@@ -37,6 +38,7 @@ struct SourceOptions : ConnectionOptions {
   std::vector<SubscriptionOptions> subscribe;
   AckPolicy ack = AckPolicy::durable;
   Retained retained = Retained::mark;
+  bool follow_redirects = false;
   Duration session_expiry = std::chrono::hours{7 * 24};
   std::uint16_t receive_maximum = 4096;
   config::ByteSize max_packet{1024 * 1024};

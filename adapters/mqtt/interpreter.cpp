@@ -1,5 +1,6 @@
 #include "adapters/mqtt/interpreter.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -10,12 +11,18 @@
 
 namespace railhead::mqtt {
 
-Interpreter::Interpreter(std::string source, std::uint64_t session, Retained retained, std::vector<Row> rows)
-    : source_(std::move(source)), session_(session), retained_(retained), rows_(std::move(rows)) {
+Interpreter::Interpreter(std::string source, Retained retained, std::vector<Row> rows)
+    : source_(std::move(source)), retained_(retained), rows_(std::move(rows)), granted_(rows_.size()) {
   for (const Row& row : rows_) {
     std::vector<Value>& names = capture_names_.emplace_back();
     for (const std::string& name : row.pattern.names()) names.push_back(Value::text(name));
   }
+}
+
+void Interpreter::set_session(std::uint64_t session) {
+  session_ = session;
+  std::fill(granted_.begin(), granted_.end(), std::uint8_t{0});
+  trusted_ = false;
 }
 
 std::optional<FieldToken> Interpreter::token_of(const Publish& publish) const {
@@ -29,7 +36,8 @@ std::optional<FieldToken> Interpreter::token_of(const Publish& publish) const {
   return token;
 }
 
-Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, Time arrived, bool clock_trusted, Reading& out) {
+Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, std::optional<std::size_t> subscription,
+                                               Time arrived, bool clock_trusted, Reading& out) {
   out.source = source_;
   out.device.clear();
   out.time = arrived;
@@ -43,6 +51,7 @@ Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, Time arri
   std::size_t index = 0;
   while (index < rows_.size() && !rows_[index].pattern.match(publish.topic, captures_)) ++index;
   if (index == rows_.size()) return Outcome::unmatched;
+  if (trusted_ && subscription && *subscription > index && granted_[index] != 0) return Outcome::further_copy;
   if (publish.retain && retained_ == Retained::ignore) return Outcome::retained_ignored;
 
   const Row& row = rows_[index];

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,13 +31,22 @@ class Interpreter {
     PayloadFormat payload = PayloadFormat::json;
     std::string device;
   };
-  enum class Outcome : std::uint8_t { reading, retained_ignored, unmatched };
+  // further_copy: the broker sends one for each subscription that matches, and this is not the first row's.
+  enum class Outcome : std::uint8_t { reading, retained_ignored, unmatched, further_copy };
 
-  // `session` goes into the tokens.
-  Interpreter(std::string source, std::uint64_t session, Retained retained, std::vector<Row> rows);
+  Interpreter(std::string source, Retained retained, std::vector<Row> rows);
 
-  // `out` is overwritten whole, but keeps its memory.
-  [[nodiscard]] Result<Outcome> read(const Publish& publish, Time arrived, bool clock_trusted, Reading& out);
+  // What goes into the tokens. A new one forgets what was granted.
+  void set_session(std::uint64_t session);
+  [[nodiscard]] std::uint64_t session() const { return session_; }
+  // Whether the broker took this row's subscription.
+  void set_granted(std::size_t row, bool granted) { granted_[row] = granted; }
+  // The subscriptions that messages name are this process' own, so that a further copy is one for certain.
+  void trust_subscriptions(bool trusted) { trusted_ = trusted; }
+
+  // `subscription`: the row that the broker names, if it does. `out` is overwritten whole, but keeps its memory.
+  [[nodiscard]] Result<Outcome> read(const Publish& publish, std::optional<std::size_t> subscription, Time arrived,
+                                     bool clock_trusted, Reading& out);
   // What a redelivery is recognised by; nullopt at QoS 0.
   [[nodiscard]] std::optional<FieldToken> token_of(const Publish& publish) const;
 
@@ -48,9 +58,11 @@ class Interpreter {
     Value retained = Value::text("retained");
   };
   const std::string source_;
-  const std::uint64_t session_;
+  std::uint64_t session_ = 0;
   const Retained retained_;
   std::vector<Row> rows_;
+  std::vector<std::uint8_t> granted_;  // per row
+  bool trusted_ = false;
   std::vector<std::vector<Value>> capture_names_;  // per row
   const Names names_;
   JsonParser parser_;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "adapters/mqtt/websocket_stream.h"
+
 namespace railhead::mqtt {
 
 using system::EventLoop;
@@ -43,6 +45,7 @@ void Link::try_next(const Error& last) {
     const system::Address& address = addresses_[next_address_++];
     Result<std::unique_ptr<system::Stream>> stream = system::connect_tcp(address);
     if (stream && tls_ != nullptr) stream = tls_->secure(std::move(*stream), url_.host);
+    if (stream && url_.websocket) stream = through_websocket(std::move(*stream), url_);
     if (!stream) {
       why = stream.error();
       continue;

@@ -1,5 +1,5 @@
-// Link: one connection to a broker, from name to bytes: resolve, connect (each address in turn), TLS handshake, then a
-// non-blocking byte stream. It does not connect again by itself.
+// Link: one connection to a broker, from name to bytes: resolve, connect (each address in turn), TLS handshake, upgrade
+// to WebSocket, then a non-blocking byte stream. It does not connect again by itself.
 // Errors:  reach the owner once through on_link_lost() while the link is coming up; afterwards read() and write() give
 //          them. Each address has kConnectTimeout.
 // Threads: the loop's.
@@ -40,8 +40,8 @@ class Link {
   void open(const Url& url, std::shared_ptr<const tls::Context> tls);
   void close();
   [[nodiscard]] bool is_up() const { return up_; }
-  // A read that gives less than asked may hide more bytes already decrypted.
-  [[nodiscard]] bool is_secured() const { return tls_ != nullptr; }
+  // A read that gives less than asked may hide more bytes, already decrypted or unframed.
+  [[nodiscard]] bool hides_bytes() const { return tls_ != nullptr || url_.websocket; }
 
   [[nodiscard]] Result<std::size_t> read(std::span<char> into) { return stream_->read(into); }
   [[nodiscard]] Result<std::size_t> write(std::string_view bytes) { return stream_->write(bytes); }

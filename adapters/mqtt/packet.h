@@ -47,15 +47,27 @@ inline constexpr std::uint8_t kUnspecified = 0x80;
 inline constexpr std::uint8_t kMalformed = 0x81;
 inline constexpr std::uint8_t kProtocolError = 0x82;
 inline constexpr std::uint8_t kUnsupportedVersion = 0x84;
+inline constexpr std::uint8_t kClientIdInvalid = 0x85;
 inline constexpr std::uint8_t kBadUserOrPassword = 0x86;
 inline constexpr std::uint8_t kNotAuthorized = 0x87;
+inline constexpr std::uint8_t kServerUnavailable = 0x88;
+inline constexpr std::uint8_t kServerBusy = 0x89;
 inline constexpr std::uint8_t kBanned = 0x8a;
+inline constexpr std::uint8_t kServerShuttingDown = 0x8b;
 inline constexpr std::uint8_t kBadAuthenticationMethod = 0x8c;
 inline constexpr std::uint8_t kSessionTakenOver = 0x8e;
 inline constexpr std::uint8_t kPacketIdUnknown = 0x92;
 inline constexpr std::uint8_t kReceiveMaximumExceeded = 0x93;
 inline constexpr std::uint8_t kTopicAliasInvalid = 0x94;
 inline constexpr std::uint8_t kPacketTooLarge = 0x95;
+inline constexpr std::uint8_t kMessageRateTooHigh = 0x96;
+inline constexpr std::uint8_t kQuotaExceeded = 0x97;
+inline constexpr std::uint8_t kAdministrativeAction = 0x98;
+inline constexpr std::uint8_t kUseAnotherServer = 0x9c;
+inline constexpr std::uint8_t kServerMoved = 0x9d;
+inline constexpr std::uint8_t kSharedNotSupported = 0x9e;
+inline constexpr std::uint8_t kConnectionRateExceeded = 0x9f;
+inline constexpr std::uint8_t kWildcardsNotSupported = 0xa2;
 }  // namespace reason
 // "not authorized (0x87)"
 [[nodiscard]] std::string reason_text(std::uint8_t code);

@@ -17,8 +17,9 @@ constexpr std::chrono::seconds kGoodbye{2};
 constexpr int kFirstFailure = 0x80;
 
 std::string paho_url(const Url& url) {
-  const std::string text = url.text();
-  return (url.tls ? "ssl" : "tcp") + text.substr(text.find("://"));
+  // The library knows ws and wss by these names, and mqtt by others.
+  if (url.websocket) return url.text();
+  return (url.tls ? "ssl://" : "tcp://") + url.authority();
 }
 
 ::mqtt::ssl_options ssl_options(const tls::Options& tls) {
@@ -117,7 +118,7 @@ struct Publisher::State final : public ::mqtt::callback, public ::mqtt::iaction_
 Publisher::Publisher(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Publisher::~Publisher() = default;
 
-Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settings, Observer& observer,
+Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settings, const Url& url, Observer& observer,
                                                       const std::stop_token& stop) {
   std::string password;
   if (settings.password.present()) {
@@ -131,8 +132,7 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
     // The library's bound on queued messages also counts those on the way; ours is the window.
     ::mqtt::create_options create(version, static_cast<int>(settings.window) + 1);
     create.set_send_while_disconnected(false);
-    state->client_ =
-        std::make_unique<::mqtt::async_client>(paho_url(settings.url), settings.client_id, create, nullptr);
+    state->client_ = std::make_unique<::mqtt::async_client>(paho_url(url), settings.client_id, create, nullptr);
     state->client_->set_callback(*state);
     ::mqtt::connect_options options;
     options.set_mqtt_version(version);
@@ -147,7 +147,7 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
     options.set_max_inflight(static_cast<int>(settings.window));
     if (!settings.user.empty()) options.set_user_name(settings.user);
     if (!password.empty()) options.set_password(password);
-    if (settings.url.tls) options.set_ssl(ssl_options(settings.tls));
+    if (url.tls) options.set_ssl(ssl_options(settings.tls));
     const ::mqtt::token_ptr answer = state->client_->connect(options);
     for (Duration waited{}; !answer->wait_for(kStopSlice); waited += kStopSlice) {
       observer.on_waiting();
@@ -156,9 +156,9 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
     }
     state->up_ = true;
   } catch (const ::mqtt::exception& error) {
-    return fail(connect_error(error, settings.v5).in(settings.url.text()));
+    return fail(connect_error(error, settings.v5).in(url.text()));
   } catch (const std::exception& error) {
-    return fail(Errc::unavailable, settings.url.text() + ": " + error.what());
+    return fail(Errc::unavailable, url.text() + ": " + error.what());
   }
   return std::unique_ptr<Publisher>(new Publisher(std::move(state)));
 }

@@ -31,8 +31,8 @@ class Publisher {
   };
 
   // Waits for the broker's answer, at most settings.timeout or until `stop`.
-  [[nodiscard]] static Result<std::unique_ptr<Publisher>> connect(const SinkSettings& settings, Observer& observer,
-                                                                  const std::stop_token& stop);
+  [[nodiscard]] static Result<std::unique_ptr<Publisher>> connect(const SinkSettings& settings, const Url& url,
+                                                                  Observer& observer, const std::stop_token& stop);
   // Says goodbye if still connected. No observer call comes after it.
   ~Publisher();
   Publisher(const Publisher&) = delete;

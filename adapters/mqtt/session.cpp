@@ -22,6 +22,10 @@ void Session::open(Version version, BootTime now) {
   state_ = State::connecting;
   version_ = version;
   broker_reason_.reset();
+  server_reference_.clear();
+  broker_session_expiry_.reset();
+  limits_ = {};
+  aliases_.clear();  // they belong to a connection [MQTT-3.3.2-7]
   output_.clear();
   output_sent_ = 0;
   sent_total_ = 0;
@@ -36,6 +40,9 @@ void Session::open(Version version, BootTime now) {
       properties.number(PropertyId::session_expiry, options_.session_expiry_seconds);
     }
     if (options_.receive_maximum != 0xffff) properties.number(PropertyId::receive_maximum, options_.receive_maximum);
+    if (options_.topic_alias_maximum != 0) {
+      properties.number(PropertyId::topic_alias_maximum, options_.topic_alias_maximum);
+    }
   }
   Connect connect;
   connect.version = version;
@@ -125,11 +132,23 @@ Result<std::size_t> Session::receive(std::string_view bytes, BootTime now) {
   return taken;
 }
 
-// False: its identifier is in the inbox already; the next batch must tell the two apart.
+// False: the next batch must take it: its identifier is in the inbox already, and the two must be told apart; or it
+// gives a new meaning to an alias that the inbox looks at.
 Result<bool> Session::take_publish(const Publish& publish) {
   if (publish.qos == 2 && in_inbox(publish.packet_id)) return false;
-  if (!publish.properties.empty() && number_of(publish.properties, PropertyId::topic_alias)) {
-    return violated(reason::kTopicAliasInvalid, "PUBLISH: a topic alias, though none was allowed");
+  std::string_view topic = publish.topic;
+  std::optional<std::size_t> subscription;
+  if (!publish.properties.empty()) {
+    PropertyReader reader(publish.properties);
+    for (Property property; reader.next(property);) {
+      if (property.id == PropertyId::topic_alias) {
+        const Result<bool> resolved = resolve_alias(property.number, topic);
+        if (!resolved || !*resolved) return resolved;
+      } else if (property.id == PropertyId::subscription_identifier &&
+                 property.number <= options_.subscriptions.size()) {
+        subscription = std::min<std::size_t>(subscription.value_or(property.number - 1), property.number - 1);
+      }
+    }
   }
   if (publish.qos > 0 && ++quota_used_ > options_.receive_maximum && version_ == Version::v5) {
     return violated(reason::kReceiveMaximumExceeded, "the broker exceeds the receive maximum");
@@ -140,7 +159,26 @@ Result<bool> Session::take_publish(const Publish& publish) {
   }
   Inbound& inbound = inbox_.emplace_back();
   inbound.publish = publish;
+  inbound.publish.topic = topic;
   inbound.packet_id = publish.packet_id;
+  inbound.subscription = subscription;
+  return true;
+}
+
+Result<bool> Session::resolve_alias(std::uint32_t alias, std::string_view& topic) {
+  if (alias > options_.topic_alias_maximum) {
+    return violated(reason::kTopicAliasInvalid, "PUBLISH: topic alias " + std::to_string(alias) + " is above " +
+                                                    std::to_string(options_.topic_alias_maximum));
+  }
+  if (aliases_.empty()) aliases_.resize(options_.topic_alias_maximum);
+  std::string& known = aliases_[alias - 1];
+  if (topic.empty()) {
+    if (known.empty()) return violated(reason::kProtocolError, "PUBLISH: a topic alias that means nothing yet");
+  } else if (known != topic) {
+    if (!known.empty() && !inbox_.empty()) return false;
+    known = topic;
+  }
+  topic = known;
   return true;
 }
 
@@ -179,6 +217,7 @@ Result<void> Session::handle(const Packet& packet, BootTime now) {
   if (const auto* disconnect = std::get_if<Disconnect>(&packet)) {
     if (version_ == Version::v3_1_1) return violated(0, "DISCONNECT from the broker");
     broker_reason_ = disconnect->reason;
+    server_reference_ = text_of(disconnect->properties, PropertyId::server_reference);
     std::string why = "the broker disconnects us: " + reason_text(disconnect->reason);
     if (const std::string_view said = text_of(disconnect->properties, PropertyId::reason_string); !said.empty()) {
       why += ": " + std::string(said);
@@ -205,62 +244,134 @@ Result<void> Session::handle_connack(const Connack& packet, BootTime now) {
         default: return fail(Errc::unavailable, "the broker is not available");
       }
     }
+    server_reference_ = text_of(packet.properties, PropertyId::server_reference);
     std::string why = "the broker refuses: " + reason_text(packet.reason);
     if (const std::string_view said = text_of(packet.properties, PropertyId::reason_string); !said.empty()) {
       why += ": " + std::string(said);
     }
     switch (packet.reason) {
       case reason::kUnsupportedVersion: return fail(Errc::unsupported, std::move(why));
+      case reason::kClientIdInvalid:
       case reason::kBadUserOrPassword:
       case reason::kNotAuthorized:
-      case reason::kBanned:
-      case reason::kBadAuthenticationMethod: return fail(Errc::denied, std::move(why));
+      case reason::kBanned: return fail(Errc::denied, std::move(why));
+      case reason::kBadAuthenticationMethod:
+        return fail(Errc::denied, std::move(why) +
+                                      " (it wants enhanced authentication; Railhead offers user and "
+                                      "password, or a client certificate)");
       default: return fail(Errc::unavailable, std::move(why));
     }
   }
+  if (!text_of(packet.properties, PropertyId::authentication_method).empty()) {
+    return violated(reason::kProtocolError, "CONNACK: enhanced authentication, though none was asked for");
+  }
   state_ = State::connected;
+  read_limits(packet.properties);
   if (const auto seconds = number_of(packet.properties, PropertyId::server_keep_alive)) {
     keep_alive_ = std::chrono::seconds{*seconds};  // [MQTT-3.1.2-21]
   }
+  refused_.clear();
   subscribe(packet.session_present, now);
   listener_.on_connected(packet.session_present);
+  for (const auto& [index, code] : refused_) listener_.on_subscribed(index, code);
   return {};
+}
+
+void Session::read_limits(std::string_view properties) {
+  PropertyReader reader(properties);
+  for (Property property; reader.next(property);) {
+    switch (property.id) {
+      case PropertyId::maximum_packet_size: limits_.packet_bytes_max = property.number; break;
+      case PropertyId::wildcard_subscription_available: limits_.wildcards = property.number != 0; break;
+      case PropertyId::subscription_identifier_available:
+        limits_.subscription_identifiers = property.number != 0;
+        break;
+      case PropertyId::shared_subscription_available: limits_.shared = property.number != 0; break;
+      case PropertyId::session_expiry:
+        if (property.number != options_.session_expiry_seconds) broker_session_expiry_ = property.number;
+        break;
+      default: break;
+    }
+  }
 }
 
 void Session::subscribe(bool session_present, BootTime now) {
   // A session that stood while this process lived has our subscriptions. One from an earlier process may have others.
   if (session_present && subscribed_once_) return;
-  for (std::size_t first = 0; first < options_.subscriptions.size(); first += kFiltersPerSubscribe) {
-    const std::size_t count = std::min(kFiltersPerSubscribe, options_.subscriptions.size() - first);
-    Subscribe packet;
-    packet.packet_id = next_packet_id_;
-    next_packet_id_ = static_cast<std::uint16_t>(next_packet_id_ == 0xffff ? 1 : next_packet_id_ + 1);
-    for (std::size_t i = first; i < first + count; ++i) {
-      const Wanted& wanted = options_.subscriptions[i];
-      Filter filter;
-      filter.topic = wanted.filter;
-      filter.qos = wanted.qos;
-      // Retained messages were already had with a standing subscription.
-      if (session_present) filter.retain_handling = 1;
-      if (wanted.filter.rfind("$share/", 0) == 0) filter.retain_handling = 0;
-      packet.filters.push_back(filter);
+  // An identifier counts for all filters of a packet [5 3.8.2.1.2].
+  const bool identified =
+      version_ == Version::v5 && options_.subscription_identifiers && limits_.subscription_identifiers;
+  const std::size_t most = identified ? 1 : kFiltersPerSubscribe;
+  std::vector<std::size_t> together;
+  std::size_t bytes = 0;
+  for (std::size_t index = 0; index < options_.subscriptions.size(); ++index) {
+    const Wanted& wanted = options_.subscriptions[index];
+    if (const auto refused = refused_unasked(wanted)) {
+      refused_.emplace_back(index, *refused);
+      continue;
     }
-    encode(version_, packet, output_);
-    asked_.push_back({packet.packet_id, first, count});
+    constexpr std::size_t kAround = 16;  // header, packet identifier, properties
+    const std::size_t more = wanted.filter.size() + 3;
+    const bool too_large = limits_.packet_bytes_max != 0 && kAround + bytes + more > limits_.packet_bytes_max;
+    if (!together.empty() && (together.size() == most || too_large)) {
+      send_subscribe(together, session_present);
+      together.clear();
+      bytes = 0;
+    }
+    together.push_back(index);
+    bytes += more;
   }
+  if (!together.empty()) send_subscribe(together, session_present);
   asked_at_ = now;
+}
+
+// What CONNACK said cannot be had is not asked for: the broker would have to end the connection.
+std::optional<std::uint8_t> Session::refused_unasked(const Wanted& wanted) const {
+  const bool shared = wanted.filter.rfind("$share/", 0) == 0;
+  if (shared && !limits_.shared) return reason::kSharedNotSupported;
+  if (!limits_.wildcards && wanted.filter.find_first_of("+#") != std::string::npos) {
+    return reason::kWildcardsNotSupported;
+  }
+  if (limits_.packet_bytes_max != 0 && wanted.filter.size() + 16 + 3 > limits_.packet_bytes_max) {
+    return reason::kPacketTooLarge;
+  }
+  return std::nullopt;
+}
+
+void Session::send_subscribe(const std::vector<std::size_t>& subscriptions, bool session_present) {
+  Subscribe packet;
+  packet.packet_id = next_packet_id_;
+  next_packet_id_ = static_cast<std::uint16_t>(next_packet_id_ == 0xffff ? 1 : next_packet_id_ + 1);
+  PropertyWriter properties;
+  if (version_ == Version::v5 && options_.subscription_identifiers && limits_.subscription_identifiers) {
+    properties.number(PropertyId::subscription_identifier, static_cast<std::uint32_t>(subscriptions.front() + 1));
+  }
+  packet.properties = properties.bytes();
+  for (const std::size_t index : subscriptions) {
+    const Wanted& wanted = options_.subscriptions[index];
+    Filter filter;
+    filter.topic = wanted.filter;
+    filter.qos = wanted.qos;
+    // Retained messages were already had with a standing subscription; a shared one has none [5 4.8.2].
+    if (session_present) filter.retain_handling = 1;
+    if (wanted.filter.rfind("$share/", 0) == 0) filter.retain_handling = 0;
+    packet.filters.push_back(filter);
+  }
+  encode(version_, packet, output_);
+  asked_.push_back({packet.packet_id, subscriptions});
 }
 
 Result<void> Session::handle_suback(const Suback& packet) {
   const auto found = std::find_if(asked_.begin(), asked_.end(),
                                   [&](const Asked& asked) { return asked.packet_id == packet.packet_id; });
   if (found == asked_.end()) return violated(reason::kProtocolError, "SUBACK with an unknown packet identifier");
-  if (packet.reasons.size() != found->count) return violated(reason::kProtocolError, "SUBACK of the wrong length");
-  const Asked asked = *found;
+  if (packet.reasons.size() != found->subscriptions.size())
+    return violated(reason::kProtocolError, "SUBACK of the wrong length");
+  const Asked asked = std::move(*found);
   asked_.erase(found);
   if (asked_.empty()) subscribed_once_ = true;
-  for (std::size_t i = 0; i < asked.count; ++i) {
-    listener_.on_subscribed(asked.first + i, static_cast<std::uint8_t>(packet.reasons[i]));
+  for (std::size_t i = 0; i < asked.subscriptions.size(); ++i) {
+    listener_.on_subscribed(asked.subscriptions[i], static_cast<std::uint8_t>(packet.reasons[i]));
   }
   return {};
 }

@@ -21,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "adapters/mqtt/packet.h"
@@ -44,6 +45,10 @@ class Session {
     std::uint32_t session_expiry_seconds = 0;      // MQTT 5; 0xffffffff never
     std::uint16_t receive_maximum = 4096;          // MQTT 5: messages of QoS 1 and 2 the broker may have on the way
     std::uint32_t packet_bytes_max = 1024 * 1024;  // a PUBLISH beyond it is cut and delivered as `oversized`
+    // MQTT 5: topics the broker may replace by a number.
+    std::uint16_t topic_alias_maximum = 64;
+    // MQTT 5: ask for the subscription's index with each message, where the broker can.
+    bool subscription_identifiers = false;
     Duration answer_timeout = std::chrono::seconds{20};  // CONNACK, SUBACK
     std::vector<Wanted> subscriptions;
   };
@@ -58,7 +63,8 @@ class Session {
     virtual ~Listener() = default;
     // CONNACK accepted us. A session that is not present begins afresh: its packet identifiers mean nothing any more.
     virtual void on_connected(bool session_present) = 0;
-    // `reason`: the granted QoS, or from 0x80 a refusal. `index` into Options::subscriptions.
+    // `reason`: the granted QoS, or from 0x80 a refusal, also one that was known without asking (CONNACK's limits).
+    // `index` into Options::subscriptions.
     virtual void on_subscribed(std::size_t index, std::uint8_t reason) = 0;
     // The whole PUBACK of this identifier was handed to the transport.
     virtual void on_acknowledged(std::uint16_t packet_id) = 0;
@@ -70,12 +76,17 @@ class Session {
     Publish publish;                // oversized: payload is its beginning
     std::uint32_t whole_bytes = 0;  // of an oversized packet
     std::uint16_t packet_id = 0;    // release: of the PUBREL
+    // The first of the subscriptions it is sent for, if the broker says so; an index into Options::subscriptions.
+    std::optional<std::size_t> subscription;
   };
 
   Session(Options options, Listener& listener);
 
   // Credentials may have changed since the last connection (S32).
   void set_credentials(std::optional<std::string> user, std::optional<std::string> password);
+
+  // The next connection is to another broker: what was subscribed at the last one does not count.
+  void forget_subscriptions() { subscribed_once_ = false; }
 
   void open(Version version, BootTime now);
   // Keeps the inbox: what was received may still be taken.
@@ -109,6 +120,10 @@ class Session {
 
   // The reason of a DISCONNECT or CONNACK from the broker, if it gave one.
   [[nodiscard]] std::optional<std::uint8_t> broker_reason() const { return broker_reason_; }
+  // Where it sends us, with the reasons 0x9c and 0x9d; empty if it does not say.
+  [[nodiscard]] const std::string& server_reference() const { return server_reference_; }
+  // How long the broker keeps the session, if it says another time than we asked for (MQTT 5).
+  [[nodiscard]] std::optional<std::uint32_t> broker_session_expiry() const { return broker_session_expiry_; }
 
  private:
   enum class State : std::uint8_t { closed, connecting, connected };
@@ -123,8 +138,14 @@ class Session {
   };
   struct Asked {
     std::uint16_t packet_id;
-    std::size_t first;
-    std::size_t count;
+    std::vector<std::size_t> subscriptions;
+  };
+  // What CONNACK says the broker can do [5 3.2.2.3].
+  struct Limits {
+    std::uint32_t packet_bytes_max = 0;  // 0: none
+    bool wildcards = true;
+    bool subscription_identifiers = true;
+    bool shared = true;
   };
 
   [[nodiscard]] tl::unexpected<Error> violated(std::uint8_t reason, std::string what);
@@ -132,8 +153,13 @@ class Session {
   [[nodiscard]] Result<void> handle_connack(const Connack& packet, BootTime now);
   [[nodiscard]] Result<void> handle_suback(const Suback& packet);
   [[nodiscard]] Result<bool> take_publish(const Publish& publish);
+  // The topic behind an alias, or a new alias. False: the next batch must take it.
+  [[nodiscard]] Result<bool> resolve_alias(std::uint32_t alias, std::string_view& topic);
   [[nodiscard]] Result<std::size_t> take_oversized(const FixedHeader& header, std::string_view bytes);
+  void read_limits(std::string_view properties);
   void subscribe(bool session_present, BootTime now);
+  [[nodiscard]] std::optional<std::uint8_t> refused_unasked(const Wanted& wanted) const;
+  void send_subscribe(const std::vector<std::size_t>& subscriptions, bool session_present);
   [[nodiscard]] bool in_inbox(std::uint16_t packet_id) const;
 
   Options options_;
@@ -142,6 +168,10 @@ class Session {
   Version version_ = Version::v5;
   bool subscribed_once_ = false;
   std::optional<std::uint8_t> broker_reason_;
+  std::string server_reference_;
+  std::optional<std::uint32_t> broker_session_expiry_;
+  Limits limits_;
+  std::vector<std::string> aliases_;  // by alias - 1; the inbox looks at them
 
   std::vector<Inbound> inbox_;
   std::vector<std::uint64_t> inbox_ids_;  // a bit per QoS 2 identifier in the inbox; empty until first needed
@@ -155,6 +185,7 @@ class Session {
   std::deque<Leaving> leaving_;
 
   std::vector<Asked> asked_;
+  std::vector<std::pair<std::size_t, std::uint8_t>> refused_;  // without asking
   BootTime asked_at_{};
   std::uint16_t next_packet_id_ = 1;
 

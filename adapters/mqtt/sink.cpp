@@ -58,10 +58,11 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
     });
     while (!stop.stop_requested()) {
       context_.link.progress(context_.clock.boot_now());
-      Result<std::unique_ptr<Publisher>> publisher = Publisher::connect(settings_, *this, stop);
+      Result<std::unique_ptr<Publisher>> publisher = Publisher::connect(settings_, url(), *this, stop);
       if (!publisher) {
         if (publisher.error().code == Errc::stopped) break;
         down(publisher.error().what);
+        ++tried_;
         pause(backoff_.next(), stop);
         continue;
       }
@@ -86,6 +87,8 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
     std::uint8_t reason;
   };
 
+  [[nodiscard]] const Url& url() const { return settings_.urls[tried_ % settings_.urls.size()]; }
+
   // A new connection: everything not settled is sent again.
   void begin(ports::Outlet& outlet) {
     {
@@ -98,7 +101,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
     }
     outlet.rewind();
     context_.link.set(LinkStatus::State::up);
-    context_.reporter.report(Event::sink_connected, {{"sink", context_.name}, {"url", settings_.url.text()}});
+    context_.reporter.report(Event::sink_connected, {{"sink", context_.name}, {"url", url().text()}});
   }
 
   void end() {
@@ -109,8 +112,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
 
   void down(const std::string& why) {
     context_.link.set(LinkStatus::State::down, why);
-    context_.reporter.report(Event::sink_lost,
-                             {{"sink", context_.name}, {"url", settings_.url.text()}, {"error", why}});
+    context_.reporter.report(Event::sink_lost, {{"sink", context_.name}, {"url", url().text()}, {"error", why}});
   }
 
   void pause(Duration how_long, const std::stop_token& stop) {
@@ -246,6 +248,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
   const SinkSettings settings_;
   const ports::Context context_;
   system::Backoff backoff_;
+  std::size_t tried_ = 0;  // URLs that did not serve
   base::Mutex mutex_;
   base::CondVar changed_;
   ports::Outlet* outlet_ RAILHEAD_GUARDED_BY(mutex_) = nullptr;

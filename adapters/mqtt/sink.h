@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "adapters/mqtt/url.h"
 #include "adapters/tls/options.h"
@@ -24,7 +25,7 @@
 namespace railhead::mqtt {
 
 struct SinkSettings {
-  Url url;
+  std::vector<Url> urls;  // tried in turn; at least one
   tls::Options tls;
   bool v5 = true;
   std::string client_id;

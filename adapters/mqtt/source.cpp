@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <utility>
 
 #include "adapters/mqtt/batch.h"
 #include "adapters/mqtt/content_hash.h"
 #include "adapters/mqtt/link.h"
+#include "adapters/mqtt/servers.h"
 #include "gateway/base/assert.h"
 #include "gateway/status/link.h"
 #include "gateway/status/reporter.h"
@@ -67,6 +69,12 @@ std::vector<Session::Wanted> wanted_of(const SourceSettings& settings) {
 Session::Options session_options(const SourceSettings& settings) {
   Session::Options options = settings.session;
   options.subscriptions = wanted_of(settings);
+  // Identifiers cost bytes and time; only overlapping topics need them.
+  for (std::size_t i = 0; i < settings.rows.size(); ++i) {
+    for (std::size_t k = 0; k < i; ++k) {
+      if (settings.rows[i].pattern.overlaps(settings.rows[k].pattern)) options.subscription_identifiers = true;
+    }
+  }
   return options;
 }
 
@@ -79,13 +87,13 @@ class Engine final : public Link::Owner, public Session::Listener {
         intake_(intake),
         loop_(context.clock),
         link_(loop_, *this),
-        session_hash_(session_hash(settings.url, settings.session.client_id)),
+        servers_(settings.urls, settings.follow_redirects),
         session_(session_options(settings), *this),
-        interpreter_(context.name, session_hash_, settings.retained, settings.rows),
-        batch_({context.name, session_hash_, settings.ack == AckPolicy::durable, session_, interpreter_, intake,
-                context.reporter, context.clock}),
-        version_(settings.protocol == Protocol::v3_1_1 ? Version::v3_1_1 : Version::v5),
+        interpreter_(context.name, settings.retained, settings.rows),
+        batch_({context.name, settings.ack == AckPolicy::durable, session_, interpreter_, intake, context.reporter,
+                context.clock}),
         backoff_(settings.backoff, system::random_seed()),
+        long_backoff_(settings.long_backoff, system::random_seed()),
         retry_backoff_({std::chrono::milliseconds{50}, std::chrono::seconds{2}}, system::random_seed()) {
     loop_.watch(intake_.durable_fd(), EventLoop::kReadable, [this](std::uint32_t) { on_durable(); });
   }
@@ -107,6 +115,27 @@ class Engine final : public Link::Owner, public Session::Listener {
  private:
   // --- the connection
 
+  // What is known of a broker by its URL.
+  struct Known {
+    Version version;
+    bool connected = false;
+  };
+  Known& known() {
+    const Version first = settings_.protocol == Protocol::v3_1_1 ? Version::v3_1_1 : Version::v5;
+    return known_.try_emplace(url_.text(), Known{first}).first->second;
+  }
+
+  void choose_server() {
+    if (servers_.current() == url_) return;
+    url_ = servers_.current();
+    // Names learned from brokers must not add up.
+    if (known_.size() > settings_.urls.size() + Servers::kRedirectionsMax) known_.clear();
+    session_hash_ = session_hash(url_, settings_.session.client_id);
+    interpreter_.set_session(session_hash_);
+    session_.forget_subscriptions();
+    session_is_ours_ = false;
+  }
+
   void connect() {
     reconnect_timer_ = 0;
     if (session_.inbox().empty()) {
@@ -114,6 +143,7 @@ class Engine final : public Link::Owner, public Session::Listener {
     } else {
       return;  // deliver() calls again once the batch is taken
     }
+    choose_server();
     std::optional<std::string> user;
     std::optional<std::string> password;
     if (!settings_.user.empty()) user = settings_.user;
@@ -124,16 +154,18 @@ class Engine final : public Link::Owner, public Session::Listener {
     }
     session_.set_credentials(std::move(user), std::move(password));
     std::shared_ptr<const tls::Context> tls;
-    if (settings_.url.tls) {
-      Result<std::shared_ptr<const tls::Context>> made = tls::Context::make(settings_.tls);
+    if (url_.tls) {
+      tls::Options options = settings_.tls;
+      if (url_.websocket && options.alpn.empty()) options.alpn = {"http/1.1"};
+      Result<std::shared_ptr<const tls::Context>> made = tls::Context::make(options);
       if (!made) return lost(made.error());
       tls = std::move(*made);
     }
-    link_.open(settings_.url, std::move(tls));
+    link_.open(url_, std::move(tls));
   }
 
   void on_link_up() override {
-    session_.open(version_, loop_.now());
+    session_.open(known().version, loop_.now());
     housekeep();
     flush();
   }
@@ -147,23 +179,47 @@ class Engine final : public Link::Owner, public Session::Listener {
     const bool said_why = session_.broker_reason().has_value();
     link_.close();
     session_.close();
-    bool again_at_once = false;
-    if (was_connected && now - connected_at_ > kStable) backoff_.reset();
-    // An old broker refuses MQTT 5 with words, or just closes.
-    if (settings_.protocol == Protocol::automatic && asked && !ever_connected_) {
-      if (why.code == Errc::unsupported || (why.code == Errc::unavailable && !said_why)) {
-        again_at_once = version_ == Version::v5 && why.code == Errc::unsupported;
-        version_ = version_ == Version::v5 ? Version::v3_1_1 : Version::v5;
-      }
+    if (was_connected && now - connected_at_ > kStable) {
+      backoff_.reset();
+      long_backoff_.reset();
     }
-    if (again_at_once) {
-      schedule_connect(Duration::zero());
-      return;
+    Known& broker = known();
+    // An old broker refuses MQTT 5 with words, or just closes.
+    bool lowered = false;
+    if (settings_.protocol == Protocol::automatic && asked && !broker.connected) {
+      if (why.code == Errc::unsupported || (why.code == Errc::unavailable && !said_why)) {
+        lowered = broker.version == Version::v5;
+        broker.version = lowered ? Version::v3_1_1 : Version::v5;
+        if (lowered && why.code == Errc::unsupported) return schedule_connect(Duration::zero());
+      }
     }
     context_.link.set(LinkStatus::State::down, why.what);
     context_.reporter.report(Event::source_lost,
-                             {{"source", context_.name}, {"url", settings_.url.text()}, {"error", why.what}});
-    schedule_connect(backoff_.next());
+                             {{"source", context_.name}, {"url", url_.text()}, {"error", why.what}});
+    // Reason codes are MQTT 5's; a 3.1.1 broker says nothing that would ask for more than the usual wait.
+    Advice advice = said_why && broker.version == Version::v5 ? advice_of(*session_.broker_reason()) : Advice::again;
+    if (advice == Advice::other_server) {
+      if (follow()) return schedule_connect(Duration::zero());
+      advice = Advice::next_server;
+    }
+    if (said_why && *session_.broker_reason() == reason::kSessionTakenOver && broker.version == Version::v5) {
+      context_.reporter.report(
+          Event::session_taken_over,
+          {{"source", context_.name}, {"url", url_.text()}, {"client_id", settings_.session.client_id}});
+    }
+    if (advice == Advice::next_server || (!was_connected && !lowered)) servers_.advance();
+    schedule_connect(advice == Advice::later ? long_backoff_.next() : backoff_.next());
+  }
+
+  // Where the broker sends us, if that is allowed.
+  bool follow() {
+    const bool followed =
+        servers_.redirect(session_.server_reference(), *session_.broker_reason() == reason::kServerMoved);
+    context_.reporter.report(Event::broker_redirects, {{"source", context_.name},
+                                                       {"url", url_.text()},
+                                                       {"to", session_.server_reference()},
+                                                       {"followed", followed ? "yes" : "no"}});
+    return followed;
   }
 
   void schedule_connect(Duration delay) {
@@ -174,24 +230,35 @@ class Engine final : public Link::Owner, public Session::Listener {
 
   void on_connected(bool session_present) override {
     connected_at_ = loop_.now();
+    servers_.connected();
+    Known& broker = known();
     if (!session_present) {
       intake_.deliveries().session_lost(session_hash_);
-      if (ever_connected_) {
-        context_.reporter.report(Event::session_lost, {{"source", context_.name}, {"url", settings_.url.text()}});
+      session_is_ours_ = true;
+      if (broker.connected) {
+        context_.reporter.report(Event::session_lost, {{"source", context_.name}, {"url", url_.text()}});
       }
     }
-    ever_connected_ = true;
+    interpreter_.trust_subscriptions(session_is_ours_);
+    broker.connected = true;
     show_state();
     context_.reporter.report(Event::source_connected, {{"source", context_.name},
-                                                       {"url", settings_.url.text()},
-                                                       {"mqtt", version_ == Version::v5 ? "5" : "3.1.1"},
+                                                       {"url", url_.text()},
+                                                       {"mqtt", broker.version == Version::v5 ? "5" : "3.1.1"},
                                                        {"session", session_present ? "present" : "new"}});
+    if (const auto seconds = session_.broker_session_expiry();
+        seconds && *seconds < settings_.session.session_expiry_seconds) {
+      context_.reporter.report(
+          Event::session_shortened,
+          {{"source", context_.name}, {"url", url_.text()}, {"seconds", std::to_string(*seconds)}});
+    }
   }
 
   void on_subscribed(std::size_t index, std::uint8_t reason) override {
     const std::string& filter = settings_.rows[index].pattern.filter();
     refused_filters_.erase(std::remove(refused_filters_.begin(), refused_filters_.end(), filter),
                            refused_filters_.end());
+    interpreter_.set_granted(index, reason < 0x80);
     if (reason >= 0x80) {
       refused_filters_.push_back(filter);
       context_.reporter.report(Event::subscription_refused,
@@ -250,7 +317,7 @@ class Engine final : public Link::Owner, public Session::Listener {
         }
         buffer_.added(*count);
         got += *count;
-        drained = *count == 0 || (*count < space.size() && !link_.is_secured());
+        drained = *count == 0 || (*count < space.size() && !link_.hides_bytes());
       }
       if (got == 0) return;
       const bool filled = buffer_.full();
@@ -259,7 +326,7 @@ class Engine final : public Link::Owner, public Session::Listener {
       if (drained) return;
     }
     // More may be there than the loop will tell of.
-    if (link_.is_up() && link_.is_secured() && reads()) {
+    if (link_.is_up() && link_.hides_bytes() && reads()) {
       loop_.cancel(pull_timer_);
       pull_timer_ = loop_.after(Duration::zero(), [this] {
         pull_timer_ = 0;
@@ -432,16 +499,19 @@ class Engine final : public Link::Owner, public Session::Listener {
   ports::Intake& intake_;
   EventLoop loop_;
   Link link_;
-  const std::uint64_t session_hash_;
+  Servers servers_;
+  Url url_;  // of the connection, and what is known by it:
+  std::uint64_t session_hash_ = 0;
+  bool session_is_ours_ = false;  // it began under this process: its subscriptions are known
+  std::map<std::string, Known> known_;
   Session session_;
   Interpreter interpreter_;
   Batch batch_;
   ReadBuffer buffer_;
   std::size_t in_hand_ = 0;  // bytes of buffer_ that the batch looks at
-  Version version_;
   system::Backoff backoff_;
+  system::Backoff long_backoff_;
   system::Backoff retry_backoff_;
-  bool ever_connected_ = false;
   bool stopping_ = false;
   bool busy_ = false;
   bool stalled_ = false;

@@ -30,8 +30,9 @@ enum class AckPolicy : std::uint8_t {
 enum class Protocol : std::uint8_t { automatic, v3_1_1, v5 };  // automatic: 5, and 3.1.1 when the broker refuses it
 
 struct SourceSettings {
-  Url url;
-  tls::Options tls;  // used with mqtts
+  std::vector<Url> urls;          // tried in turn; at least one
+  bool follow_redirects = false;  // a broker may send us to another one (Server Reference)
+  tls::Options tls;               // used with mqtts and wss
   Protocol protocol = Protocol::automatic;
   Session::Options session;  // client_id, keep-alive, ...; user, password and subscriptions are filled by the source
   std::string user;
@@ -41,6 +42,8 @@ struct SourceSettings {
   Retained retained = Retained::mark;
   AckPolicy ack = AckPolicy::durable;
   system::Backoff::Options backoff;
+  // After a broker said that it wants to see less of us (taken over, banned, quota, ...).
+  system::Backoff::Options long_backoff{std::chrono::seconds{30}, std::chrono::minutes{10}};
 };
 
 // What the source's tokens carry as `session`.

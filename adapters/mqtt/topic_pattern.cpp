@@ -67,6 +67,23 @@ Result<TopicPattern> TopicPattern::parse(std::string_view text) {
   return pattern;
 }
 
+bool TopicPattern::overlaps(const TopicPattern& other) const {
+  const std::vector<Level>& a = levels_;
+  const std::vector<Level>& b = other.levels_;
+  // A wildcard in the first level matches no topic that begins with `$`.
+  const auto hidden = [](const Level& literal, const Level& wild) {
+    return literal.kind == Kind::literal && wild.kind != Kind::literal && literal.text.rfind('$', 0) == 0;
+  };
+  if (hidden(a.front(), b.front()) || hidden(b.front(), a.front())) return false;
+  for (std::size_t i = 0;; ++i) {
+    const bool a_rest = i < a.size() && a[i].kind == Kind::rest;
+    const bool b_rest = i < b.size() && b[i].kind == Kind::rest;
+    if (a_rest || b_rest) return true;
+    if (i == a.size() || i == b.size()) return a.size() == b.size();
+    if (a[i].kind == Kind::literal && b[i].kind == Kind::literal && a[i].text != b[i].text) return false;
+  }
+}
+
 bool TopicPattern::match(std::string_view topic, std::vector<std::string_view>& captures) const {
   captures.clear();
   if (topic.empty()) return false;

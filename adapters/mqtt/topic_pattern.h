@@ -19,6 +19,8 @@ class TopicPattern {
   // For SUBSCRIBE.
   [[nodiscard]] const std::string& filter() const { return filter_; }
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+  // Whether a topic can match both.
+  [[nodiscard]] bool overlaps(const TopicPattern& other) const;
   // `captures` gets one view into `topic` per name, in order. A topic that begins with `$` is not matched by a wildcard
   // in the first level [MQTT-4.7.2-1].
   [[nodiscard]] bool match(std::string_view topic, std::vector<std::string_view>& captures) const;

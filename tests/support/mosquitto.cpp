@@ -18,14 +18,17 @@ void must(std::vector<std::string> argv, const std::string& directory) {
 
 }  // namespace
 
-Mosquitto::Mosquitto(const Options& options) : options_(options), port_(free_port()), tls_port_(free_port()) {
+Mosquitto::Mosquitto(const Options& options)
+    : options_(options), port_(free_port()), tls_port_(free_port()), ws_port_(free_port()) {
   if (options_.tls) make_certificates();
   std::string config = "listener " + std::to_string(port_) + " 127.0.0.1\n";
   if (options_.tls) {
     config += "listener " + std::to_string(tls_port_) + " 127.0.0.1\ncafile " + file("ca.pem") + "\ncertfile " +
               file("server.pem") + "\nkeyfile " + file("server.key") + "\n";
     if (options_.client_certificate) config += "require_certificate true\n";
+    if (options_.websockets) config += "protocol websockets\n";
   }
+  if (options_.websockets) config += "listener " + std::to_string(ws_port_) + " 127.0.0.1\nprotocol websockets\n";
   config += "max_queued_messages 0\nmax_inflight_messages " + std::to_string(options_.inflight) +
             "\npersistence true\npersistence_location " + directory_.path() + "/\nuser root\n";
   if (options_.password.empty()) {

@@ -16,6 +16,7 @@ class Mosquitto {
   struct Options {
     bool tls = false;
     bool client_certificate = false;  // the TLS listener requires one
+    bool websockets = false;          // on a third port, and with tls the TLS listener speaks them
     std::string password;             // not empty: only user `gateway` with this password
     std::uint32_t inflight = 1000;
   };
@@ -26,6 +27,8 @@ class Mosquitto {
   [[nodiscard]] std::uint16_t tls_port() const { return tls_port_; }
   [[nodiscard]] std::string url() const { return "mqtt://127.0.0.1:" + std::to_string(port_); }
   [[nodiscard]] std::string tls_url() const { return "mqtts://127.0.0.1:" + std::to_string(tls_port_); }
+  [[nodiscard]] std::string ws_url() const { return "ws://127.0.0.1:" + std::to_string(ws_port_) + "/mqtt"; }
+  [[nodiscard]] std::string wss_url() const { return "wss://127.0.0.1:" + std::to_string(tls_port_) + "/mqtt"; }
   // PEM files of the test's authority: ca.pem, client.pem, client.key.
   [[nodiscard]] std::string file(const std::string& name) const { return directory_.path() + "/" + name; }
 
@@ -46,6 +49,7 @@ class Mosquitto {
   Options options_;
   std::uint16_t port_;
   std::uint16_t tls_port_;
+  std::uint16_t ws_port_;
   std::unique_ptr<Process> process_;
 };
 

@@ -26,7 +26,7 @@ TEST_CASE("the sample is read without a word") {
   CHECK(diagnostics.render() == "");
   REQUIRE(source);
   REQUIRE(sink);
-  CHECK(source->url.text() == "mqtt://broker.local:1883");
+  CHECK(source->urls.front().text() == "mqtt://broker.local:1883");
   REQUIRE(source->rows.size() == 4);
   CHECK(source->rows[0].pattern.filter() == "zigbee2mqtt/+");
   CHECK(source->qos == std::vector<std::uint8_t>{1, 1, 1, 1});

@@ -15,9 +15,11 @@ Interpreter::Row row(const char* pattern, PayloadFormat format = PayloadFormat::
 
 struct Reader {
   explicit Reader(std::vector<Interpreter::Row> rows, Retained retained = Retained::mark)
-      : interpreter("sensors", 77, retained, std::move(rows)) {}
+      : interpreter("sensors", retained, std::move(rows)) {
+    interpreter.set_session(77);
+  }
   Result<Interpreter::Outcome> read(Publish publish) {
-    return interpreter.read(publish, Time{Duration{5}}, true, reading);
+    return interpreter.read(publish, std::nullopt, Time{Duration{5}}, true, reading);
   }
   Interpreter interpreter;
   Reading reading;

@@ -33,7 +33,8 @@ class ScriptedBroker {
     REQUIRE(::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
     port_ = ntohs(address.sin_port);
   }
-  [[nodiscard]] std::string url() const { return "mqtt://127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] std::string url() const { return "mqtt://" + authority(); }
+  [[nodiscard]] std::string authority() const { return "127.0.0.1:" + std::to_string(port_); }
 
   // Waits for a client and reads its CONNECT, which decides the version spoken.
   Connect accept() {
@@ -119,6 +120,8 @@ class ScriptedBroker {
   }
   // True when the client sends nothing for so long.
   bool silent(int wait_ms) { return buffer_.size() == taken_ && !wait(client_.get(), wait_ms); }
+  // True when no client connects for so long.
+  bool nobody_comes(int wait_ms) { return !wait(listener_.get(), wait_ms); }
   // True when the client closes within the bound; what it sent before is thrown away.
   bool closed() {
     char bytes[4096];

@@ -97,7 +97,7 @@ TEST_CASE("CONNECT asks for a kept session, and at MQTT 5 for its expiry and a r
   options.receive_maximum = 100;
   Session session(options, listens);
   session.open(k5, BootTime{});
-  CHECK(base::to_hex(session.output()) == "101d00044d51545405c0003c081100000e1021006400026777000175000170");
+  CHECK(base::to_hex(session.output()) == "102000044d51545405c0003c0b1100000e1021006422004000026777000175000170");
   session.close();
   session.open(k3, BootTime{});
   CHECK(base::to_hex(session.output()) == "101400044d51545404c0003c00026777000175000170");
@@ -271,7 +271,151 @@ TEST_CASE("a PUBLISH above the limit is delivered by its beginning, the rest is 
   CHECK(script.session.inbox()[0].publish.payload == "y");
 }
 
+TEST_CASE("a topic alias stands for the topic it was told with, until it is told another") {
+  Script script(k5);
+  script.connect();
+  const auto aliased = [&](std::string_view topic, std::uint32_t alias) {
+    PropertyWriter properties;
+    properties.number(PropertyId::topic_alias, alias);
+    Publish one;
+    one.topic = topic;
+    one.properties = properties.bytes();
+    one.payload = "x";
+    return script.packet(one);
+  };
+  const std::string first =
+      aliased("a/b", 1) + aliased("", 1) + aliased("a/c", 64) + aliased("", 64) + aliased("a/b", 1);
+  const std::string second = aliased("a/d", 1) + aliased("", 1);
+  Result<std::size_t> taken = script.receive(first + second);
+  REQUIRE(taken);
+  // What the inbox looks at stays as it is: the new meaning waits for the next batch.
+  CHECK(*taken == first.size());
+  REQUIRE(script.session.inbox().size() == 5);
+  CHECK(script.session.inbox()[1].publish.topic == "a/b");
+  CHECK(script.session.inbox()[3].publish.topic == "a/c");
+  script.session.clear_inbox();
+  REQUIRE(script.receive(second));
+  REQUIRE(script.session.inbox().size() == 2);
+  CHECK(script.session.inbox()[1].publish.topic == "a/d");
+  script.session.clear_inbox();
+
+  // They end with the connection.
+  script.session.close();
+  script.session.open(k5, script.now);
+  script.output();
+  REQUIRE(script.receive(script.packet(Connack{true, 0, {}})));
+  taken = script.receive(aliased("", 1));
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().code == Errc::protocol);
+}
+
+TEST_CASE("subscription identifiers are asked for one filter a packet, and tell the first subscription") {
+  Session::Options options = Script::with_topics({"a/#", "a/b"});
+  options.subscription_identifiers = true;
+  Script script(k5, options);
+  REQUIRE(script.receive(script.packet(Connack{false, 0, {}})));
+  CHECK(script.output() == "820b0001020b010003612f2301820b0002020b020003612f6201");
+  Publish one;
+  one.topic = "a/b";
+  const auto identified = [&](const std::vector<std::uint32_t>& identifiers) {
+    PropertyWriter properties;
+    for (const std::uint32_t identifier : identifiers) {
+      properties.number(PropertyId::subscription_identifier, identifier);
+    }
+    one.properties = properties.bytes();
+    return script.packet(one);
+  };
+  REQUIRE(script.receive(identified({2}) + identified({2, 1}) + identified({}) + identified({77})));
+  REQUIRE(script.session.inbox().size() == 4);
+  CHECK(script.session.inbox()[0].subscription == 1);
+  CHECK(script.session.inbox()[1].subscription == 0);
+  CHECK_FALSE(script.session.inbox()[2].subscription);
+  CHECK_FALSE(script.session.inbox()[3].subscription);
+}
+
+TEST_CASE("MQTT 5: what the broker says it cannot do is not asked for") {
+  struct Row {
+    const char* what;
+    PropertyId property;
+    std::uint32_t value;
+    std::string sent;
+    std::vector<std::string> heard;
+  };
+  const Row rows[] = {
+      {"wildcards",
+       PropertyId::wildcard_subscription_available,
+       0,
+       "8207000100000162"
+       "01",
+       {"connected: new", "subscribed 0: 162", "subscribed 2: 162"}},
+      {"shared",
+       PropertyId::shared_subscription_available,
+       0,
+       "820d0001000003612f2301000162"
+       "01",
+       {"connected: new", "subscribed 2: 158"}},
+      {"large packets",
+       PropertyId::maximum_packet_size,
+       22,
+       "8209000100"
+       "0003612f2301"
+       "8207000200"
+       "00016201",
+       {"connected: new", "subscribed 2: 149"}},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    Script script(k5, Script::with_topics({"a/#", "b", "$share/g/c/#"}));
+    PropertyWriter properties;
+    properties.number(row.property, row.value);
+    REQUIRE(script.receive(script.packet(Connack{false, 0, properties.bytes()})));
+    CHECK(script.output() == row.sent);
+    CHECK(script.listens.heard == row.heard);
+  }
+  Session::Options options = Script::with_topics({"a/#"});
+  options.subscription_identifiers = true;
+  Script script(k5, options);
+  PropertyWriter properties;
+  properties.number(PropertyId::subscription_identifier_available, 0);
+  REQUIRE(script.receive(script.packet(Connack{false, 0, properties.bytes()})));
+  CHECK(script.output() ==
+        "820900010000"
+        "03612f2301");
+}
+
+TEST_CASE("MQTT 5: where a broker sends us and how long it keeps the session is known") {
+  Script script(k5);
+  PropertyWriter properties;
+  properties.text(PropertyId::server_reference, "other:1884");
+  const Result<std::size_t> taken = script.receive(script.packet(Connack{false, 0x9d, properties.bytes()}));
+  REQUIRE_FALSE(taken);
+  CHECK(script.session.broker_reason() == 0x9d);
+  CHECK(script.session.server_reference() == "other:1884");
+
+  Script second(k5);
+  PropertyWriter shorter;
+  shorter.number(PropertyId::session_expiry, 60);
+  REQUIRE(second.receive(second.packet(Connack{false, 0, shorter.bytes()})));
+  CHECK(second.session.broker_session_expiry() == 60u);
+}
+
 // Error paths
+
+TEST_CASE("enhanced authentication that nobody asked for is refused") {
+  Script script(k5);
+  CHECK_FALSE(script.receive(*base::from_hex("f0 00")));
+  Script second(k5);
+  PropertyWriter properties;
+  properties.text(PropertyId::authentication_method, "SCRAM");
+  const Result<std::size_t> taken = second.receive(second.packet(Connack{false, 0, properties.bytes()}));
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().code == Errc::protocol);
+  Script third(k5);
+  const Result<std::size_t> wanted = third.receive(third.packet(Connack{false, 0x8c, {}}));
+  REQUIRE_FALSE(wanted);
+  CHECK(wanted.error().code == Errc::denied);
+  CHECK(wanted.error().what.find("enhanced authentication") != std::string::npos);
+}
 
 TEST_CASE("what a broker may not do ends the connection with a reason") {
   struct Row {
@@ -287,7 +431,8 @@ TEST_CASE("what a broker may not do ends the connection with a reason") {
       {"AUTH unasked", "f0 00", Errc::protocol, "e00182"},
       {"SUBACK unasked", "90 04 0063 00 01", Errc::protocol, "e00182"},
       {"UNSUBACK unasked", "b0 04 0063 00 00", Errc::protocol, "e00182"},
-      {"a topic alias", "30 08 0001 61 03 23 0001 68", Errc::protocol, "e00194"},
+      {"a topic alias above the maximum", "30 08 0001 61 03 23 0041 68", Errc::protocol, "e00194"},
+      {"a topic alias never told", "30 07 0000 03 23 0001 68", Errc::protocol, "e00182"},
       {"DISCONNECT: taken over", "e0 01 8e", Errc::unavailable, ""},
       {"a PINGRESP that is too large", "d0 ff ff ff 7f", Errc::protocol, "e00195"},
   };

@@ -18,7 +18,7 @@ namespace railhead::mqtt {
 struct SinkRunner {
   static SinkSettings settings(const std::string& url, std::uint8_t qos = 1) {
     SinkSettings made;
-    made.url = *parse_url(url);
+    made.urls = {*parse_url(url)};
     made.client_id = "railhead-sink";
     made.qos = qos;
     made.backoff = {std::chrono::milliseconds{20}, std::chrono::milliseconds{200}};

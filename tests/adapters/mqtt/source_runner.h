@@ -20,7 +20,7 @@ struct SourceRunner {
   static SourceSettings settings(const std::string& url, std::uint8_t qos = 1,
                                  const char* pattern = "plant/{device}/#") {
     SourceSettings made;
-    made.url = *parse_url(url);
+    made.urls = {*parse_url(url)};
     made.session.client_id = "railhead-test";
     made.session.session_expiry_seconds = 3600;
     made.rows.push_back({*TopicPattern::parse(pattern), PayloadFormat::json, {}});

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "adapters/mqtt/properties.h"
 #include "gateway/base/bytes.h"
 #include "tests/adapters/mqtt/scripted_broker.h"
 #include "tests/adapters/mqtt/source_runner.h"
@@ -274,6 +275,111 @@ TEST_CASE("stopping acknowledges what is durable and says goodbye without droppi
   REQUIRE(std::holds_alternative<Disconnect>(packet));
   CHECK(std::get<Disconnect>(packet).reason == reason::kSuccess);
   runner.stop();
+}
+
+TEST_CASE("of several URLs the next is tried when one does not serve") {
+  ScriptedBroker busy;
+  ScriptedBroker good;
+  SourceSettings settings = SourceRunner::settings(busy.url());
+  settings.urls.insert(settings.urls.begin(), *parse_url("mqtt://127.0.0.1:1"));  // nobody listens
+  settings.urls.push_back(*parse_url(good.url()));
+  SourceRunner runner(std::move(settings));
+  busy.accept();
+  busy.send(Connack{false, reason::kServerBusy, {}});
+  good.welcome();
+  CHECK(eventually(5s, [&] { return runner.connected(); }));
+  // A connection that was lost is first tried again where its session is.
+  good.close();
+  good.welcome(true, false);
+}
+
+TEST_CASE("a source whose session was taken over does not fight for it") {
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.long_backoff = {1h, 2h};
+  SourceRunner runner(std::move(settings));
+  broker.welcome();
+  broker.send(Disconnect{reason::kSessionTakenOver, {}});
+  CHECK(broker.closed());
+  CHECK(eventually(5s, [&] { return runner.reporter.count(Event::session_taken_over) == 1; }));
+  CHECK(broker.nobody_comes(500));
+}
+
+TEST_CASE("a broker's server reference is followed only when that is allowed, and not in circles") {
+  ScriptedBroker broker;
+  ScriptedBroker other;
+  const auto sends_away = [](ScriptedBroker& from, const ScriptedBroker& to) {
+    from.accept();
+    PropertyWriter properties;
+    properties.text(PropertyId::server_reference, to.authority());
+    from.send(Connack{false, reason::kUseAnotherServer, properties.bytes()});
+  };
+  SUBCASE("not allowed") {
+    SourceRunner runner(SourceRunner::settings(broker.url()));
+    sends_away(broker, other);
+    CHECK(eventually(5s, [&] { return runner.reporter.count(Event::broker_redirects) == 1; }));
+    broker.accept();
+    CHECK(other.nobody_comes(100));
+  }
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.follow_redirects = true;
+  SUBCASE("allowed") {
+    SourceRunner runner(std::move(settings));
+    sends_away(broker, other);
+    other.welcome();
+    CHECK(eventually(5s, [&] { return runner.connected(); }));
+  }
+  SUBCASE("in circles") {
+    settings.backoff = {1h, 2h};
+    SourceRunner runner(std::move(settings));
+    sends_away(broker, other);
+    sends_away(other, broker);
+    sends_away(broker, other);
+    sends_away(other, broker);
+    CHECK(broker.nobody_comes(300));
+    CHECK(runner.reporter.count(Event::broker_redirects) == 4);
+  }
+}
+
+TEST_CASE("a broker that keeps the session for less than asked is told") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  broker.accept();
+  PropertyWriter properties;
+  properties.number(PropertyId::session_expiry, 60);
+  broker.send(Connack{false, 0, properties.bytes()});
+  CHECK(eventually(5s, [&] { return runner.reporter.count(Event::session_shortened) == 1; }));
+}
+
+TEST_CASE("of the copies for overlapping topics only the first subscription's is read, where that is certain") {
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.rows.push_back({*TopicPattern::parse("plant/pump/x"), PayloadFormat::text, {}});
+  settings.qos.push_back(1);
+  const auto copies = [&] {
+    for (const std::uint32_t identifier : {1u, 2u}) {
+      PropertyWriter properties;
+      properties.number(PropertyId::subscription_identifier, identifier);
+      Publish one = message(1, static_cast<std::uint16_t>(identifier), "1");
+      one.properties = properties.bytes();
+      broker.send(one);
+      CHECK(broker.read_ack(PacketType::puback).packet_id == identifier);
+    }
+  };
+  bool present = false;
+  SUBCASE("a session of this process") {}
+  SUBCASE("a session of an earlier process: its identifiers may mean something else") { present = true; }
+  SourceRunner runner(std::move(settings));
+  broker.accept();
+  broker.send(Connack{present, 0, {}});
+  for (int i = 0; i < 2; ++i) {
+    const Packet packet = broker.read();
+    REQUIRE(std::holds_alternative<Subscribe>(packet));
+    broker.send(Suback{std::get<Subscribe>(packet).packet_id, {}, std::string_view("\x01", 1)});
+  }
+  copies();
+  CHECK(runner.intake.size() == (present ? 2 : 1));
+  CHECK(runner.intake.ignored_count() == (present ? 0 : 1));
 }
 
 TEST_CASE("one read is one offer") {

@@ -50,5 +50,21 @@ TEST_CASE("a wrong pattern says what is wrong") {
   }
 }
 
+TEST_CASE("overlapping patterns are those that one topic can match") {
+  struct Row {
+    const char* a;
+    const char* b;
+    bool overlap;
+  };
+  for (const Row& row : {Row{"a/#", "a/b", true}, Row{"a/+", "{x}/b", true}, Row{"a/+", "b/+", false},
+                         Row{"a/b", "a/b/c", false}, Row{"a/#", "a", true}, Row{"#", "$SYS/x", false},
+                         Row{"+/x", "$SYS/x", false}, Row{"a/+/c", "a/b/+", true}, Row{"a/+", "a/b/c", false}}) {
+    CAPTURE(row.a);
+    CAPTURE(row.b);
+    CHECK(TopicPattern::parse(row.a)->overlaps(*TopicPattern::parse(row.b)) == row.overlap);
+    CHECK(TopicPattern::parse(row.b)->overlaps(*TopicPattern::parse(row.a)) == row.overlap);
+  }
+}
+
 }  // namespace
 }  // namespace railhead::mqtt

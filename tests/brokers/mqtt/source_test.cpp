@@ -164,7 +164,7 @@ TEST_CASE("TLS: the authority and the name are checked, a client certificate is 
   settings.tls.key = broker.file("client.key");
 
   SUBCASE("by address") {}
-  SUBCASE("by name") { settings.url.host = "localhost"; }
+  SUBCASE("by name") { settings.urls.front().host = "localhost"; }
   SUBCASE("by a name given") { settings.tls.server_name = "localhost"; }
   SUBCASE("with the wrong name") {
     settings.tls.server_name = "elsewhere";
@@ -198,6 +198,35 @@ TEST_CASE("TLS: the authority and the name are checked, a client certificate is 
   REQUIRE(runner.reaches(2000));
   CHECK(numbers(runner.intake).size() == 2000);
   CHECK(eventually(5s, [&] { return runner.intake.acknowledged_ids().size() == 2000; }));
+}
+
+TEST_CASE("through WebSockets, plain and secured: at QoS 1 and 2, messages larger than a frame too") {
+  Mosquitto::Options options;
+  options.tls = true;
+  options.websockets = true;
+  Mosquitto broker(options);
+  for (const std::string& url : {broker.ws_url(), broker.wss_url()}) {
+    for (const std::uint8_t qos : {std::uint8_t{1}, std::uint8_t{2}}) {
+      CAPTURE(url);
+      CAPTURE(int(qos));
+      SourceSettings settings = SourceRunner::settings(url, qos);
+      settings.session.client_id += url.substr(0, 3) + std::to_string(qos);
+      settings.tls.ca = broker.file("ca.pem");
+      SourceRunner runner(std::move(settings));
+      REQUIRE(eventually(10s, [&] { return runner.connected(); }));
+      PahoPublisher publisher(broker.url());
+      for (int n = 0; n < 1000; ++n) publisher.publish("plant/a/x", numbered(n), qos);
+      publisher.publish("plant/a/x", '"' + std::string(200'000, 'x') + '"', qos);
+      publisher.publish("plant/a/x", numbered(1000), qos);
+      publisher.finish();
+      REQUIRE(runner.reaches(1002));
+      CHECK(numbers(runner.intake).size() == 1001);
+      CHECK(runner.intake.readings()[1000].value.as_text().size() == 200'000);
+      if (qos == 1) CHECK(eventually(5s, [&] { return runner.intake.acknowledged_ids().size() == 1002; }));
+      if (qos == 2) CHECK(eventually(5s, [&] { return runner.intake.open_count() == 0; }));
+      CHECK(runner.reporter.count(Event::source_lost) == 0);
+    }
+  }
 }
 
 TEST_CASE("user and password") {
