@@ -16,25 +16,69 @@ std::string parent_of(const std::string& path) {
   return slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
 }
 
+std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
+  hash = (hash ^ word) * 0x9fb21c651e98df25;
+  return hash ^ (hash >> 32);
+}
+
 std::uint64_t mix(std::uint64_t hash, std::string_view bytes) {
-  for (const char c : bytes) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3;
-  return (hash ^ 0xff) * 0x100000001b3;
+  hash = mix(hash, bytes.size());
+  std::uint64_t word = 0;
+  for (; bytes.size() >= sizeof word; bytes.remove_prefix(sizeof word)) {
+    std::memcpy(&word, bytes.data(), sizeof word);
+    hash = mix(hash, word);
+  }
+  word = 0;
+  if (!bytes.empty()) std::memcpy(&word, bytes.data(), bytes.size());
+  return mix(hash, word);
 }
 
 }  // namespace
 
-std::uint64_t DiskImage::hash() const {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const auto& [path, bytes] : files) {
-    hash = mix(mix(hash, path), "");
-    // Long runs of zeros (preallocation) are hashed by their length alone.
-    std::size_t used = bytes.size();
-    while (used > 0 && bytes[used - 1] == '\0') --used;
-    hash = mix(hash, std::string_view(bytes).substr(0, used));
-    hash = mix(hash, std::to_string(bytes.size()));
+FileBytes::FileBytes(std::string text) : block_(std::make_shared<Block>()) { block_->text = std::move(text); }
+
+std::string& FileBytes::change() {
+  if (block_.use_count() != 1) {
+    auto own = std::make_shared<Block>();
+    own->text = block_->text;
+    block_ = std::move(own);
   }
+  block_->hash.store(0, std::memory_order_relaxed);
+  return block_->text;
+}
+
+std::uint64_t FileBytes::hash() const {
+  std::uint64_t hash = block_->hash.load(std::memory_order_relaxed);
+  if (hash != 0) return hash;
+  // A run of zeros at the end (preallocation) is hashed by its length alone.
+  std::size_t used = text().size();
+  while (used >= 8 && std::memcmp(text().data() + used - 8, "\0\0\0\0\0\0\0", 8) == 0) used -= 8;
+  while (used > 0 && text()[used - 1] == '\0') --used;
+  hash = mix(mix(1, std::string_view(text()).substr(0, used)), text().size());
+  if (hash == 0) hash = 1;
+  block_->hash.store(hash, std::memory_order_relaxed);
+  return hash;
+}
+
+std::uint64_t FrozenDisk::hash() const {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const auto& [path, bytes] : files) hash = mix(mix(hash, path), bytes.hash());
   for (const std::string& directory : directories) hash = mix(hash, directory);
   return hash;
+}
+
+std::uint64_t DiskImage::hash() const {
+  FrozenDisk disk;
+  for (const auto& [path, bytes] : files) disk.files.emplace(path, FileBytes(bytes));
+  disk.directories = directories;
+  return disk.hash();
+}
+
+DiskImage FrozenDisk::thawed() const {
+  DiskImage image;
+  for (const auto& [path, bytes] : files) image.files.emplace(path, bytes.text());
+  image.directories = directories;
+  return image;
 }
 
 std::string_view name_of(DiskOperation operation) {
@@ -57,6 +101,8 @@ struct FileChange {
   bool resize = false;
   std::uint64_t at = 0;  // offset, or the new size
   std::string bytes;
+  std::uint64_t stamp = 0;  // rises with every change of the disk
+  void apply(FileBytes& to) const { apply(to.change()); }
   void apply(std::string& to) const {
     if (resize) {
       to.resize(static_cast<std::size_t>(at), '\0');
@@ -68,9 +114,10 @@ struct FileChange {
 };
 
 struct CrashDisk::Inode {
-  std::string now;
-  std::string durable;
+  FileBytes now;
+  FileBytes durable;
   std::vector<FileChange> unsynced;
+  bool lost = false;  // a failed sync lost something: `durable` never becomes `now` again
 };
 
 struct NameChange {
@@ -79,6 +126,7 @@ struct NameChange {
   std::shared_ptr<CrashDisk::Inode> inode;  // null: removed
   std::string also_removed;                 // rename: the old path
   std::string made;                         // a directory
+  std::uint64_t stamp = 0;
 };
 
 struct CrashDisk::State {
@@ -94,6 +142,7 @@ struct CrashDisk::State {
   bool failing_reads = false;
   std::uint64_t free = std::uint64_t{1} << 40;
   std::uint64_t operations = 0;
+  std::uint64_t stamp = 0;
   std::function<void(DiskOperation)> hook;
 };
 
@@ -106,7 +155,7 @@ class CrashDisk::OpenFile final : public system::File {
     if (const Result<void> allowed = disk_fault("write"); !allowed) return allowed;
     {
       const base::MutexLock lock(disk_.state_->mutex);
-      FileChange change{false, offset, std::string(bytes)};
+      FileChange change{false, offset, std::string(bytes), ++disk_.state_->stamp};
       change.apply(inode_->now);
       inode_->unsynced.push_back(std::move(change));
     }
@@ -117,7 +166,8 @@ class CrashDisk::OpenFile final : public system::File {
     const base::MutexLock lock(disk_.state_->mutex);
     out.clear();
     if (disk_.state_->failing_reads) return fail(Errc::io, "read " + path_ + ": Input/output error");
-    if (offset < inode_->now.size()) out = inode_->now.substr(static_cast<std::size_t>(offset), size);
+    const std::string& text = inode_->now.text();
+    if (offset < text.size()) out.assign(text, static_cast<std::size_t>(offset), size);
     return {};
   }
   Result<void> sync() override {
@@ -127,11 +177,15 @@ class CrashDisk::OpenFile final : public system::File {
         --disk_.state_->failing_syncs;
         // As Linux does: the pages count as clean afterwards, a second fdatasync would succeed, the bytes are not
         // there.
+        inode_->lost = inode_->lost || !inode_->unsynced.empty();
         inode_->unsynced.clear();
         return fail(Errc::io, "fdatasync " + path_ + ": Input/output error");
       }
-      // Not `durable = now`: what an earlier failed sync lost stays lost.
-      for (const FileChange& change : inode_->unsynced) change.apply(inode_->durable);
+      if (!inode_->lost) {
+        inode_->durable = inode_->now;
+      } else {
+        for (const FileChange& change : inode_->unsynced) change.apply(inode_->durable);
+      }
       inode_->unsynced.clear();
     }
     disk_.happened(DiskOperation::sync);
@@ -144,7 +198,7 @@ class CrashDisk::OpenFile final : public system::File {
   }
   Result<std::uint64_t> size() const override {
     const base::MutexLock lock(disk_.state_->mutex);
-    return inode_->now.size();
+    return inode_->now.text().size();
   }
   Result<std::uint64_t> allocated() const override { return size(); }
 
@@ -157,7 +211,7 @@ class CrashDisk::OpenFile final : public system::File {
   Result<void> resize(std::uint64_t size, DiskOperation operation) {
     {
       const base::MutexLock lock(disk_.state_->mutex);
-      FileChange change{true, size, {}};
+      FileChange change{true, size, {}, ++disk_.state_->stamp};
       change.apply(inode_->now);
       inode_->unsynced.push_back(std::move(change));
     }
@@ -188,15 +242,23 @@ CrashDisk::CrashDisk() : state_(std::make_shared<State>()) {
   state_->durable_directories.insert("/");
 }
 
-CrashDisk::CrashDisk(const DiskImage& image) : CrashDisk() {
-  for (const auto& [path, bytes] : image.files) {
+CrashDisk::CrashDisk(const DiskImage& image)
+    : CrashDisk([&] {
+        FrozenDisk disk;
+        for (const auto& [path, bytes] : image.files) disk.files.emplace(path, FileBytes(bytes));
+        disk.directories = image.directories;
+        return disk;
+      }()) {}
+
+CrashDisk::CrashDisk(const FrozenDisk& disk) : CrashDisk() {
+  for (const auto& [path, bytes] : disk.files) {
     auto inode = std::make_shared<Inode>();
     inode->now = bytes;
     inode->durable = bytes;
     state_->now.emplace(path, inode);
     state_->durable.emplace(path, inode);
   }
-  state_->directories.insert(image.directories.begin(), image.directories.end());
+  state_->directories.insert(disk.directories.begin(), disk.directories.end());
   state_->durable_directories = state_->directories;
 }
 
@@ -217,29 +279,78 @@ void CrashDisk::happened(DiskOperation operation) const {
   if (hook) hook(operation);
 }
 
-DiskImage CrashDisk::contents() const {
+DiskImage CrashDisk::contents() const { return frozen().thawed(); }
+
+FrozenDisk CrashDisk::frozen() const {
   const base::MutexLock lock(state_->mutex);
-  DiskImage image;
-  for (const auto& [path, inode] : state_->now) image.files.emplace(path, inode->now);
-  image.directories = state_->directories;
-  return image;
+  FrozenDisk disk;
+  for (const auto& [path, inode] : state_->now) disk.files.emplace(path, inode->now);
+  disk.directories = state_->directories;
+  return disk;
 }
 
 DiskImage CrashDisk::crash(Survival survival, std::mt19937_64& random) const {
+  return crash_frozen(survival, random).thawed();
+}
+
+namespace {
+
+// A beginning of the write, or each sector of it for itself.
+void apply_torn(const FileChange& change, FileBytes& to, std::mt19937_64& random) {
+  if (random() % 2 == 0) {
+    FileChange part = change;
+    part.bytes.resize(static_cast<std::size_t>(random() % (change.bytes.size() + 1)));
+    part.apply(to);
+    return;
+  }
+  for (std::size_t at = 0; at < change.bytes.size();) {
+    const std::size_t sector_end = (static_cast<std::size_t>(change.at) + at) / kSector * kSector + kSector;
+    const std::size_t end = std::min(change.bytes.size(), sector_end - static_cast<std::size_t>(change.at));
+    if (random() % 2 == 0) FileChange{false, change.at + at, change.bytes.substr(at, end - at), 0}.apply(to);
+    at = end;
+  }
+}
+
+}  // namespace
+
+FrozenDisk CrashDisk::crash_frozen(Survival survival, std::mt19937_64& random) const {
   const base::MutexLock lock(state_->mutex);
-  const auto survives = [&] {
+  // The one change that torn_last and one_lost are about.
+  std::vector<std::uint64_t> stamps;
+  std::uint64_t chosen = 0;
+  std::set<const Inode*> seen;
+  const auto look_at = [&](const std::shared_ptr<Inode>& inode) {
+    if (inode == nullptr || !seen.insert(inode.get()).second) return;
+    for (const FileChange& change : inode->unsynced) {
+      stamps.push_back(change.stamp);
+      if (survival == Survival::torn_last) chosen = std::max(chosen, change.stamp);
+    }
+  };
+  if (survival == Survival::torn_last || survival == Survival::one_lost) {
+    for (const auto& [path, inode] : state_->now) look_at(inode);
+    for (const auto& [path, inode] : state_->durable) look_at(inode);
+    for (const NameChange& change : state_->unsynced) stamps.push_back(change.stamp);
+    std::sort(stamps.begin(), stamps.end());
+    if (survival == Survival::one_lost && !stamps.empty()) {
+      chosen = stamps[static_cast<std::size_t>(random() % stamps.size())];
+    }
+  }
+  const auto survives = [&](std::uint64_t stamp, bool name) {
     switch (survival) {
       case Survival::nothing: return false;
-      case Survival::everything: return true;
+      case Survival::everything:
+      case Survival::torn_last: return true;
       case Survival::random: return random() % 2 == 0;
+      case Survival::names_lost: return !name;
+      case Survival::one_lost: return stamp != chosen;
     }
     return false;
   };
   std::map<std::string, std::shared_ptr<Inode>> names = state_->durable;
-  DiskImage image;
+  FrozenDisk image;
   image.directories = state_->durable_directories;
   for (const NameChange& change : state_->unsynced) {
-    if (!survives()) continue;
+    if (!survives(change.stamp, true)) continue;
     if (!change.made.empty()) {
       image.directories.insert(change.made);
       continue;
@@ -251,7 +362,7 @@ DiskImage CrashDisk::crash(Survival survival, std::mt19937_64& random) const {
       names.erase(change.name);
     }
   }
-  std::map<const Inode*, std::string> contents;  // one inode may have two names after a half-survived rename
+  std::map<const Inode*, FileBytes> contents;  // one inode may have two names after a half-survived rename
   for (const auto& [path, inode] : names) {
     // A name in a directory that did not survive is lost with it.
     if (image.directories.count(parent_of(path)) == 0) continue;
@@ -260,25 +371,15 @@ DiskImage CrashDisk::crash(Survival survival, std::mt19937_64& random) const {
       image.files.emplace(path, known->second);
       continue;
     }
-    std::string bytes = inode->durable;
+    FileBytes bytes = inode->durable;
     for (const FileChange& change : inode->unsynced) {
-      if (!survives()) continue;
-      if (survival != Survival::random || change.resize || random() % 3 != 0) {
+      if (!survives(change.stamp, false)) continue;
+      const bool torn =
+          survival == Survival::torn_last ? change.stamp == chosen : survival == Survival::random && random() % 3 == 0;
+      if (!torn) {
         change.apply(bytes);
-        continue;
-      }
-      // Torn: each sector of it for itself, or a beginning of it.
-      if (random() % 2 == 0) {
-        FileChange part = change;
-        part.bytes.resize(static_cast<std::size_t>(random() % (change.bytes.size() + 1)));
-        part.apply(bytes);
-        continue;
-      }
-      for (std::size_t at = 0; at < change.bytes.size();) {
-        const std::size_t sector_end = (static_cast<std::size_t>(change.at) + at) / kSector * kSector + kSector;
-        const std::size_t end = std::min(change.bytes.size(), sector_end - static_cast<std::size_t>(change.at));
-        if (random() % 2 == 0) FileChange{false, change.at + at, change.bytes.substr(at, end - at)}.apply(bytes);
-        at = end;
+      } else if (!change.resize) {
+        apply_torn(change, bytes, random);
       }
     }
     contents.emplace(inode.get(), bytes);
@@ -312,9 +413,9 @@ void CrashDisk::set_free_bytes(std::uint64_t bytes) {
 void CrashDisk::flip_bit(const std::string& path, std::uint64_t offset, unsigned bit) {
   const base::MutexLock lock(state_->mutex);
   Inode& inode = *state_->now.at(path);
-  for (std::string* bytes : {&inode.now, &inode.durable}) {
-    if (offset < bytes->size()) {
-      char& byte = (*bytes)[static_cast<std::size_t>(offset)];
+  for (FileBytes* bytes : {&inode.now, &inode.durable}) {
+    if (offset < bytes->text().size()) {
+      char& byte = bytes->change()[static_cast<std::size_t>(offset)];
       byte = static_cast<char>(byte ^ (1 << bit));
     }
   }
@@ -338,7 +439,7 @@ Result<std::unique_ptr<system::File>> CrashDisk::open(const std::string& path, s
     if (state_->directories.count(parent_of(path)) == 0) return fail(Errc::io, "open " + path + ": no such directory");
     inode = std::make_shared<Inode>();
     state_->now.emplace(path, inode);
-    state_->unsynced.push_back({parent_of(path), path, inode, {}, {}});
+    state_->unsynced.push_back({parent_of(path), path, inode, {}, {}, ++state_->stamp});
   }
   happened(DiskOperation::create);
   return std::make_unique<OpenFile>(*this, inode, path);
@@ -367,7 +468,7 @@ Result<void> CrashDisk::make_directories(const std::string& path) {
       if (state_->directories.count(part) == 0) {
         if (state_->failing) return fail(*state_->failing, "make directory " + part + ": injected");
         state_->directories.insert(part);
-        state_->unsynced.push_back({parent_of(part), {}, nullptr, {}, part});
+        state_->unsynced.push_back({parent_of(part), {}, nullptr, {}, part, ++state_->stamp});
         made = true;
       }
       if (at == std::string::npos) break;
@@ -386,7 +487,7 @@ Result<void> CrashDisk::rename(const std::string& from, const std::string& to) {
     const std::shared_ptr<Inode> inode = at->second;
     state_->now.erase(at);
     state_->now[to] = inode;
-    state_->unsynced.push_back({parent_of(to), to, inode, from, {}});
+    state_->unsynced.push_back({parent_of(to), to, inode, from, {}, ++state_->stamp});
   }
   happened(DiskOperation::rename);
   return {};
@@ -398,7 +499,7 @@ Result<void> CrashDisk::remove(const std::string& path) {
     if (state_->now.count(path) == 0) return fail(Errc::io, "remove " + path + ": No such file or directory");
     if (state_->failing == Errc::io) return fail(Errc::io, "remove " + path + ": injected");
     state_->now.erase(path);
-    state_->unsynced.push_back({parent_of(path), path, nullptr, {}, {}});
+    state_->unsynced.push_back({parent_of(path), path, nullptr, {}, {}, ++state_->stamp});
   }
   happened(DiskOperation::remove);
   return {};

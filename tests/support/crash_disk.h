@@ -4,10 +4,13 @@
 // Modelled: bytes and size become durable with File::sync, names with Disk::sync_directory; a directory's own changes
 // may
 //           survive in any combination, a rename whole or not at all.
+//           An image says what is found after the cut; a frozen one shares the files that did not change, so that many
+//           thousands are cheap.
 // Faults:   any operation can be made to fail (full, io) from a given moment on.
 // Threads:  any; one mutex. The hook runs on the thread that does the operation, with no lock held.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -29,6 +32,31 @@ struct DiskImage {
   [[nodiscard]] std::uint64_t hash() const;
 };
 
+// The bytes of a file, shared until they change. Their hash is kept with them. Threads: as a std::string.
+class FileBytes {
+ public:
+  FileBytes() : FileBytes(std::string()) {}
+  explicit FileBytes(std::string text);
+  [[nodiscard]] const std::string& text() const { return block_->text; }
+  [[nodiscard]] std::string& change();
+  [[nodiscard]] std::uint64_t hash() const;
+
+ private:
+  struct Block {
+    std::string text;
+    std::atomic<std::uint64_t> hash{0};  // 0: not known
+  };
+  std::shared_ptr<Block> block_;
+};
+
+// The same as a DiskImage, for many of them.
+struct FrozenDisk {
+  std::map<std::string, FileBytes> files;
+  std::set<std::string> directories;
+  [[nodiscard]] std::uint64_t hash() const;
+  [[nodiscard]] DiskImage thawed() const;
+};
+
 enum class DiskOperation : std::uint8_t {
   write,
   sync,
@@ -48,15 +76,25 @@ class CrashDisk final : public system::Disk {
   struct State;
   CrashDisk();
   explicit CrashDisk(const DiskImage& image);
+  explicit CrashDisk(const FrozenDisk& disk);
   ~CrashDisk() override;
 
   // Called after every operation that changes something.
   void on_operation(std::function<void(DiskOperation)> hook);
-  // What could be left if power failed now. Survival: nothing unsynced, everything, or a random choice.
-  enum class Survival : std::uint8_t { nothing, everything, random };
+  // What could be left of what was not synced if power failed now.
+  enum class Survival : std::uint8_t {
+    nothing,
+    everything,
+    random,      // any subset, each write whole, torn or lost
+    torn_last,   // everything but the last write, which is torn
+    names_lost,  // everything but the changes of directories
+    one_lost,    // everything but one change
+  };
   [[nodiscard]] DiskImage crash(Survival survival, std::mt19937_64& random) const;
+  [[nodiscard]] FrozenDisk crash_frozen(Survival survival, std::mt19937_64& random) const;
   // As the running program sees it.
   [[nodiscard]] DiskImage contents() const;
+  [[nodiscard]] FrozenDisk frozen() const;
 
   // Faults. `fail_with` applies to writes, preallocation, creation (full) or to everything that changes the disk (io).
   void fail_writes(Errc code);      // write_at, preallocate, create_new fail
