@@ -40,10 +40,46 @@ flow::PipelineOptions pipeline_options(const Configuration& configuration) {
   return result;
 }
 
+// What became of the parts of one kind, by name (S31).
+struct Difference {
+  std::vector<std::string> added;
+  std::vector<std::string> changed;
+  std::vector<std::string> removed;
+  [[nodiscard]] bool is_added(const std::string& name) const { return holds(added, name); }
+  [[nodiscard]] bool is_changed(const std::string& name) const { return holds(changed, name); }
+
+ private:
+  static bool holds(const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  }
+};
+
+template <class Part>
+Difference difference(const std::vector<Part>& before, const std::vector<Part>& now) {
+  const auto named = [](const std::vector<Part>& parts, const std::string& name) {
+    return std::find_if(parts.begin(), parts.end(), [&](const Part& part) { return part.name == name; });
+  };
+  Difference difference;
+  for (const Part& part : now) {
+    const auto old = named(before, part.name);
+    if (old == before.end()) {
+      difference.added.push_back(part.name);
+    } else if (old->fingerprint != part.fingerprint) {
+      difference.changed.push_back(part.name);
+    }
+  }
+  for (const Part& part : before) {
+    if (named(now, part.name) == now.end()) difference.removed.push_back(part.name);
+  }
+  return difference;
+}
+
 }  // namespace
 
-Assembly::Assembly(const Configuration& configuration, const system::Clock& clock, status::Log& log, OnReload on_reload)
-    : configuration_(configuration),
+Assembly::Assembly(std::shared_ptr<const Configuration> configuration, const system::Clock& clock, status::Log& log,
+                   OnReload on_reload)
+    : configuration_(std::move(configuration)),
+      gateway_(configuration_->options.gateway.value),
       clock_(clock),
       log_(log),
       on_reload_(std::move(on_reload)),
@@ -52,15 +88,12 @@ Assembly::Assembly(const Configuration& configuration, const system::Clock& cloc
 
 Assembly::~Assembly() = default;
 
-// S25: only where a rule asks for it. Before the spools are opened, so that what they report is seen.
+// S25: only where a rule asks for it. At the start before the spools are opened, so that what they report is seen.
 void Assembly::make_own_source() {
-  if (!configuration_.router->takes_from(config::kOwnSource)) return;
-  Seat& seat = sources_.emplace_back();
-  seat.name = config::kOwnSource;
-  seat.kind = "gateway";
-  const config::OwnReadingsSettings& settings = configuration_.options.own_readings;
+  Seat& seat = put_seat(sources_, config::kOwnSource, "gateway");
+  const config::OwnReadingsSettings& settings = configuration_->options.own_readings;
   own_source_ = std::make_unique<flow::OwnSource>(
-      flow::OwnSource::Options{.gateway = configuration_.options.gateway.value,
+      flow::OwnSource::Options{.gateway = gateway_,
                                .least = settings.events == config::EventLevel::info      ? status::Level::info
                                         : settings.events == config::EventLevel::warning ? status::Level::warning
                                                                                          : status::Level::error,
@@ -70,40 +103,63 @@ void Assembly::make_own_source() {
   listening_ = std::make_unique<Listening>(log_, *own_source_);
 }
 
-void Assembly::add_sources() {
-  if (own_source_) {
-    pipeline_->add_source(std::string(config::kOwnSource), std::move(own_source_), configuration_.router->open());
-  }
-  for (const Configuration::NamedSource& source : configuration_.sources) {
-    Seat& seat = sources_.emplace_back();
-    seat.name = source.name;
-    seat.kind = source.kind;
-    pipeline_->add_source(
-        source.name, source.plan->make({source.name, configuration_.options.gateway.value, clock_, log_, seat.link}),
-        configuration_.router->open());
-  }
+void Assembly::add_own_source() {
+  pipeline_->add_source(std::string(config::kOwnSource), std::move(own_source_), configuration_->router->open());
 }
 
-void Assembly::add_sinks() {
-  for (const Configuration::NamedSink& sink : configuration_.sinks) {
-    Seat& seat = sinks_.emplace_back();
-    seat.name = sink.name;
-    seat.kind = sink.kind;
-    pipeline_->add_sink(sink.name,
-                        sink.plan->make({sink.name, configuration_.options.gateway.value, clock_, log_, seat.link}));
+void Assembly::remove_own_source() {
+  listening_.reset();
+  pipeline_->remove_source(config::kOwnSource);
+  drop_seat(sources_, config::kOwnSource);
+}
+
+// A new place for the part's status, in the place of an old one. The old one must have ended.
+Assembly::Seat& Assembly::put_seat(Seats& seats, std::string_view name, std::string_view kind) {
+  auto seat = std::make_unique<Seat>();
+  seat->name = name;
+  seat->kind = kind;
+  seat->since = clock_.boot_now();
+  const base::MutexLock lock(mutex_);
+  for (auto& old : seats) {
+    if (old->name == name) return *(old = std::move(seat));
   }
+  return *seats.emplace_back(std::move(seat));
+}
+
+void Assembly::drop_seat(Seats& seats, std::string_view name) {
+  const base::MutexLock lock(mutex_);
+  std::erase_if(seats, [&](const auto& seat) { return seat->name == name; });
+}
+
+std::unique_ptr<ports::Source> Assembly::make(const Configuration::NamedSource& source, Seat& seat) const {
+  return source.plan->make({source.name, gateway_, clock_, log_, seat.link});
+}
+
+std::unique_ptr<ports::Sink> Assembly::make(const Configuration::NamedSink& sink, Seat& seat) const {
+  return sink.plan->make({sink.name, gateway_, clock_, log_, seat.link});
+}
+
+void Assembly::add(const Configuration::NamedSource& source) {
+  Seat& seat = put_seat(sources_, source.name, source.kind);
+  pipeline_->add_source(source.name, make(source, seat), configuration_->router->open());
+}
+
+void Assembly::add(const Configuration::NamedSink& sink) {
+  Seat& seat = put_seat(sinks_, sink.name, sink.kind);
+  pipeline_->add_sink(sink.name, make(sink, seat));
 }
 
 Result<void> Assembly::start(const std::filesystem::path& control_socket) {
-  make_own_source();
+  if (configuration_->router->takes_from(config::kOwnSource)) make_own_source();
   Result<std::unique_ptr<flow::Pipeline>> opened =
-      flow::Pipeline::open(*disk_, clock_, pipeline_options(configuration_), log_);
+      flow::Pipeline::open(*disk_, clock_, pipeline_options(*configuration_), log_);
   if (!opened) return fail(opened.error());
   pipeline_ = std::move(*opened);
-  add_sources();
-  add_sinks();
+  if (own_source_) add_own_source();
+  for (const Configuration::NamedSource& source : configuration_->sources) add(source);
+  for (const Configuration::NamedSink& sink : configuration_->sinks) add(sink);
 
-  const config::LedSettings& led = configuration_.options.panel.led;
+  const config::LedSettings& led = configuration_->options.panel.led;
   if (led.kind == config::LedKind::sysfs) {
     leds_ = std::make_unique<panel::StatusLeds>(
         panel::LedOptions{.root = led.root,
@@ -118,7 +174,7 @@ Result<void> Assembly::start(const std::filesystem::path& control_socket) {
         [this](std::string_view command, std::string_view) -> Result<std::string> {
           if (command == "reload") {
             if (Result<void> accepted = on_reload_(); !accepted) return fail(accepted.error());
-            return std::string("\"the new configuration is good and is being applied\"");
+            return std::string("\"the new configuration is applied\"");
           }
           if (std::optional<std::string> answer = panel::answer_from(snapshot(), command)) return *answer;
           return fail(Errc::invalid, "there is no command '" + std::string(command) + "'");
@@ -142,7 +198,7 @@ Result<void> Assembly::start(const std::filesystem::path& control_socket) {
   });
   status_thread_->start();
   service_manager_.ready();
-  log_.report(status::Event::started, {{"gateway", configuration_.options.gateway.value}, {"version", kVersion}});
+  log_.report(status::Event::started, {{"gateway", configuration_->options.gateway.value}, {"version", kVersion}});
   return {};
 }
 
@@ -156,46 +212,97 @@ void Assembly::stop(Duration drain) {
 }
 
 void Assembly::refuse_configuration(std::string why) {
-  log_.report(status::Event::config_refused, {{"why", why}});
+  log_.report(status::Event::config_refused, {{"why", why.substr(0, why.find('\n'))}, {"diagnostics", why}});
   const base::MutexLock lock(mutex_);
   refused_ = std::move(why);
+}
+
+bool Assembly::can_apply(const Configuration& fresh) const {
+  return fresh.frame == configuration_->frame && fresh.dead_topic == configuration_->dead_topic;
+}
+
+void Assembly::apply(std::shared_ptr<const Configuration> fresh) {
+  const std::shared_ptr<const Configuration> before = std::move(configuration_);
+  configuration_ = std::move(fresh);
+  const Difference sinks = difference(before->sinks, configuration_->sinks);
+  const Difference sources = difference(before->sources, configuration_->sources);
+  service_manager_.reloading();
+  // The order: a lane is there before a rule sends to it, and no reading of a changed source meets the old rules.
+  for (const Configuration::NamedSink& sink : configuration_->sinks) {
+    if (sinks.is_added(sink.name)) add(sink);
+  }
+  std::vector<std::string> ending = sources.changed;
+  ending.insert(ending.end(), sources.removed.begin(), sources.removed.end());
+  pipeline_->stop_sources(ending);
+  pipeline_->set_router(configuration_->router);
+  const bool had_own = before->router->takes_from(config::kOwnSource);
+  const bool has_own = configuration_->router->takes_from(config::kOwnSource);
+  if (had_own && !has_own) remove_own_source();
+  if (has_own && !had_own) {
+    make_own_source();
+    add_own_source();
+  }
+  for (const std::string& name : sources.removed) {
+    pipeline_->remove_source(name);
+    drop_seat(sources_, name);
+  }
+  for (const Configuration::NamedSource& source : configuration_->sources) {
+    if (sources.is_added(source.name)) add(source);
+    if (!sources.is_changed(source.name)) continue;
+    // Made first: the seat it replaces is the old source's.
+    pipeline_->end_source(source.name);
+    pipeline_->replace_source(source.name, make(source, put_seat(sources_, source.name, source.kind)));
+  }
+  for (const Configuration::NamedSink& sink : configuration_->sinks) {
+    if (!sinks.is_changed(sink.name)) continue;
+    pipeline_->end_sink(sink.name);
+    pipeline_->replace_sink(sink.name, make(sink, put_seat(sinks_, sink.name, sink.kind)));
+  }
+  for (const std::string& name : sinks.removed) {
+    pipeline_->remove_sink(name);
+    drop_seat(sinks_, name);
+  }
+  {
+    const base::MutexLock lock(mutex_);
+    refused_.clear();
+  }
+  service_manager_.ready();
 }
 
 status::Snapshot Assembly::snapshot() const {
   const BootTime now = clock_.boot_now();
   status::Snapshot snapshot;
-  snapshot.gateway = configuration_.options.gateway.value;
+  snapshot.gateway = gateway_;
   snapshot.version = kVersion;
   snapshot.now = clock_.now();
   snapshot.uptime = now - started_;
   snapshot.clock_trusted = clock_.trusted();
-  {
-    const base::MutexLock lock(mutex_);
-    snapshot.config_refused = !refused_.empty();
-    snapshot.config_why = refused_;
-  }
+  const base::MutexLock lock(mutex_);
+  snapshot.config_refused = !refused_.empty();
+  snapshot.config_why = refused_.substr(0, refused_.find('\n'));
+  snapshot.config_diagnostics = refused_;
   snapshot.led_failed = leds_ && leds_->failed();
   const std::map<std::string, status::ReadingLedger> readings = pipeline_->readings();
   for (const auto& [name, ledger] : readings) snapshot.readings += ledger;
   snapshot.unacknowledged = pipeline_->unacknowledged();
-  for (const Seat& seat : sources_) {
+  for (const auto& seat : sources_) {
     status::SourceStatus source;
-    source.name = seat.name;
-    source.kind = seat.kind;
-    source.state = seat.link.state();
-    source.why = seat.link.why();
-    source.devices_total = seat.link.devices_total();
-    source.devices_down = seat.link.devices_down();
-    if (const auto found = readings.find(seat.name); found != readings.end()) source.readings = found->second.in;
+    source.name = seat->name;
+    source.kind = seat->kind;
+    source.state = seat->link.state();
+    source.why = seat->link.why();
+    source.devices_total = seat->link.devices_total();
+    source.devices_down = seat->link.devices_down();
+    if (const auto found = readings.find(seat->name); found != readings.end()) source.readings = found->second.in;
     snapshot.sources.push_back(std::move(source));
   }
   add_lanes(snapshot);
   add_spools(snapshot);
-  for (const std::deque<Seat>* seats : {&sources_, &sinks_}) {
-    for (const Seat& seat : *seats) {
-      const BootTime last = seat.link.last_progress();
-      // Before its first turn a part has had its time since the start.
-      snapshot.parts.push_back({.name = seat.name, .since = now - std::max(last, started_)});
+  for (const Seats* seats : {&sources_, &sinks_}) {
+    for (const auto& seat : *seats) {
+      const BootTime last = seat->link.last_progress();
+      // Before its first turn a part has had its time since its start.
+      snapshot.parts.push_back({.name = seat->name, .since = now - std::max(last, seat->since)});
     }
   }
   snapshot.events = log_.recent();
@@ -212,11 +319,11 @@ void Assembly::add_lanes(status::Snapshot& snapshot) const {
       lane.sink = view.name;
       lane.spool = spool;
       lane.orphaned = view.orphan;
-      for (const Seat& seat : sinks_) {
-        if (seat.name != view.name) continue;
-        lane.kind = seat.kind;
-        lane.state = seat.link.state();
-        lane.why = seat.link.why();
+      for (const auto& seat : sinks_) {
+        if (seat->name != view.name) continue;
+        lane.kind = seat->kind;
+        lane.state = seat->link.state();
+        lane.why = seat->link.why();
       }
       lane.ledger = *ledger;
       lane.backlog = ledger->spooled + ledger->held;

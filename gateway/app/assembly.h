@@ -1,9 +1,8 @@
 // Assembly: the live gateway made from a configuration: all wiring, readable on one screen. Members stand in floor
-// order; destruction runs backwards. Threads: made, started and stopped by main's thread; snapshot() is called by the
-// status and the control thread.
+// order; destruction runs backwards. Threads: made, started, changed and stopped by main's thread; snapshot() is called
+// by the status and the control thread.
 #pragma once
 
-#include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -32,7 +31,8 @@ class Assembly {
   // Somebody asks over the control socket for a reload: an error is the answer to him. Called on the socket's thread.
   using OnReload = std::function<Result<void>()>;
 
-  Assembly(const Configuration& configuration, const system::Clock& clock, status::Log& log, OnReload on_reload);
+  Assembly(std::shared_ptr<const Configuration> configuration, const system::Clock& clock, status::Log& log,
+           OnReload on_reload);
   ~Assembly();
   Assembly(const Assembly&) = delete;
   Assembly& operator=(const Assembly&) = delete;
@@ -40,7 +40,12 @@ class Assembly {
   // Opens the spools and the control socket, starts every thread, tells the service manager.
   [[nodiscard]] Result<void> start(const std::filesystem::path& control_socket);
   void stop(Duration drain);
-  // A new configuration was refused, this one runs on: shown until the next.
+  // Applies the difference to `fresh` (S31): parts that did not change run on with their connections, rules that did
+  // not change with what they remember. REQUIRES: can_apply(*fresh).
+  void apply(std::shared_ptr<const Configuration> fresh);
+  // False: spools or panel changed, so that all must be made anew.
+  [[nodiscard]] bool can_apply(const Configuration& fresh) const;
+  // A new configuration was refused, this one runs on: shown until the next. `why` is all that is wrong.
   void refuse_configuration(std::string why);
   // Tells the service manager; the next assembly's start ends it.
   void reload_begins() { service_manager_.reloading(); }
@@ -51,6 +56,7 @@ class Assembly {
   struct Seat {
     std::string name;
     std::string kind;
+    BootTime since{};
     status::LinkStatus link;
   };
   // Tells a source of the log's events, as long as it lives.
@@ -65,12 +71,20 @@ class Assembly {
     status::Log& log_;
   };
   void make_own_source();
-  void add_sources();
-  void add_sinks();
-  void add_lanes(status::Snapshot& snapshot) const;
+  void add_own_source();
+  void remove_own_source();
+  using Seats = std::vector<std::unique_ptr<Seat>>;
+  void add(const Configuration::NamedSource& source);
+  void add(const Configuration::NamedSink& sink);
+  [[nodiscard]] std::unique_ptr<ports::Source> make(const Configuration::NamedSource& source, Seat& seat) const;
+  [[nodiscard]] std::unique_ptr<ports::Sink> make(const Configuration::NamedSink& sink, Seat& seat) const;
+  Seat& put_seat(Seats& seats, std::string_view name, std::string_view kind) RAILHEAD_EXCLUDES(mutex_);
+  void drop_seat(Seats& seats, std::string_view name) RAILHEAD_EXCLUDES(mutex_);
+  void add_lanes(status::Snapshot& snapshot) const RAILHEAD_REQUIRES(mutex_);
   void add_spools(status::Snapshot& snapshot) const;
 
-  const Configuration& configuration_;
+  std::shared_ptr<const Configuration> configuration_;
+  const std::string gateway_;
   const system::Clock& clock_;
   status::Log& log_;
   const OnReload on_reload_;
@@ -78,8 +92,8 @@ class Assembly {
   mutable base::Mutex mutex_;
   std::string refused_ RAILHEAD_GUARDED_BY(mutex_);
   std::unique_ptr<system::Disk> disk_;
-  std::deque<Seat> sources_;
-  std::deque<Seat> sinks_;
+  Seats sources_ RAILHEAD_GUARDED_BY(mutex_);
+  Seats sinks_ RAILHEAD_GUARDED_BY(mutex_);
   std::unique_ptr<flow::OwnSource> own_source_;  // until the pipeline has it
   std::unique_ptr<flow::Pipeline> pipeline_;
   std::unique_ptr<Listening> listening_;

@@ -1,6 +1,7 @@
 #include "gateway/app/configuration.h"
 
 #include <algorithm>
+#include <array>
 
 #include "gateway/app/catalogue.h"
 #include "gateway/base/text.h"
@@ -47,7 +48,8 @@ void read_sources(Configuration& configuration, config::Diagnostics& diagnostics
       if (plan) {
         known.devices = plan->devices();
         known.devices_complete = plan->devices_are_known();
-        configuration.sources.push_back({std::string(named.name()), std::string(kind->name), std::move(plan)});
+        configuration.sources.push_back({std::string(named.name()), std::string(kind->name), std::move(plan),
+                                         config::fingerprint(named.value, configuration.options.models)});
       }
     }
     configuration.routing.sources.push_back(std::move(known));
@@ -65,7 +67,8 @@ void read_sinks(Configuration& configuration, config::Diagnostics& diagnostics) 
       if (plan) {
         known.needs_topic = plan->needs_topic();
         known.takes_routing_key = plan->takes_routing_key();
-        configuration.sinks.push_back({std::string(named.name()), std::string(kind->name), std::move(plan)});
+        configuration.sinks.push_back(
+            {std::string(named.name()), std::string(kind->name), std::move(plan), config::fingerprint(named.value)});
       }
     }
     configuration.routing.sinks.push_back(std::move(known));
@@ -99,6 +102,18 @@ void read_dead_letters(Configuration& configuration, config::Diagnostics& diagno
   }
 }
 
+// All but what a difference can be applied to while the rest runs on.
+config::Fingerprint frame_of(const Configuration& configuration) {
+  static constexpr std::array<std::string_view, 9> kParts{"version", "include", "labels", "sources", "models",
+                                                          "tables",  "rules",   "tests",  "sinks"};
+  config::Fingerprint whole = 0;
+  for (const config::Member& member : configuration.document.root().members()) {
+    if (std::find(kParts.begin(), kParts.end(), member.name()) != kParts.end()) continue;
+    whole += config::fingerprint(member.key) ^ (config::fingerprint(member.value) * 31);
+  }
+  return whole;
+}
+
 }  // namespace
 
 Configuration load_configuration(const std::filesystem::path& path, config::Diagnostics& diagnostics,
@@ -114,6 +129,7 @@ Configuration load_configuration(const std::filesystem::path& path, config::Diag
   configuration.routing.tables = configuration.options.tables;
   configuration.routing.reporter = reporter;
   read_dead_letters(configuration, diagnostics);
+  configuration.frame = frame_of(configuration);
   configuration.router = routing::build(configuration.routing, diagnostics);
   return configuration;
 }

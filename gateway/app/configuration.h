@@ -9,6 +9,7 @@
 
 #include "gateway/config/diagnostics.h"
 #include "gateway/config/document.h"
+#include "gateway/config/fingerprint.h"
 #include "gateway/config/gateway_options.h"
 #include "gateway/config/reference.h"
 #include "gateway/ports/adapter.h"
@@ -23,15 +24,18 @@ struct Configuration {
     std::string name;
     std::string kind;
     std::unique_ptr<ports::SourcePlan> plan;
+    config::Fingerprint fingerprint = 0;  // a reload leaves alone what has the same
   };
   struct NamedSink {
     std::string name;
     std::string kind;
     std::unique_ptr<ports::SinkPlan> plan;
+    config::Fingerprint fingerprint = 0;
   };
   std::vector<NamedSource> sources;
   std::vector<NamedSink> sinks;
   std::string dead_topic;                       // dead_letters.topic with its ${...} filled in
+  config::Fingerprint frame = 0;                // of what has to do with spools and panel: all but the parts and rules
   routing::RoutingInput routing;                // what the rules were built from
   std::shared_ptr<const ports::Router> router;  // null if there are errors
 };

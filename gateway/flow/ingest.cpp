@@ -56,6 +56,35 @@ Ingest::Ingest(std::string source, Shared shared, std::unique_ptr<ports::RuleSta
 
 Ingest::~Ingest() { shared_.stores.unsubscribe(&durable_rose_); }
 
+void Ingest::set_router(std::shared_ptr<const ports::Router> router) {
+  {
+    const base::MutexLock lock(mutex_);
+    next_router_ = std::move(router);
+  }
+  durable_rose_.signal();  // the source looks at next_due()
+}
+
+bool Ingest::has_new_rules() const {
+  const base::MutexLock lock(mutex_);
+  return next_router_ != nullptr;
+}
+
+void Ingest::adopt_new_rules(Work& work) {
+  std::shared_ptr<const ports::Router> router;
+  {
+    const base::MutexLock lock(mutex_);
+    router = std::move(next_router_);
+    next_router_ = nullptr;
+  }
+  if (!router) return;
+  std::unique_ptr<ports::RuleState> fresh = router->open();
+  groups_.clear();
+  fresh->take_over(*rules_, now(), groups_);
+  add_groups(groups_, work);
+  journal_.want_restatement();
+  rules_ = std::move(fresh);
+}
+
 void Ingest::Work::clear() {
   batch.clear();
   tally = {};
@@ -96,6 +125,7 @@ void Ingest::recall() {
 
 std::optional<BootTime> Ingest::next_due() const {
   if (work_.waiting) return retry_at_;
+  if (has_new_rules()) return shared_.clock.boot_now();
   return rules_->next_due();
 }
 
@@ -346,13 +376,14 @@ Result<ports::Ticket> Ingest::offer(std::span<const Reading> batch) {
   journal_.settle_replaced();
   const std::optional<BootTime> due = rules_->next_due();
   const bool something_due = due && *due <= shared_.clock.boot_now();
-  if (batch.empty() && !something_due) return ports::Ticket{};
+  if (batch.empty() && !something_due && !has_new_rules()) return ports::Ticket{};
   // Known to be refused: the rules are not asked in vain.
   if (const spool::Usage usage = shared_.stores.of(SpoolId::telemetry).usage(); usage.failing || usage.full) {
     return fail(usage.failing ? Errc::io : Errc::full, usage.failing ? usage.why : "the spool is full");
   }
   work_.fingerprint = fingerprint;
   if (something_due) add_due(work_);
+  adopt_new_rules(work_);
   for (const Reading& reading : batch) route(reading, work_);
   Result<ports::Ticket> ticket = append(work_);
   if (ticket && journal_.wants_restatement()) {

@@ -1,7 +1,7 @@
 // Ingest: the Intake of one source: recognises deliveries, asks the rules, appends what they made, counts.
 // A batch that a spool refuses is kept as it was routed: rules have memory (on_change, windows), so a reading must not
 // pass them twice. The next offer appends it first.
-// Threads: one caller at a time (the source's thread).
+// Threads: one caller at a time (the source's thread); set_router() any.
 #pragma once
 
 #include <array>
@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "gateway/base/mutex.h"
 #include "gateway/flow/append_batch.h"
 #include "gateway/flow/dead_letters.h"
 #include "gateway/flow/delivery_table.h"
@@ -40,6 +41,9 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   Ingest(std::string source, Shared shared, std::unique_ptr<ports::RuleState> rules);
   ~Ingest() override;
 
+  // Other rules from the next offer on; those that did not change keep what they remember.
+  void set_router(std::shared_ptr<const ports::Router> router) RAILHEAD_EXCLUDES(mutex_);
+
   Result<ports::Ticket> offer(std::span<const Reading> batch) override;
   Result<ports::Ticket> refuse(const ports::RawInput& raw, const Error& why) override;
   void ignored(std::uint64_t count) override;
@@ -67,6 +71,8 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
     void clear();
   };
 
+  [[nodiscard]] bool has_new_rules() const RAILHEAD_EXCLUDES(mutex_);
+  void adopt_new_rules(Work& work) RAILHEAD_EXCLUDES(mutex_);
   // The delivery that this one repeats with certainty (S19, S7).
   [[nodiscard]] std::optional<DeliveryTable::Entry> taken_before(const FieldToken& token) const;
   void route(const Reading& reading, Work& work);
@@ -95,6 +101,8 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   Shared shared_;
   std::unique_ptr<ports::RuleState> rules_;
   RuleJournal journal_;
+  mutable base::Mutex mutex_;
+  std::shared_ptr<const ports::Router> next_router_ RAILHEAD_GUARDED_BY(mutex_);
   system::EventFd durable_rose_;
   Work work_;
   ports::Routed routed_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "gateway/base/assert.h"
 #include "gateway/system/thread.h"
 
 namespace railhead::flow {
@@ -61,12 +62,93 @@ void Pipeline::add_source(std::string name, std::unique_ptr<ports::Source> sourc
       name,
       Ingest::Shared{options_.gateway, *stores_, *dead_letters_, deliveries_, *open_state_, counts_, clock_, reporter_},
       std::move(rules));
-  sources_.push_back({std::move(name), std::move(ingest), std::move(source), {}});
+  std::unique_ptr<SourceSeat> seat(new SourceSeat{std::move(name), std::move(ingest), std::move(source), {}});
+  if (running_) start(*seat);
+  const base::MutexLock lock(mutex_);
+  sources_.push_back(std::move(seat));
 }
 
 void Pipeline::add_sink(std::string name, std::unique_ptr<ports::Sink> sink) {
   auto lane = std::make_unique<Lane>(name, options_.gateway, *stores_, *dead_letters_, clock_);
-  sinks_.push_back({std::move(name), std::move(lane), std::move(sink), {}});
+  std::unique_ptr<SinkSeat> seat(new SinkSeat{std::move(name), std::move(lane), std::move(sink), {}});
+  if (running_) start(*seat);
+  const base::MutexLock lock(mutex_);
+  sinks_.push_back(std::move(seat));
+}
+
+template <class Seat>
+Seat& Pipeline::seat_of(std::vector<std::unique_ptr<Seat>>& seats, std::string_view name) {
+  const auto found = std::find_if(seats.begin(), seats.end(), [&](const auto& seat) { return seat->name == name; });
+  RAILHEAD_ASSERT(found != seats.end());
+  return **found;
+}
+
+void Pipeline::start(SourceSeat& seat) {
+  seat.thread = system::start_thread(
+      "s:" + seat.name,
+      [&source = *seat.source, &ingest = *seat.ingest](std::stop_token stop) { source.run(ingest, std::move(stop)); });
+}
+
+void Pipeline::start(SinkSeat& seat) {
+  seat.thread = system::start_thread("k:" + seat.name, [&sink = *seat.sink, &lane = *seat.lane](std::stop_token stop) {
+    sink.run(lane, std::move(stop));
+  });
+}
+
+void Pipeline::stop_sources(std::span<const std::string> names) {
+  for (const std::string& name : names) seat_of(sources_, name).thread.request_stop();
+  for (const std::string& name : names) {
+    SourceSeat& seat = seat_of(sources_, name);
+    if (seat.thread.joinable()) seat.thread.join();
+  }
+}
+
+void Pipeline::end_source(std::string_view name) {
+  SourceSeat& seat = seat_of(sources_, name);
+  seat.thread = {};
+  seat.source.reset();
+}
+
+void Pipeline::end_sink(std::string_view name) {
+  SinkSeat& seat = seat_of(sinks_, name);
+  seat.thread = {};
+  seat.sink.reset();
+}
+
+void Pipeline::replace_source(std::string_view name, std::unique_ptr<ports::Source> source) {
+  SourceSeat& seat = seat_of(sources_, name);
+  end_source(name);
+  seat.source = std::move(source);
+  start(seat);
+}
+
+void Pipeline::replace_sink(std::string_view name, std::unique_ptr<ports::Sink> sink) {
+  SinkSeat& seat = seat_of(sinks_, name);
+  end_sink(name);
+  seat.sink = std::move(sink);
+  seat.lane->rewind();
+  start(seat);
+}
+
+void Pipeline::remove_source(std::string_view name) {
+  SourceSeat& seat = seat_of(sources_, name);
+  seat.thread = {};
+  const base::MutexLock lock(mutex_);
+  std::erase_if(sources_, [&](const auto& other) { return other.get() == &seat; });
+}
+
+void Pipeline::remove_sink(std::string_view name) {
+  SinkSeat& seat = seat_of(sinks_, name);
+  seat.thread = {};
+  {
+    const base::MutexLock lock(mutex_);
+    std::erase_if(sinks_, [&](const auto& other) { return other.get() == &seat; });
+  }
+  report_orphans();
+}
+
+void Pipeline::set_router(const std::shared_ptr<const ports::Router>& router) {
+  for (const auto& seat : sources_) seat->ingest->set_router(router);
 }
 
 void Pipeline::start() {
@@ -76,24 +158,17 @@ void Pipeline::start() {
     reporter_.report(status::Event::rule_state_dropped, {{"entries", std::to_string(dropped)}});
   }
   // Sinks first: what is left from before leaves while the field still connects.
-  for (SinkSeat& seat : sinks_) {
-    seat.thread = system::start_thread(
-        "k:" + seat.name,
-        [&sink = *seat.sink, &lane = *seat.lane](std::stop_token stop) { sink.run(lane, std::move(stop)); });
-  }
-  for (SourceSeat& seat : sources_) {
-    seat.thread =
-        system::start_thread("s:" + seat.name, [&source = *seat.source, &ingest = *seat.ingest](std::stop_token stop) {
-          source.run(ingest, std::move(stop));
-        });
-  }
+  for (const auto& seat : sinks_) start(*seat);
+  for (const auto& seat : sources_) start(*seat);
 }
 
 void Pipeline::stop(Duration drain) {
   if (!running_) return;
   running_ = false;
-  for (SourceSeat& seat : sources_) seat.thread.request_stop();
-  for (SourceSeat& seat : sources_) seat.thread.join();
+  for (const auto& seat : sources_) seat->thread.request_stop();
+  for (const auto& seat : sources_) {
+    if (seat->thread.joinable()) seat->thread.join();
+  }
   stores_->of(SpoolId::telemetry).set_note(counts_.note());
   for (const SpoolId id : {SpoolId::telemetry, SpoolId::alarms, SpoolId::dead}) {
     // A disk that fails now has been reported; what it did not take was not acknowledged.
@@ -108,15 +183,18 @@ void Pipeline::stop(Duration drain) {
     if (drained) break;
     std::this_thread::sleep_for(std::chrono::milliseconds{20});
   }
-  for (SinkSeat& seat : sinks_) seat.thread.request_stop();
-  for (SinkSeat& seat : sinks_) seat.thread.join();
+  for (const auto& seat : sinks_) seat->thread.request_stop();
+  for (const auto& seat : sinks_) {
+    if (seat->thread.joinable()) seat->thread.join();
+  }
   tick();
 }
 
 void Pipeline::tick() {
   stores_->of(SpoolId::telemetry).set_note(counts_.note());
   open_state_->tick();
-  for (const SinkSeat& seat : sinks_) seat.lane->finish_set_aside();
+  const base::MutexLock lock(mutex_);
+  for (const auto& seat : sinks_) seat->lane->finish_set_aside();
 }
 
 std::vector<Pipeline::LaneView> Pipeline::lanes() const {
@@ -130,10 +208,11 @@ std::vector<Pipeline::LaneView> Pipeline::lanes() const {
   collect(SpoolId::telemetry, &LaneView::telemetry);
   collect(SpoolId::alarms, &LaneView::alarms);
   std::vector<LaneView> result;
+  const base::MutexLock lock(mutex_);
   for (auto& [name, view] : views) {
     view.name = name;
     view.orphan = std::none_of(sinks_.begin(), sinks_.end(),
-                               [&view = view](const SinkSeat& seat) { return seat.name == view.name; });
+                               [&view = view](const auto& seat) { return seat->name == view.name; });
     if (view.orphan && owed(view.telemetry) + owed(view.alarms) == 0) continue;
     result.push_back(view);
   }

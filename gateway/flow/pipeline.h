@@ -1,15 +1,18 @@
 // Pipeline: the spools, the doors and the threads of one gateway, and the order in which they start and stop.
 // Stop: sources, then commit, then sinks until a deadline, then lane states. Being killed at any point is the tested
 // case; stopping is only politeness.
-// Threads: open, add_*, start, stop and the destructor belong to one thread; tick() and the views may be called from
-// another one between start and stop.
+// Reload (S31): sources and sinks come, go and are replaced while the others run on; the spools stay open.
+// Threads: open, add_*, replace_*, remove_*, set_router, start, stop and the destructor belong to one thread; tick()
+// and the views may be called from another one between start and stop.
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "gateway/base/mutex.h"
 #include "gateway/flow/ingest.h"
 #include "gateway/flow/lane.h"
 #include "gateway/ports/router.h"
@@ -42,6 +45,21 @@ class Pipeline {
   void add_source(std::string name, std::unique_ptr<ports::Source> source, std::unique_ptr<ports::RuleState> rules);
   void add_sink(std::string name, std::unique_ptr<ports::Sink> sink);
   void start();
+
+  // While it runs, what is added starts at once. A replacement begins when the old one ended: a source's intake goes on
+  // with what it knows of deliveries and rules, a sink's lane at the first record that was not confirmed.
+  void replace_source(std::string_view name, std::unique_ptr<ports::Source> source);
+  void replace_sink(std::string_view name, std::unique_ptr<ports::Sink> sink);
+  void remove_source(std::string_view name);
+  // What the sink is still owed stays as an orphan lane.
+  void remove_sink(std::string_view name);
+  // Ends the sources named, all at once, until they are replaced or removed.
+  void stop_sources(std::span<const std::string> names);
+  // Ends and destroys the adapter; the seat waits for its replacement.
+  void end_source(std::string_view name);
+  void end_sink(std::string_view name);
+  // Each source's readings go by these rules from its next offer on.
+  void set_router(const std::shared_ptr<const ports::Router>& router);
   // Sources end first; sinks get until `drain` to deliver what is there.
   void stop(Duration drain);
 
@@ -73,6 +91,10 @@ class Pipeline {
   };
   Pipeline(const system::Clock& clock, PipelineOptions options, status::Reporter& reporter);
   void report_orphans();
+  static void start(SourceSeat& seat);
+  static void start(SinkSeat& seat);
+  template <class Seat>
+  static Seat& seat_of(std::vector<std::unique_ptr<Seat>>& seats, std::string_view name);
 
   const system::Clock& clock_;
   const PipelineOptions options_;
@@ -82,8 +104,10 @@ class Pipeline {
   DeliveryTable deliveries_;
   std::unique_ptr<OpenState> open_state_;
   ReadingCounts counts_;
-  std::vector<SourceSeat> sources_;
-  std::vector<SinkSeat> sinks_;
+  // Only the owner's thread changes these, under the mutex; it reads them without.
+  mutable base::Mutex mutex_;
+  std::vector<std::unique_ptr<SourceSeat>> sources_;
+  std::vector<std::unique_ptr<SinkSeat>> sinks_;
   bool running_ = false;
 };
 

@@ -77,8 +77,9 @@ struct Snapshot {
   Duration uptime{};
   bool stopping = false;
   bool clock_trusted = true;
-  bool config_refused = false;  // the last reload was refused, the configuration before it runs on
-  std::string config_why{};
+  bool config_refused = false;       // the last reload was refused, the configuration before it runs on
+  std::string config_why{};          // its first mistake, one line
+  std::string config_diagnostics{};  // all of them, as railhead check prints them
   bool led_failed = false;
   ReadingLedger readings{};
   std::uint64_t unacknowledged = 0;  // field messages taken whose acknowledgement did not leave yet

@@ -148,6 +148,7 @@ std::string to_json(const Snapshot& snapshot) {
   json.field("clock_trusted", snapshot.clock_trusted);
   json.field("config_refused", snapshot.config_refused);
   json.field("config_why", snapshot.config_why);
+  json.field("config_diagnostics", snapshot.config_diagnostics);
   write_readings(json, snapshot.readings);
   json.field("unacknowledged", snapshot.unacknowledged);
   write_list(json, "sources", snapshot.sources, write_source);

@@ -131,6 +131,7 @@ std::string to_text(const Snapshot& snapshot) {
     out += "  " + std::string(name_of(reason.state)) + ": " + reason.what + "\n";
     if (!reason.action.empty()) out += "      " + reason.action + "\n";
   }
+  if (!snapshot.config_diagnostics.empty()) out += "\n" + snapshot.config_diagnostics + "\n";
   print_ledgers(snapshot, out);
 
   Table sources({"source", "kind", "state", "devices", "readings", "last", "why"});

@@ -108,6 +108,7 @@ struct Deadband {
 
 struct Rule {
   std::string name;
+  std::uint64_t fingerprint = 0;  // of its text: a reload keeps the state of rules that did not change (S31)
   std::vector<Selection> from;
   Condition when;
   std::vector<Let> lets;

@@ -5,6 +5,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "gateway/config/fingerprint.h"
 #include "gateway/config/reference.h"
 #include "rules/routing/compiled.h"
 #include "rules/routing/rule_compiler.h"
@@ -113,6 +114,7 @@ std::shared_ptr<const ports::Router> build(const RoutingInput& input, config::Di
     const bool unique = is_first_of_its_name(options, seen, diagnostics);
     std::optional<Rule> rule = compiler.compile(options);
     if (!rule || !unique || diagnostics.error_count() != errors_before) continue;
+    rule->fingerprint = config::fingerprint(node);
     check_reachable(*rule, options, finals, diagnostics);
     if (auto final_rule = takes_everything(*rule, options)) finals.push_back(std::move(*final_rule));
     const auto number = static_cast<RuleNumber>(compiled->rules.size());

@@ -66,6 +66,21 @@ void RuleStateOf::route(const Reading& reading, const ports::Now& now, ports::Ro
   reading_ = nullptr;
 }
 
+void RuleStateOf::take_over(ports::RuleState& old, const ports::Now& /*now*/, std::vector<ports::Group>& /*closed*/) {
+  auto* const before = dynamic_cast<RuleStateOf*>(&old);
+  if (before == nullptr) return;
+  std::unordered_map<std::string_view, RuleNumber> by_name;
+  for (RuleNumber i = 0; i < before->compiled_->rules.size(); ++i) by_name.emplace(before->compiled_->rules[i].name, i);
+  for (RuleNumber i = 0; i < compiled_->rules.size(); ++i) {
+    const auto same = by_name.find(compiled_->rules[i].name);
+    if (same == by_name.end() ||
+        before->compiled_->rules[same->second].fingerprint != compiled_->rules[i].fingerprint) {
+      continue;
+    }
+    memories_[i] = std::move(before->memories_[same->second]);
+  }
+}
+
 const std::vector<RuleNumber>& RuleStateOf::matching_rules(const Reading& reading) {
   key_.assign(reading.source);
   key_.push_back('\0');

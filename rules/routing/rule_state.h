@@ -26,6 +26,7 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
  public:
   explicit RuleStateOf(std::shared_ptr<const Compiled> compiled);
   void route(const Reading& reading, const ports::Now& now, ports::Routed& out) override;
+  void take_over(ports::RuleState& old, const ports::Now& now, std::vector<ports::Group>& closed) override;
 
  private:
   enum class Outcome : std::uint8_t { sent, failed, dropped, filtered };

@@ -9,6 +9,7 @@
 #include "gateway/app/assembly.h"
 #include "gateway/app/commands/commands.h"
 #include "gateway/app/configuration.h"
+#include "gateway/app/reload_desk.h"
 
 namespace railhead::app {
 namespace {
@@ -30,56 +31,91 @@ std::string needs_restart(const config::GatewayOptions& before, const config::Ga
   return {};
 }
 
-// Reads a configuration to take the place of `running`; null and the reason if it must not.
-std::unique_ptr<Configuration> read_again(const std::string& path, const Configuration& running, status::Log& log,
-                                          std::string& why) {
+// Reads a configuration to take the place of `running`; null and all that is wrong if it must not.
+std::shared_ptr<const Configuration> read_again(const std::string& path, const Configuration& running, status::Log& log,
+                                                std::string& why) {
   config::Diagnostics diagnostics;
-  auto fresh = std::make_unique<Configuration>(load_configuration(path, diagnostics, &log));
+  auto fresh = std::make_shared<Configuration>(load_configuration(path, diagnostics, &log));
   why = diagnostics.has_errors() ? diagnostics.render() + diagnostics.summary()
                                  : needs_restart(running.options, fresh->options);
   return why.empty() ? std::move(fresh) : nullptr;
 }
 
-enum class Ended : std::uint8_t { stopped, replaced, failed };
+// A gateway that runs: its configuration and what happens to it until it stops.
+class Life {
+ public:
+  Life(const RunArguments& arguments, std::shared_ptr<const Configuration> configuration, const sigset_t& signals,
+       status::Log& log)
+      : arguments_(arguments), configuration_(std::move(configuration)), signals_(signals), log_(log) {}
 
-// One configuration's life, until the process is to end or there is a next one.
-Ended run_once(const RunArguments& arguments, const Configuration& configuration, std::unique_ptr<Configuration>& next,
-               const sigset_t& signals, status::Log& log) {
-  const system::SystemClock clock(configuration.options.clock.trust == config::ClockTrust::rtc);
-  const std::filesystem::path socket =
-      arguments.socket.empty() ? configuration.options.control.socket : std::filesystem::path(arguments.socket);
-  Assembly assembly(configuration, clock, log, [&]() -> Result<void> {
-    // On the control socket's thread: only checked here, main's thread does it.
-    std::string why;
-    if (!read_again(arguments.config, configuration, log, why)) return fail(Errc::refused, why);
-    ::kill(::getpid(), SIGHUP);
-    return {};
-  });
-  if (const Result<void> started = assembly.start(socket); !started) {
-    std::cerr << "railhead: " << started.error().what << '\n';
-    return Ended::failed;
-  }
-  for (;;) {
-    int number = 0;
-    if (sigwait(&signals, &number) != 0) continue;
-    if (number != SIGHUP) {
-      assembly.stop(Assembly::kDrain);
-      return Ended::stopped;
+  int run() {
+    for (;;) {
+      const int code = run_assembly();
+      if (code >= 0) return code;
     }
+  }
+
+ private:
+  // The exit code, or -1: all is to be made anew for configuration_.
+  int run_assembly() {
+    // The YAML's text cost more than what was made of it.
+    ::malloc_trim(0);
+    const system::SystemClock clock(configuration_->options.clock.trust == config::ClockTrust::rtc);
+    const std::filesystem::path socket =
+        arguments_.socket.empty() ? configuration_->options.control.socket : std::filesystem::path(arguments_.socket);
+    Assembly assembly(configuration_, clock, log_, [this] { return desk_.ask(); });
+    if (const Result<void> started = assembly.start(socket); !started) {
+      std::cerr << "railhead: " << started.error().what << '\n';
+      return 2;
+    }
+    for (;;) {
+      switch (next_signal()) {
+        case SIGHUP:
+          if (!reload(assembly)) return -1;
+          break;
+        case SIGTERM:
+        case SIGINT: assembly.stop(Assembly::kDrain); return 0;
+        default: break;
+      }
+    }
+  }
+
+  int next_signal() {
+    int number = 0;
+    return sigwait(&signals_, &number) == 0 ? number : 0;
+  }
+
+  // False: the assembly was stopped, another one must take its place.
+  bool reload(Assembly& assembly) {
+    const std::uint64_t asked = desk_.asked();
     std::string why;
-    std::unique_ptr<Configuration> fresh = read_again(arguments.config, configuration, log, why);
+    std::shared_ptr<const Configuration> fresh = read_again(arguments_.config, *configuration_, log_, why);
     if (!fresh) {
       std::cerr << why << '\n';
-      assembly.refuse_configuration(why.substr(0, why.find('\n')));
-      continue;
+      assembly.refuse_configuration(why);
+      desk_.answer(asked, fail(Errc::refused, why));
+      return true;
     }
+    configuration_ = fresh;
+    const bool in_place = assembly.can_apply(*fresh);
+    if (in_place) {
+      assembly.apply(fresh);
+      ::malloc_trim(0);
+    }
+    log_.report(status::Event::config_applied, {{"path", arguments_.config}});
+    desk_.answer(asked, {});
+    if (in_place) return true;
     assembly.reload_begins();
     assembly.stop(Duration::zero());
-    next = std::move(fresh);
-    log.report(status::Event::config_applied, {{"path", arguments.config}});
-    return Ended::replaced;
+    return false;
   }
-}
+
+  const RunArguments& arguments_;
+  std::shared_ptr<const Configuration> configuration_;
+  const sigset_t& signals_;
+  status::Log& log_;
+  ReloadDesk desk_;
+};
 
 }  // namespace
 
@@ -93,20 +129,13 @@ int run_gateway(const RunArguments& arguments) {
   status::Log log(clock, {.format = arguments.log == "json" ? status::LogFormat::json : status::LogFormat::text,
                           .severity_prefix = status::standard_error_is_journal()});
   config::Diagnostics diagnostics;
-  auto configuration = std::make_unique<Configuration>(load_configuration(arguments.config, diagnostics, &log));
+  auto configuration = std::make_shared<Configuration>(load_configuration(arguments.config, diagnostics, &log));
   std::cerr << diagnostics.render();
   if (diagnostics.has_errors()) {
     std::cerr << diagnostics.summary() << "; the gateway does not start\n";
     return 1;
   }
-  for (;;) {
-    // The YAML's text cost more than what was made of it.
-    ::malloc_trim(0);
-    std::unique_ptr<Configuration> next;
-    const Ended ended = run_once(arguments, *configuration, next, signals, log);
-    if (ended != Ended::replaced) return ended == Ended::stopped ? 0 : 2;
-    configuration = std::move(next);
-  }
+  return Life(arguments, std::move(configuration), signals, log).run();
 }
 
 }  // namespace railhead::app
