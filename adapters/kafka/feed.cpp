@@ -31,6 +31,7 @@ constexpr milliseconds kAloneMost{100};    // per round, with a window so small 
 constexpr std::size_t kNarrowWindow = 64;  // at or below it batches are sent without linger
 constexpr std::size_t kNarrowFactor = 8;
 constexpr std::size_t kTopicsHeldMost = 1'000;
+constexpr std::size_t kTopicsKept = 64;  // with nothing in flight
 constexpr system::Backoff::Options kTopicBackoff{.first = seconds{2}, .most = seconds{60}};
 
 }  // namespace
@@ -57,6 +58,7 @@ void Feed::run(const std::stop_token& stop) {
     } else if (starting_over_) {
       recover(now);
     } else {
+      try_held_topics(now);
       take(stop);
       check_link(now);
     }
@@ -154,7 +156,11 @@ bool Feed::send(const ports::Outgoing& outgoing, bool probe, const std::stop_tok
   }
   if (sent) {
     Flight& flight = flights_[index];
-    flight = {.place = outgoing.place, .bytes = record.body.size(), .probe = probe, .kept = std::nullopt};
+    auto topic = topics_.find(record.topic);
+    if (topic == topics_.end()) topic = topics_.emplace(record.topic, 0).first;
+    ++topic->second;
+    flight = {
+        .place = outgoing.place, .bytes = record.body.size(), .topic = topic, .probe = probe, .kept = std::nullopt};
     if (probe || window_ == 1) flight.kept = outgoing;
     free_.pop_back();
     if (in_flight_ == 0) last_delivery_ = context_.clock.boot_now();
@@ -181,32 +187,49 @@ bool Feed::held(const ports::Outgoing& outgoing, bool& probe) {
   const auto found = holds_.find(outgoing.record.topic);
   if (found == holds_.end()) return false;
   Hold& hold = found->second;
-  if (!hold.probing && context_.clock.boot_now() >= hold.until) {
-    hold.probing = true;
-    probe = true;
-    return false;
-  }
-  outlet_.retry(outgoing, Error{Errc::unavailable, hold.why});
-  return true;
+  // Of a batch that was on its way here when the topic was held only the asked for record counts.
+  if (!hold.probing || hold.sent) return true;
+  hold.sent = true;
+  probe = true;
+  return false;
 }
 
 void Feed::hold_topic(std::string_view topic, std::string_view why) {
   auto found = holds_.find(topic);
   if (found == holds_.end()) {
-    if (holds_.size() >= kTopicsHeldMost) holds_.erase(holds_.begin());
+    if (holds_.size() >= kTopicsHeldMost) {
+      outlet_.release(holds_.begin()->first);
+      holds_.erase(holds_.begin());
+    }
     found = holds_
                 .emplace(std::string(topic), Hold{.backoff = system::Backoff(kTopicBackoff, system::random_seed()),
                                                   .until = {},
                                                   .probing = false,
-                                                  .why = {}})
+                                                  .sent = false})
                 .first;
+    outlet_.hold(topic);
   }
   Hold& hold = found->second;
-  hold.probing = false;
+  hold.probing = hold.sent = false;
   hold.until = context_.clock.boot_now() + hold.backoff.next();
-  hold.why = std::string(why);
   context_.reporter.report(Event::sink_topic_held,
-                           {{"sink", context_.name}, {"topic", std::string(topic)}, {"error", hold.why}});
+                           {{"sink", context_.name}, {"topic", std::string(topic)}, {"error", std::string(why)}});
+}
+
+// One record of each, when its time has come and nothing of the topic is unanswered.
+void Feed::try_held_topics(BootTime now) {
+  for (auto& [topic, hold] : holds_) {
+    if (hold.probing || now < hold.until) continue;
+    const auto flying = topics_.find(topic);
+    if (flying != topics_.end() && flying->second > 0) continue;
+    hold.probing = true;
+    outlet_.probe(topic);
+    more_ = true;
+  }
+}
+
+void Feed::forget_probes() {
+  for (auto& [topic, hold] : holds_) hold.probing = hold.sent = false;
 }
 
 void Feed::on_report(std::uintptr_t token, Outcome outcome, std::string_view topic, std::string_view why) {
@@ -220,7 +243,15 @@ void Feed::on_report(std::uintptr_t token, Outcome outcome, std::string_view top
       if (!refused_.empty()) refused_.erase(flight.place);
       last_delivery_ = now;
       if (!holds_.empty()) {
-        if (const auto found = holds_.find(topic); found != holds_.end()) holds_.erase(found);
+        if (const auto found = holds_.find(topic); found != holds_.end()) {
+          if (flight.probe) {
+            holds_.erase(found);
+            outlet_.release(topic);
+            more_ = true;
+          } else {
+            found->second.until = now;  // sent before it was held: the topic is there again
+          }
+        }
       }
       if (link_ != Link::up) link_is_up();
       widen();
@@ -237,21 +268,14 @@ void Feed::on_report(std::uintptr_t token, Outcome outcome, std::string_view top
       }
       break;
     case Outcome::topic_unavailable:
-      if (flight.probe && flight.kept) {
-        hold_topic(topic, why);
-        outlet_.retry(*flight.kept, Error{Errc::unavailable, std::string(why)});
-      } else {
-        refused_.insert(flight.place);
-        if (!holds_.contains(topic)) hold_topic(topic, why);
-        start_over(now);
-      }
+      refused_.insert(flight.place);
+      if (flight.probe || !holds_.contains(topic)) hold_topic(topic, why);
       break;
-    case Outcome::again:
-      if (flight.probe) {
-        if (const auto found = holds_.find(topic); found != holds_.end()) found->second.probing = false;
-      }
-      start_over(now);
-      break;
+    case Outcome::again: start_over(now); break;
+  }
+  if (flight.probe && outcome != Outcome::delivered) {
+    if (const auto found = holds_.find(topic); found != holds_.end())
+      found->second.probing = found->second.sent = false;
   }
   flight.kept.reset();
 }
@@ -261,6 +285,8 @@ std::size_t Feed::release(std::uintptr_t token) {
   RAILHEAD_ASSERT(index < flights_.size() && in_flight_ > 0);
   --in_flight_;
   in_flight_bytes_ -= flights_[index].bytes;
+  const Topics::iterator topic = flights_[index].topic;
+  if (--topic->second == 0 && topics_.size() > kTopicsKept) topics_.erase(topic);
   free_.push_back(index);
   return index;
 }
@@ -294,6 +320,7 @@ void Feed::recover(BootTime now) {
   }
   if (in_flight_ == 0 && fatal_.empty()) {
     starting_over_.reset();
+    forget_probes();
     outlet_.rewind();
     more_ = true;
   }
@@ -306,7 +333,8 @@ void Feed::rebuild(std::string_view why) {
   free_.clear();
   in_flight_ = 0;
   in_flight_bytes_ = 0;
-  for (auto& [topic, hold] : holds_) hold.probing = false;
+  topics_.clear();
+  forget_probes();
   fatal_.clear();
   starting_over_.reset();
   outlet_.rewind();
@@ -359,7 +387,7 @@ void Feed::sleep(const std::stop_token& stop) {
                                {.fd = room ? outlet_.ready_fd() : -1, .events = POLLIN, .revents = 0}}};
   const int ready = ::poll(waits.data(), waits.size(), static_cast<int>(kTick.count()));
   if ((waits[0].revents & POLLIN) != 0) wake_.clear();
-  // Why: a record given back by retry() becomes due without a signal, so a quiet tick asks the outlet too.
+  // Why: what waits for a time becomes due without a signal, so a quiet tick asks the outlet too.
   if (ready == 0 || (waits[1].revents & POLLIN) != 0) more_ = true;
 }
 

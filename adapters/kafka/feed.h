@@ -28,18 +28,20 @@ class Feed final : private Producer::Listener {
 
  private:
   // A record on its way; the token of Producer is its index.
+  using Topics = std::map<std::string, std::size_t, std::less<>>;
   struct Flight {
     ports::Place place;
     std::size_t bytes = 0;
+    Topics::iterator topic;               // of topics_
     bool probe = false;                   // of a held topic
     std::optional<ports::Outgoing> kept;  // the record itself, when its failure is answered with it
   };
-  // A topic whose records wait.
+  // A topic whose records wait in the outlet.
   struct Hold {
     system::Backoff backoff;
-    BootTime until;
-    bool probing = false;
-    std::string why;
+    BootTime until;        // then one of its records is tried
+    bool probing = false;  // the outlet was asked for one, or it is on its way
+    bool sent = false;     // it is on its way
   };
 
   void on_report(std::uintptr_t token, Outcome outcome, std::string_view topic, std::string_view why) override;
@@ -50,9 +52,11 @@ class Feed final : private Producer::Listener {
   void take(const std::stop_token& stop);
   [[nodiscard]] bool dispatch(const ports::Outgoing& outgoing, const std::stop_token& stop);
   [[nodiscard]] bool send(const ports::Outgoing& outgoing, bool probe, const std::stop_token& stop);
-  // True: the topic is held and this record was given back.
+  // True: the topic is held, and the outlet will give this record again.
   [[nodiscard]] bool held(const ports::Outgoing& outgoing, bool& probe);
   void hold_topic(std::string_view topic, std::string_view why);
+  void try_held_topics(BootTime now);
+  void forget_probes();
   void set_aside(const ports::Outgoing& outgoing, std::string why);
   void start_over(BootTime now);
   void recover(BootTime now);
@@ -75,6 +79,7 @@ class Feed final : private Producer::Listener {
 
   std::deque<Flight> flights_;  // never more than in_flight of them; addresses and indices stay
   std::vector<std::size_t> free_;
+  Topics topics_;  // how many of each are in flight
   std::size_t in_flight_ = 0;
   std::size_t in_flight_bytes_ = 0;
   std::size_t window_;  // how many may be in flight now; less than in_flight while a refusal is narrowed down

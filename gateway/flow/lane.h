@@ -1,16 +1,20 @@
-// Lane: the Outlet of one sink: reads its records from the alarms' and the telemetry's spool, alarms first, and settles
-// what the sink reports.
-// Threads: next(), ready_fd() and rewind() are the sink thread's; settle, set_aside and retry may come from any thread.
+// Lane: the Outlet of one sink: reads its records from the alarms' and the telemetry's spool, alarms first, steps over
+// those of held destinations, and settles what the sink reports.
+// Threads: next(), ready_fd(), started() and rewind() are the sink thread's; the rest may come from any thread.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <deque>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "gateway/base/mutex.h"
 #include "gateway/flow/dead_letters.h"
+#include "gateway/flow/held_destinations.h"
+#include "gateway/flow/started.h"
 #include "gateway/flow/stores.h"
 #include "gateway/ports/sink.h"
 #include "gateway/system/backoff.h"
@@ -21,24 +25,40 @@ namespace railhead::flow {
 
 // A record the upstream refused for now is given again after this (S17).
 inline constexpr Duration kRetryAfter = std::chrono::seconds{2};
-// While this many records, or bodies of this size, wait to be given again, nothing new is read: what the upstream keeps
-// refusing must not gather in memory.
+// When this many records, or bodies of this size, wait to be given again, the destination of the next one is held for
+// kRetryAfter: what the upstream keeps refusing must not gather in memory.
 inline constexpr std::size_t kRetriesMax = 2'000;
 inline constexpr std::size_t kRetryBytesMax = std::size_t{8} << 20;
+// Of so many refused records it is remembered that they are late, while their destination is held.
+inline constexpr std::size_t kLateMax = 50'000;
 
 class Lane final : public ports::Outlet {
  public:
-  Lane(std::string sink, std::string gateway, Stores& stores, DeadLetters& dead_letters, const system::Clock& clock);
+  // What all lanes of a gateway have in common.
+  struct Shared {
+    const std::string& gateway;
+    Stores& stores;
+    DeadLetters& dead_letters;
+    StartedRecords& started;
+    const system::Clock& clock;
+  };
+  Lane(std::string sink, const Shared& shared);
   ~Lane() override;
 
   std::span<const ports::Outgoing> next(const ports::Limits& limits, std::stop_token stop) override
       RAILHEAD_EXCLUDES(mutex_);
   int ready_fd() const override { return ready_.fd(); }
-  void settle(ports::Place place) override;
+  void settle(ports::Place place) override RAILHEAD_EXCLUDES(mutex_);
   void set_aside(const ports::Outgoing& outgoing, const Error& why) override RAILHEAD_EXCLUDES(mutex_);
   void retry(const ports::Outgoing& outgoing, const Error& why) override RAILHEAD_EXCLUDES(mutex_);
+  void hold(std::string_view destination) override RAILHEAD_EXCLUDES(mutex_);
+  void probe(std::string_view destination) override RAILHEAD_EXCLUDES(mutex_);
+  void release(std::string_view destination) override RAILHEAD_EXCLUDES(mutex_);
+  Result<void> started(ports::Place place) override;
   void rewind() override RAILHEAD_EXCLUDES(mutex_);
 
+  // For another sink: nothing is held, and what is not settled is given from the first on. Only while no sink runs.
+  void begin_again() RAILHEAD_EXCLUDES(mutex_);
   // Settles what was set aside once its dead letter is on disk; next() does it too. Any thread.
   void finish_set_aside() RAILHEAD_EXCLUDES(mutex_);
   [[nodiscard]] const std::string& sink() const { return sink_; }
@@ -56,9 +76,25 @@ class Lane final : public ports::Outlet {
     DeadLetter content;  // until appended
   };
 
-  [[nodiscard]] bool may_read() RAILHEAD_EXCLUDES(mutex_);
+  // How much of the batch may be filled, and how many frames may still be looked at.
+  struct Room {
+    std::size_t records = 0;
+    std::size_t bytes = 0;
+  };
   void take_due_retries(const ports::Limits& limits) RAILHEAD_EXCLUDES(mutex_);
-  void read(ports::SpoolId spool, const ports::Limits& limits);
+  void read(ports::SpoolId spool, const Room& room) RAILHEAD_EXCLUDES(mutex_);
+  // What was held and is let out, up to where read() is.
+  void follow(ports::SpoolId spool, const Room& room) RAILHEAD_EXCLUDES(mutex_);
+  [[nodiscard]] bool full(const Room& room) const {
+    return batch_.size() >= room.records || (!batch_.empty() && batch_bytes_ >= room.bytes) || looks_left_ == 0;
+  }
+  // Decodes and looks at the time; what cannot leave is settled or set aside, and gives nullopt.
+  [[nodiscard]] std::optional<Record> decode(ports::Place place, spool::Frame& frame);
+  void give(ports::Place place, const spool::Frame& frame, Record record, bool repeat) RAILHEAD_EXCLUDES(mutex_);
+  [[nodiscard]] bool steps_over(std::string_view destination, ports::Place place) RAILHEAD_EXCLUDES(mutex_);
+  void hold_now(std::string_view destination, std::optional<BootTime> until) RAILHEAD_REQUIRES(mutex_);
+  void remember_late(ports::Place place) RAILHEAD_REQUIRES(mutex_);
+  void settle(ports::Place place, spool::Outcome outcome) RAILHEAD_EXCLUDES(mutex_);
   [[nodiscard]] bool is_expired(const Record& record, const spool::Frame& frame) const;
   void wait(Duration at_most, const std::stop_token& stop) RAILHEAD_EXCLUDES(mutex_);
 
@@ -66,6 +102,7 @@ class Lane final : public ports::Outlet {
   const std::string gateway_;
   Stores& stores_;
   DeadLetters& dead_letters_;
+  StartedRecords& started_;
   const system::Clock& clock_;
   std::array<spool::LaneId, 2> ids_;  // by SpoolId: telemetry, alarms
   system::EventFd ready_;
@@ -73,11 +110,19 @@ class Lane final : public ports::Outlet {
   // The sink's thread alone.
   std::array<Sequence, 2> position_{};
   std::array<Sequence, 2> given_through_{};  // a sequence at or below it that is given again is a repeat
+  std::size_t looks_left_ = 0;               // frames that this call of next() may still look at
+  std::array<bool, 2> marks_left_over_{};    // an earlier lane of this name left records counted as held
   std::vector<spool::Frame> frames_;
+  std::vector<Sequence> marks_;  // scratch
   std::vector<ports::Outgoing> batch_;
   std::size_t batch_bytes_ = 0;
 
+  std::atomic<bool> holding_{false};   // held_ is not empty
+  std::atomic<bool> any_late_{false};  // late_ is not empty
+
   base::Mutex mutex_;
+  HeldDestinations held_ RAILHEAD_GUARDED_BY(mutex_);
+  std::set<ports::Place> late_ RAILHEAD_GUARDED_BY(mutex_);
   std::deque<Waiting> retries_ RAILHEAD_GUARDED_BY(mutex_);
   std::size_t retry_bytes_ RAILHEAD_GUARDED_BY(mutex_) = 0;
   std::deque<SetAside> set_aside_ RAILHEAD_GUARDED_BY(mutex_);

@@ -85,6 +85,7 @@ Result<void> OpenState::recover_state(SpoolId id) {
           {frame.sequence, entry->part, false, age, entry->token.has_value(), std::string(entry->rules)});
       return;
     }
+    if (entry && entry->kind == StateEntry::Kind::started) return;  // started.h settles it
     if (entry && entry->kind == StateEntry::Kind::done) {
       const Duration age = frame.age.value_or(std::max(Duration::zero(), now - frame.appended));
       done_.emplace(entry->identity, frame.sequence);

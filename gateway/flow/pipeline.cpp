@@ -47,6 +47,8 @@ Result<std::unique_ptr<Pipeline>> Pipeline::open(system::Disk& disk, const syste
   pipeline->dead_letters_ = std::make_unique<DeadLetters>(
       *pipeline->stores_, DeadLetters::Options{wanted.gateway, wanted.dead_sink, wanted.dead_topic}, reporter);
   pipeline->open_state_ = std::make_unique<OpenState>(*pipeline->stores_, clock);
+  pipeline->started_ = std::make_unique<StartedRecords>(*pipeline->stores_);
+  if (Result<void> recovered = pipeline->started_->recover(); !recovered) return fail(recovered.error());
   pipeline->counts_.restore(pipeline->stores_->of(SpoolId::telemetry).note());
   if (Result<void> recovered = pipeline->open_state_->recover(pipeline->deliveries_); !recovered) {
     return fail(recovered.error());
@@ -69,7 +71,7 @@ void Pipeline::add_source(std::string name, std::unique_ptr<ports::Source> sourc
 }
 
 void Pipeline::add_sink(std::string name, std::unique_ptr<ports::Sink> sink) {
-  auto lane = std::make_unique<Lane>(name, options_.gateway, *stores_, *dead_letters_, clock_);
+  auto lane = std::make_unique<Lane>(name, Lane::Shared{options_.gateway, *stores_, *dead_letters_, *started_, clock_});
   std::unique_ptr<SinkSeat> seat(new SinkSeat{std::move(name), std::move(lane), std::move(sink), {}});
   if (running_) start(*seat);
   const base::MutexLock lock(mutex_);
@@ -126,7 +128,7 @@ void Pipeline::replace_sink(std::string_view name, std::unique_ptr<ports::Sink> 
   SinkSeat& seat = seat_of(sinks_, name);
   end_sink(name);
   seat.sink = std::move(sink);
-  seat.lane->rewind();
+  seat.lane->begin_again();
   start(seat);
 }
 

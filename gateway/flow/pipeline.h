@@ -103,6 +103,7 @@ class Pipeline {
   std::unique_ptr<DeadLetters> dead_letters_;
   DeliveryTable deliveries_;
   std::unique_ptr<OpenState> open_state_;
+  std::unique_ptr<StartedRecords> started_;
   ReadingCounts counts_;
   // Only the owner's thread changes these, under the mutex; it reads them without.
   mutable base::Mutex mutex_;

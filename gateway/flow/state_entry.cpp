@@ -24,6 +24,10 @@ void encode(const StateEntry& entry, std::string& out) {
       writer.raw(entry.rules);
       break;
     case StateEntry::Kind::done: writer.u64(entry.identity); break;
+    case StateEntry::Kind::started:
+      writer.u64(entry.record.value());
+      writer.text(entry.sink);
+      break;
   }
 }
 
@@ -46,6 +50,10 @@ std::optional<StateEntry> decode_state_entry(std::string_view bytes) {
       entry.rules = reader.rest();
       break;
     case StateEntry::Kind::done: entry.identity = reader.u64(); break;
+    case StateEntry::Kind::started:
+      entry.record = Sequence(reader.u64());
+      entry.sink = reader.text();
+      break;
     default: return {};
   }
   if (!reader.ok()) return {};

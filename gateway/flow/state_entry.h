@@ -9,6 +9,7 @@
 //            part 1 begins and 2 ends a restatement: the entries between replace all of the source before it. One that
 //            does not end is void.
 //   4 done   u64 identity: the alarms' side of a group that spans spools is in the spool of this entry (S11)
+//   5 started u64 sequence of the record in the spool of this entry | text sink: the sink began to do it (S33)
 // An older reader skips entries of a higher version.
 #pragma once
 
@@ -17,12 +18,13 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/base/strong.h"
 #include "gateway/message/reading.h"
 
 namespace railhead::flow {
 
 struct StateEntry {
-  enum class Kind : std::uint8_t { open = 1, close = 2, rules = 3, done = 4 };
+  enum class Kind : std::uint8_t { open = 1, close = 2, rules = 3, done = 4, started = 5 };
   enum class Part : std::uint8_t { entry, begins, ends };
   Kind kind = Kind::open;
   Part part = Part::entry;
@@ -30,6 +32,8 @@ struct StateEntry {
   std::string_view source = {};
   std::string_view rules = {};
   std::uint64_t identity = 0;
+  Sequence record = {};
+  std::string_view sink = {};
 };
 
 void encode(const StateEntry& entry, std::string& out);

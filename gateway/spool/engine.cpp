@@ -277,6 +277,7 @@ void Spool::Engine::condemn(std::uint64_t number) {
     if (segment == nullptr || (segment->sealed && segment->unsettled == 0)) return;
     if (last < segment->last)
       return;  // more was committed meanwhile: the next read that meets the damage comes here again
+    shelf_.release_held(*segment);
     std::vector<std::uint32_t> readable(shelf_.lanes.size());
     for (std::size_t i = 0; i < whole.size(); ++i) {
       const Sequence one(first + i);

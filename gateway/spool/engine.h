@@ -51,6 +51,7 @@ class Spool::Engine {
   [[nodiscard]] Result<Sequence> read(LaneId lane, Sequence from, std::size_t records_max, std::size_t bytes_max,
                                       std::vector<Frame>& out);
   void settle(LaneId lane, std::span<const Sequence> many, Outcome outcome);
+  void set_held(LaneId lane, std::span<const Sequence> many, bool held);
   void count_repeat(LaneId lane);
   [[nodiscard]] status::LaneLedger ledger(LaneId lane) const;
   [[nodiscard]] std::vector<LaneInfo> lanes() const;

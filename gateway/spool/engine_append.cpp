@@ -139,7 +139,12 @@ void Spool::Engine::settle(LaneId lane, std::span<const Sequence> many, Outcome 
     for (const Sequence one : many) {
       RAILHEAD_ASSERT(one.value() <= shelf_.durable.load(std::memory_order_relaxed));
       Segment* segment = shelf_.segments.at_or_after(one);
-      if (segment == nullptr || !segment->settle(lane, one)) continue;
+      if (segment == nullptr) continue;
+      if (segment->set_held(lane, one, false)) {
+        --ledger.held;
+        ++ledger.spooled;
+      }
+      if (!segment->settle(lane, one)) continue;
       changed = true;
       --ledger.spooled;
       switch (outcome) {
@@ -151,6 +156,17 @@ void Spool::Engine::settle(LaneId lane, std::span<const Sequence> many, Outcome 
     }
   }
   if (changed) mark_dirty();
+}
+
+void Spool::Engine::set_held(LaneId lane, std::span<const Sequence> many, bool held) {
+  const base::MutexLock lock(shelf_.mutex);
+  status::LaneLedger& ledger = shelf_.lanes.at(lane.value()).ledger;
+  for (const Sequence one : many) {
+    Segment* segment = shelf_.segments.at_or_after(one);
+    if (segment == nullptr || !segment->set_held(lane, one, held)) continue;
+    held ? ++ledger.held : --ledger.held;
+    held ? --ledger.spooled : ++ledger.spooled;
+  }
 }
 
 void Spool::Engine::count_repeat(LaneId lane) {

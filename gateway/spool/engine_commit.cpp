@@ -1,5 +1,6 @@
 // The engine's part that writes: committing, rolling, evicting, trimming, mending. The committer's thread alone.
 #include <algorithm>
+#include <utility>
 
 #include "gateway/base/assert.h"
 #include "gateway/base/bytes.h"
@@ -371,6 +372,7 @@ void Spool::Engine::evict(std::uint64_t bytes) {
       if (freed >= bytes) break;
       if (!segment->sealed) continue;
       freed += segment->allocated;
+      shelf_.release_held(*segment);
       for (LaneCount& count : segment->lanes) {
         status::LaneLedger& ledger = shelf_.lanes[count.lane.value()].ledger;
         ledger.dropped += count.unsettled;
@@ -406,7 +408,9 @@ StoredState Spool::Engine::snapshot(std::vector<std::uint64_t>& trimmable) {
     }
   }
   for (std::size_t lane = 0; lane < low.size(); ++lane) {
-    state.lanes.push_back({shelf_.lanes[lane].name, low[lane], shelf_.lanes[lane].ledger});
+    status::LaneLedger ledger = shelf_.lanes[lane].ledger;
+    ledger.spooled += std::exchange(ledger.held, 0);  // what waits is not known before the sink asks again
+    state.lanes.push_back({shelf_.lanes[lane].name, low[lane], ledger});
   }
   for (const auto& segment : shelf_.segments.all()) {
     if (segment->sealed && segment->unsettled == 0) {

@@ -47,6 +47,27 @@ bool Segment::settle(LaneId lane, Sequence one) {
   return true;
 }
 
+bool Segment::held(Sequence one) const {
+  if (one < header->first) return false;
+  const std::uint64_t place = one.value() - header->first.value();
+  return place / 64 < held_bits.size() && ((held_bits[static_cast<std::size_t>(place / 64)] >> (place % 64)) & 1) != 0;
+}
+
+bool Segment::set_held(LaneId lane, Sequence one, bool held) {
+  if (one < header->first || last < one || this->held(one) == held || settled(one)) return false;
+  LaneCount* count = find(lane);
+  if (count == nullptr || count->unsettled == 0) return false;
+  const std::uint64_t place = one.value() - header->first.value();
+  const auto word = static_cast<std::size_t>(place / 64);
+  if (word >= held_bits.size()) held_bits.resize(word + 1);
+  held_bits[word] ^= std::uint64_t{1} << (place % 64);
+  held ? ++count->held : --count->held;
+  if (!held && std::all_of(lanes.begin(), lanes.end(), [](const LaneCount& each) { return each.held == 0; })) {
+    std::vector<std::uint64_t>().swap(held_bits);
+  }
+  return true;
+}
+
 IndexPoint Segment::start_for(Sequence from) const {
   IndexPoint start{Sequence(header->first.value() - 1), header->frames_begin()};
   const auto at = std::lower_bound(index.begin(), index.end(), from,

@@ -25,6 +25,7 @@ struct LaneCount {
   LaneId lane;
   std::uint32_t total = 0;
   std::uint32_t unsettled = 0;
+  std::uint32_t held = 0;  // of the unsettled ones
 };
 
 struct Segment {
@@ -37,7 +38,8 @@ struct Segment {
   std::vector<IndexPoint> index;
   std::vector<LaneCount> lanes;  // sorted by lane
   std::vector<std::uint64_t> bits;
-  std::uint64_t unsettled = 0;  // sum over lanes
+  std::vector<std::uint64_t> held_bits;  // records that wait for their destination (S17); only while there are any
+  std::uint64_t unsettled = 0;           // sum over lanes
 
   [[nodiscard]] std::uint64_t number() const { return header->number; }
   [[nodiscard]] Sequence first() const { return header->first; }
@@ -49,6 +51,9 @@ struct Segment {
   void set_settled(Sequence one);  // the bit alone, no count
   // Counts the record as settled; false when it already was, or is not here.
   bool settle(LaneId lane, Sequence one);
+  [[nodiscard]] bool held(Sequence one) const;
+  // Marks an unsettled record of the lane as held or not; false when nothing changed.
+  bool set_held(LaneId lane, Sequence one, bool held);
   // Where to start reading for `from`.
   [[nodiscard]] IndexPoint start_for(Sequence from) const;
   void add_index(Sequence before, std::uint64_t offset);

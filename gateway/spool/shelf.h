@@ -41,6 +41,17 @@ struct Shelf {
   std::size_t tail_bytes RAILHEAD_GUARDED_BY(mutex) = 0;
   std::string note RAILHEAD_GUARDED_BY(mutex);
   std::atomic<std::uint64_t> durable{0};  // raised under the mutex
+
+  // What is held in a segment counts as spooled again.
+  void release_held(Segment& segment) RAILHEAD_REQUIRES(mutex) {
+    for (LaneCount& count : segment.lanes) {
+      status::LaneLedger& ledger = lanes[count.lane.value()].ledger;
+      ledger.held -= count.held;
+      ledger.spooled += count.held;
+      count.held = 0;
+    }
+    std::vector<std::uint64_t>().swap(segment.held_bits);
+  }
 };
 
 }  // namespace railhead::spool

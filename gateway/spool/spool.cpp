@@ -34,6 +34,8 @@ void Spool::settle(LaneId lane, Sequence one, Outcome outcome) {
 void Spool::settle(LaneId lane, std::span<const Sequence> many, Outcome outcome) {
   engine_->settle(lane, many, outcome);
 }
+void Spool::hold(LaneId lane, std::span<const Sequence> many) { engine_->set_held(lane, many, true); }
+void Spool::release(LaneId lane, std::span<const Sequence> many) { engine_->set_held(lane, many, false); }
 void Spool::count_repeat(LaneId lane) { engine_->count_repeat(lane); }
 
 status::LaneLedger Spool::ledger(LaneId lane) const { return engine_->ledger(lane); }

@@ -137,6 +137,10 @@ class Spool final {
   // The lane no longer owes this record. Any order; again, or for a record already dropped, is fine.
   void settle(LaneId lane, Sequence one, Outcome outcome);
   void settle(LaneId lane, std::span<const Sequence> many, Outcome outcome);
+  // Unsettled records that wait for their destination are counted as held (S14). Nothing of it is stored: after a
+  // restart they count as spooled. Any order; again, or for a settled one, is fine.
+  void hold(LaneId lane, std::span<const Sequence> many);
+  void release(LaneId lane, std::span<const Sequence> many);
   void count_repeat(LaneId lane);
 
   [[nodiscard]] status::LaneLedger ledger(LaneId lane) const;  // counts durable records only

@@ -50,12 +50,30 @@ std::span<const ports::Outgoing> ScriptedOutlet::next(const ports::Limits& limit
       give(records_[static_cast<std::size_t>(each->sequence - 1)], true);
       each = waiting_.erase(each);
     }
+    // What is let out first, up to where the others are.
+    for (auto held = held_.begin(); held != held_.end();) {
+      auto& [destination, how] = *held;
+      while ((how.probing || how.following) && how.from < position_ && !full()) {
+        const ports::Outgoing& outgoing = records_[how.from++];
+        const std::uint64_t sequence = outgoing.place.sequence.value();
+        if (ports::destination_of(outgoing.record) != destination || finished(sequence)) continue;
+        give(outgoing, late_.contains(sequence));
+        if (how.probing) {
+          ++probes_;
+          how.probing = false;
+        }
+      }
+      const bool arrived = how.following && how.from >= position_;
+      held = arrived ? held_.erase(held) : std::next(held);
+    }
     while (position_ < records_.size() && !full()) {
       const ports::Outgoing& outgoing = records_[position_++];
+      if (held_.contains(ports::destination_of(outgoing.record))) continue;
       const bool waits = std::any_of(waiting_.begin(), waiting_.end(), [&](const Waiting& waiting) {
         return waiting.sequence == outgoing.place.sequence.value();
       });
-      if (!finished(outgoing.place.sequence.value()) && !waits) give(outgoing, false);
+      if (!finished(outgoing.place.sequence.value()) && !waits)
+        give(outgoing, late_.contains(outgoing.place.sequence.value()));
     }
     if (position_ < records_.size()) ready_.signal();
     handed_out_ += given_.size();
@@ -78,13 +96,61 @@ void ScriptedOutlet::set_aside(const ports::Outgoing& outgoing, const Error& why
 
 void ScriptedOutlet::retry(const ports::Outgoing& outgoing, const Error&) {
   const base::MutexLock lock(mutex_);
-  waiting_.push_back({steady_clock::now() + kRetryAfter, outgoing.place.sequence.value()});
   ++retries_;
+  if (held_.contains(ports::destination_of(outgoing.record))) {
+    late_.insert(outgoing.place.sequence.value());
+    return;
+  }
+  waiting_.push_back({steady_clock::now() + kRetryAfter, outgoing.place.sequence.value()});
+}
+
+void ScriptedOutlet::hold(std::string_view destination) {
+  const base::MutexLock lock(mutex_);
+  ++holds_;
+  held_.insert_or_assign(std::string(destination), Held{});
+  std::erase_if(waiting_, [&](const Waiting& waiting) RAILHEAD_REQUIRES(mutex_) {
+    if (ports::destination_of(records_[static_cast<std::size_t>(waiting.sequence - 1)].record) != destination)
+      return false;
+    late_.insert(waiting.sequence);
+    return true;
+  });
+}
+
+void ScriptedOutlet::probe(std::string_view destination) {
+  const base::MutexLock lock(mutex_);
+  const auto found = held_.find(destination);
+  if (found == held_.end()) return;
+  found->second = Held{.probing = true, .following = false, .from = 0};
+  ready_.signal();
+  changed_.notify_all();
+}
+
+void ScriptedOutlet::release(std::string_view destination) {
+  const base::MutexLock lock(mutex_);
+  const auto found = held_.find(destination);
+  if (found == held_.end()) return;
+  found->second = Held{.probing = false, .following = true, .from = 0};
+  ready_.signal();
+  changed_.notify_all();
+}
+
+Result<void> ScriptedOutlet::started(ports::Place place) {
+  const base::MutexLock lock(mutex_);
+  started_.insert(place.sequence.value());
+  return {};
+}
+
+void ScriptedOutlet::start_before(ports::Place place) {
+  const base::MutexLock lock(mutex_);
+  records_.at(static_cast<std::size_t>(place.sequence.value() - 1)).started_before = true;
 }
 
 void ScriptedOutlet::rewind() {
   const base::MutexLock lock(mutex_);
   position_ = 0;
+  for (const Waiting& waiting : waiting_) late_.insert(waiting.sequence);
+  waiting_.clear();
+  for (auto& [destination, held] : held_) held.from = 0;
   ++rewinds_;
   ready_.signal();
 }
@@ -104,6 +170,24 @@ std::size_t ScriptedOutlet::retries() const {
 std::size_t ScriptedOutlet::rewinds() const {
   const base::MutexLock lock(mutex_);
   return rewinds_;
+}
+std::size_t ScriptedOutlet::holds() const {
+  const base::MutexLock lock(mutex_);
+  return holds_;
+}
+std::size_t ScriptedOutlet::probes() const {
+  const base::MutexLock lock(mutex_);
+  return probes_;
+}
+std::set<std::string> ScriptedOutlet::held() const {
+  const base::MutexLock lock(mutex_);
+  std::set<std::string> names;
+  for (const auto& [destination, held] : held_) names.insert(destination);
+  return names;
+}
+std::set<std::uint64_t> ScriptedOutlet::started() const {
+  const base::MutexLock lock(mutex_);
+  return started_;
 }
 std::size_t ScriptedOutlet::handed_out() const {
   const base::MutexLock lock(mutex_);

@@ -1,6 +1,7 @@
 // An Outlet with a script instead of a spool: the test appends outgoing records and afterwards reads what the sink did.
 // It behaves as a lane does: next() gives records in order from a reading position, rewind() goes back to the first
-// unsettled one, retry() gives the record again after kRetryAfter, marked late.
+// unsettled one, retry() gives the record again after kRetryAfter, marked late; hold(), probe() and release() as Outlet
+// says.
 // Threads: any.
 #pragma once
 
@@ -28,12 +29,22 @@ class ScriptedOutlet final : public ports::Outlet {
   void settle(ports::Place place) override;
   void set_aside(const ports::Outgoing& outgoing, const Error& why) override;
   void retry(const ports::Outgoing& outgoing, const Error& why) override;
+  void hold(std::string_view destination) override;
+  void probe(std::string_view destination) override;
+  void release(std::string_view destination) override;
+  Result<void> started(ports::Place place) override;
   void rewind() override;
 
   std::size_t appended() const;
   std::size_t settled() const;  // distinct places
   std::size_t retries() const;
   std::size_t rewinds() const;
+  std::size_t holds() const;   // calls of hold()
+  std::size_t probes() const;  // records given as probes
+  std::set<std::string> held() const;
+  std::set<std::uint64_t> started() const;  // sequences
+  // Makes an appended record one that was started in an earlier life.
+  void start_before(ports::Place place);
   std::size_t handed_out() const;  // by next(), repeats counted
   bool is_settled(std::uint64_t sequence) const;
   // Sequence -> reason.
@@ -46,6 +57,11 @@ class ScriptedOutlet final : public ports::Outlet {
     std::chrono::steady_clock::time_point due;
     std::uint64_t sequence;
   };
+  struct Held {
+    bool probing = false;
+    bool following = false;
+    std::size_t from = 0;  // following: index of the record to go on at
+  };
   bool finished(std::uint64_t sequence) const RAILHEAD_REQUIRES(mutex_);
 
   mutable base::Mutex mutex_;
@@ -56,6 +72,11 @@ class ScriptedOutlet final : public ports::Outlet {
   std::set<std::uint64_t> settled_ RAILHEAD_GUARDED_BY(mutex_);
   std::map<std::uint64_t, std::string> aside_ RAILHEAD_GUARDED_BY(mutex_);
   std::vector<Waiting> waiting_ RAILHEAD_GUARDED_BY(mutex_);
+  std::map<std::string, Held, std::less<>> held_ RAILHEAD_GUARDED_BY(mutex_);
+  std::set<std::uint64_t> late_ RAILHEAD_GUARDED_BY(mutex_);
+  std::set<std::uint64_t> started_ RAILHEAD_GUARDED_BY(mutex_);
+  std::size_t holds_ RAILHEAD_GUARDED_BY(mutex_) = 0;
+  std::size_t probes_ RAILHEAD_GUARDED_BY(mutex_) = 0;
   std::vector<ports::Outgoing> given_ RAILHEAD_GUARDED_BY(mutex_);
   std::size_t retries_ RAILHEAD_GUARDED_BY(mutex_) = 0;
   std::size_t rewinds_ RAILHEAD_GUARDED_BY(mutex_) = 0;

@@ -1,0 +1,291 @@
+// A lane over real spools: destinations that wait, records that are done once.
+#include "gateway/flow/lane.h"
+
+#include <doctest/doctest.h>
+#include <malloc.h>
+
+#include <filesystem>
+#include <map>
+
+#include "tests/support/capturing_reporter.h"
+#include "tests/support/process.h"
+
+using namespace railhead;
+using namespace std::chrono_literals;
+using flow::Lane;
+using ports::SpoolId;
+
+namespace {
+
+// The spools and the lane "up" of one gateway in a directory.
+struct Bench {
+  explicit Bench(const std::string& directory) {
+    flow::Stores::All spools;
+    for (const auto& [id, name] : {std::pair{SpoolId::telemetry, "telemetry"}, std::pair{SpoolId::alarms, "alarms"},
+                                   std::pair{SpoolId::dead, "dead"}}) {
+      spool::SpoolOptions options;
+      options.path = directory + "/" + name;
+      options.name = name;
+      options.limit = 64 << 20;
+      options.commit = 1ms;
+      Result<std::unique_ptr<spool::Spool>> opened = spool::Spool::open(*disk, clock, options, reporter);
+      REQUIRE(opened);
+      spools[static_cast<std::size_t>(id)] = std::move(*opened);
+    }
+    stores = std::make_unique<flow::Stores>(std::move(spools));
+    letters = std::make_unique<flow::DeadLetters>(*stores, flow::DeadLetters::Options{}, reporter);
+    started = std::make_unique<flow::StartedRecords>(*stores);
+    REQUIRE(started->recover());
+    lane = std::make_unique<Lane>("up", Lane::Shared{gateway, *stores, *letters, *started, clock});
+  }
+
+  // Appends numbered records and waits until they are durable.
+  void append(const std::string& topic, int from, int through, std::size_t fill = 0, SpoolId id = SpoolId::telemetry) {
+    spool::Spool& spool = stores->of(id);
+    for (int n = from; n <= through; ++n) {
+      Record record;
+      record.sink = "up";
+      record.topic = topic;
+      record.body = std::to_string(n) + std::string(fill, ' ');
+      std::string payload;
+      encode(record, payload);
+      const spool::Entry entry{.lane = lane->id(id), .payload = payload};
+      while (!spool.append({&entry, 1})) std::this_thread::sleep_for(1ms);
+    }
+    const Sequence last(spool.next().value() - 1);
+    REQUIRE(test::eventually(10s, [&] { return spool.durable() >= last; }));
+  }
+  // What next() gives until it gives nothing.
+  std::vector<ports::Outgoing> take(bool settle = true, std::size_t records = 1000) {
+    std::vector<ports::Outgoing> all;
+    for (int quiet = 0; quiet < 20;) {
+      const auto batch = lane->next({.records = records, .bytes = 1 << 20, .wait = 0s}, {});
+      quiet = batch.empty() ? quiet + 1 : 0;
+      for (const ports::Outgoing& outgoing : batch) {
+        all.push_back(outgoing);
+        if (settle) lane->settle(outgoing.place);
+      }
+    }
+    return all;
+  }
+  status::LaneLedger ledger(SpoolId id = SpoolId::telemetry) { return stores->of(id).ledger(lane->id(id)); }
+
+  const std::string gateway = "g";
+  std::unique_ptr<system::Disk> disk = system::posix_disk();
+  system::SystemClock clock;
+  test::CapturingReporter reporter;
+  std::unique_ptr<flow::Stores> stores;
+  std::unique_ptr<flow::DeadLetters> letters;
+  std::unique_ptr<flow::StartedRecords> started;
+  std::unique_ptr<Lane> lane;
+};
+
+std::map<std::string, std::vector<int>> by_topic(const std::vector<ports::Outgoing>& outgoing) {
+  std::map<std::string, std::vector<int>> numbers;
+  for (const ports::Outgoing& one : outgoing) numbers[one.record.topic].push_back(std::stoi(one.record.body));
+  return numbers;
+}
+
+std::vector<int> count_up(int from, int through) {
+  std::vector<int> numbers;
+  for (int n = from; n <= through; ++n) numbers.push_back(n);
+  return numbers;
+}
+
+std::size_t allocated() {
+  const auto info = ::mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+}  // namespace
+
+TEST_CASE("a held topic waits with 50,000 records while others flow; let out, it comes in order and once") {
+  test::TemporaryDirectory directory;
+  Bench bench(directory.path());
+  bench.append("held", 1, 1);
+  const std::vector<ports::Outgoing> refused = bench.take(false);
+  REQUIRE(refused.size() == 1);
+  bench.lane->hold("held");
+  bench.append("free", 1, 100, 200);
+  CHECK(bench.take().size() == 100);
+  const std::size_t before = allocated();
+  for (int part = 0; part < 50; ++part) {
+    bench.append("held", 2 + part * 1000, 1001 + part * 1000, 200);
+    bench.append("free", 101 + part * 10, 110 + part * 10, 200);
+    CHECK(by_topic(bench.take()) ==
+          std::map<std::string, std::vector<int>>{{"free", count_up(101 + part * 10, 110 + part * 10)}});
+  }
+  // 14 MB wait; the spool's tail of 2 MiB fills, beyond that only a bit for each record grows.
+  CHECK(allocated() < before + (4u << 20));
+  status::LaneLedger ledger = bench.ledger();
+  CHECK(ledger.held == 50'000);
+  CHECK(ledger.spooled == 1);  // the one that was given
+  CHECK(ledger.adds_up());
+
+  SUBCASE("let out") {
+    bench.lane->release("held");
+    bench.append("held", 50'002, 50'010);
+    bench.append("free", 601, 610);
+    auto numbers = by_topic(bench.take());
+    CHECK(numbers["held"] == count_up(1, 50'010));
+    CHECK(numbers["free"] == count_up(601, 610));
+    ledger = bench.ledger();
+    CHECK(ledger.held == 0);
+    CHECK(ledger.spooled == 0);
+    CHECK(ledger.repeats == 1);
+    CHECK(ledger.adds_up());
+    bench.append("held", 50'011, 50'020);
+    CHECK(by_topic(bench.take())["held"] == count_up(50'011, 50'020));
+    numbers.clear();
+    CHECK(allocated() < before + (4u << 20));
+  }
+  SUBCASE("killed meanwhile, nothing is lost") {
+    bench.lane->release("held");
+    const auto some = bench.lane->next({.records = 500, .bytes = 1 << 20, .wait = 0s}, {});
+    REQUIRE(some.size() > 100);
+    for (std::size_t i = 0; i < 100; ++i) bench.lane->settle(some[i].place);
+    // What the disk holds at this moment is what a kill leaves.
+    test::TemporaryDirectory killed;
+    std::filesystem::copy(directory.path(), killed.path(), std::filesystem::copy_options::recursive);
+    Bench again(killed.path());
+    const status::LaneLedger found = again.ledger();
+    CHECK(found.held == 0);
+    CHECK(found.adds_up());
+    const std::vector<int> numbers = by_topic(again.take())["held"];
+    REQUIRE(!numbers.empty());
+    CHECK(numbers.front() <= 101);
+    CHECK(numbers == count_up(numbers.front(), 50'001));
+  }
+}
+
+TEST_CASE("a probe lets one record out; refused, it waits again and comes marked late") {
+  test::TemporaryDirectory directory;
+  Bench bench(directory.path());
+  bench.append("a", 1, 5);
+  bench.append("b", 1, 2);
+  for (const ports::Outgoing& outgoing : bench.take(false)) {
+    if (outgoing.record.topic == "b") {
+      bench.lane->settle(outgoing.place);
+    } else {
+      bench.lane->hold("a");
+      bench.lane->retry(outgoing, {Errc::unavailable, "no such topic"});
+    }
+  }
+  CHECK(bench.ledger().held == 5);
+  CHECK(bench.take().empty());
+  bench.append("a", 6, 9);
+  CHECK(bench.take().empty());
+  for (int round = 0; round < 3; ++round) {
+    bench.lane->probe("a");
+    const std::vector<ports::Outgoing> probe = bench.take(false);
+    REQUIRE(probe.size() == 1);
+    CHECK(probe[0].record.body == "1");
+    CHECK(probe[0].late);
+    bench.lane->retry(probe[0], {Errc::unavailable, "no such topic"});
+  }
+  bench.lane->probe("a");
+  const std::vector<ports::Outgoing> probe = bench.take();
+  REQUIRE(probe.size() == 1);
+  bench.lane->release("a");
+  const std::vector<ports::Outgoing> rest = bench.take();
+  CHECK(by_topic(rest)["a"] == count_up(2, 9));
+  for (const ports::Outgoing& outgoing : rest) CHECK(outgoing.late == (std::stoi(outgoing.record.body) <= 5));
+  CHECK(bench.ledger().held == 0);
+  CHECK(bench.ledger().delivered == 11);
+  CHECK(bench.ledger().adds_up());
+}
+
+TEST_CASE("a probe asked of a destination that owes nothing is the next record that comes") {
+  test::TemporaryDirectory directory;
+  Bench bench(directory.path());
+  bench.append("a", 1, 1);
+  const auto first = bench.take(false);
+  bench.lane->hold("a");
+  bench.lane->settle(first.at(0).place);
+  bench.lane->probe("a");
+  CHECK(bench.take().empty());
+  bench.append("a", 2, 4);
+  CHECK(by_topic(bench.take())["a"] == count_up(2, 2));
+}
+
+TEST_CASE("a rewind leaves held destinations held, and begins the others again") {
+  test::TemporaryDirectory directory;
+  Bench bench(directory.path());
+  bench.append("a", 1, 3);
+  bench.append("b", 1, 3);
+  bench.append("alarm", 1, 1, 0, SpoolId::alarms);
+  CHECK(bench.take(false).size() == 7);
+  bench.lane->hold("a");
+  bench.lane->rewind();
+  auto again = by_topic(bench.take(false));
+  CHECK(again.size() == 2);
+  CHECK(again["b"] == count_up(1, 3));
+  bench.lane->release("a");
+  bench.lane->rewind();
+  again = by_topic(bench.take());
+  CHECK(again["a"] == count_up(1, 3));
+  CHECK(again["b"] == count_up(1, 3));
+  CHECK(again["alarm"] == count_up(1, 1));
+  CHECK(bench.ledger().spooled == 0);
+  CHECK(bench.ledger().held == 0);
+}
+
+TEST_CASE("what the upstream keeps refusing is bounded in memory and does not stop the others") {
+  test::TemporaryDirectory directory;
+  Bench bench(directory.path());
+  const int refused = static_cast<int>(3 * flow::kRetriesMax);
+  bench.append("bad", 1, refused, 500);
+  bench.append("good", 1, 1000);
+  const std::size_t before = allocated();
+  std::size_t good = 0;
+  for (int round = 0; round < 40; ++round) {
+    for (const ports::Outgoing& outgoing : bench.lane->next({.records = 500, .bytes = 1 << 20, .wait = 0s}, {})) {
+      if (outgoing.record.topic == "good") {
+        bench.lane->settle(outgoing.place);
+        ++good;
+      } else {
+        bench.lane->retry(outgoing, {Errc::unavailable, "queue is full"});
+      }
+    }
+  }
+  CHECK(good == 1000);
+  CHECK(allocated() < before + (6u << 20));
+  CHECK(bench.ledger().held > 0);
+  CHECK(bench.ledger().adds_up());
+  // It is let out by itself, from the first one on.
+  REQUIRE(test::eventually(10s, [&] {
+    const auto batch = bench.lane->next({.records = 1, .bytes = 1 << 20, .wait = 50ms}, {});
+    return !batch.empty() && std::stoi(batch[0].record.body) == 1 && batch[0].late;
+  }));
+}
+
+TEST_CASE("what was started and not settled is given with started_before in the next life, until it is settled") {
+  test::TemporaryDirectory directory;
+  for (const SpoolId id : {SpoolId::telemetry, SpoolId::alarms}) {
+    CAPTURE(static_cast<int>(id));
+    {
+      Bench bench(directory.path());
+      bench.append("command", 1, 3, 0, id);
+      const std::vector<ports::Outgoing> given = bench.take(false);
+      REQUIRE(given.size() == 3);
+      CHECK_FALSE(given[0].started_before);
+      REQUIRE(bench.lane->started(given[0].place));
+      REQUIRE(bench.lane->started(given[1].place));
+      REQUIRE(bench.lane->started(given[1].place));
+      bench.lane->settle(given[0].place);
+      test::TemporaryDirectory killed;
+      std::filesystem::copy(directory.path(), killed.path(), std::filesystem::copy_options::recursive);
+      Bench again(killed.path());
+      std::map<std::string, bool> before;
+      for (const ports::Outgoing& outgoing : again.take()) before[outgoing.record.body] = outgoing.started_before;
+      CHECK(before["2"]);
+      CHECK_FALSE(before["3"]);
+      for (const auto& info : again.stores->of(id).lanes()) CHECK(info.ledger.spooled == 0);
+      bench.lane->rewind();
+      bench.take();
+    }
+    Bench settled(directory.path());
+    CHECK(settled.take().empty());
+    for (const auto& info : settled.stores->of(id).lanes()) CHECK(info.ledger.spooled == 0);
+  }
+}
