@@ -144,7 +144,8 @@ Result<Sequence> LaneReader::from_file(const ReadContext& context, const Part& p
       context.damaged(part.header->number);
       return around_damage(part, want);
     }
-    if (want.from <= header->sequence && (*part.lane_of)[header->lane] == want.lane) {
+    if (want.from <= header->sequence && header->lane < part.lane_of->size() &&
+        (*part.lane_of)[header->lane] == want.lane) {
       candidates_.push_back({*header, here->substr(kFrameHeaderBytes, header->payload_bytes)});
       bytes += header->payload_bytes;
     }

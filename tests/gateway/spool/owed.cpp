@@ -59,6 +59,7 @@ std::string Owed::problem_of(Spool& spool, std::uint64_t acknowledged_now, Owed&
   for (const Frame& frame : frames) {
     if (std::string problem = strange(frame); !problem.empty()) return problem;
     const std::uint64_t sequence = frame.sequence.value();
+    if (saved.count(sequence) != 0) return named(sequence) + " was settled, saved, and is owed again";
     if (!survived.records.emplace(sequence, records.at(sequence)).second) return named(sequence) + " is there twice";
     ++owed_now[lanes.at(frame.lane.value()).name];
   }
