@@ -104,8 +104,8 @@ void read_dead_letters(Configuration& configuration, config::Diagnostics& diagno
 
 // All but what a difference can be applied to while the rest runs on.
 config::Fingerprint frame_of(const Configuration& configuration) {
-  static constexpr std::array<std::string_view, 9> kParts{"version", "include", "labels", "sources", "models",
-                                                          "tables",  "rules",   "tests",  "sinks"};
+  static constexpr std::array<std::string_view, 10> kParts{"version", "include", "labels", "sources", "models",
+                                                           "reload",  "tables",  "rules",  "tests",   "sinks"};
   config::Fingerprint whole = 0;
   for (const config::Member& member : configuration.document.root().members()) {
     if (std::find(kParts.begin(), kParts.end(), member.name()) != kParts.end()) continue;
@@ -130,6 +130,10 @@ Configuration load_configuration(const std::filesystem::path& path, config::Diag
   configuration.routing.reporter = reporter;
   read_dead_letters(configuration, diagnostics);
   configuration.frame = frame_of(configuration);
+  for (const config::Node& part : {configuration.options.sources, configuration.options.sinks}) {
+    const std::vector<std::filesystem::path> files = config::referenced_files(part);
+    configuration.referenced.insert(configuration.referenced.end(), files.begin(), files.end());
+  }
   configuration.router = routing::build(configuration.routing, diagnostics);
   return configuration;
 }

@@ -34,7 +34,8 @@ struct Configuration {
   };
   std::vector<NamedSource> sources;
   std::vector<NamedSink> sinks;
-  std::string dead_topic;                       // dead_letters.topic with its ${...} filled in
+  std::string dead_topic;                         // dead_letters.topic with its ${...} filled in
+  std::vector<std::filesystem::path> referenced;  // certificates and secrets, for a watch
   config::Fingerprint frame = 0;                // of what has to do with spools and panel: all but the parts and rules
   routing::RoutingInput routing;                // what the rules were built from
   std::shared_ptr<const ports::Router> router;  // null if there are errors

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/config/file_store.h"
+
 namespace railhead::config {
 
 class Node;
@@ -59,6 +61,10 @@ class SourceText {
 
 class Diagnostics {
  public:
+  Diagnostics() : store_(std::make_shared<FileStore>()) {}
+  // Files are read from `store`.
+  explicit Diagnostics(std::shared_ptr<FileStore> store) : store_(std::move(store)) {}
+
   // Beyond this many errors (and warnings) the rest is only counted.
   static constexpr std::size_t kKept = 200;
 
@@ -83,7 +89,9 @@ class Diagnostics {
   // "2 errors, 1 warning".
   [[nodiscard]] std::string summary() const;
 
-  // For those who load files: registers a text, gives its index for marks.
+  // For those who load files: where they are read from.
+  [[nodiscard]] FileStore& store() const { return *store_; }
+  // Registers a text, gives its index for marks.
   std::uint32_t add_file(std::shared_ptr<const SourceText> file);
   [[nodiscard]] std::shared_ptr<const SourceText> file(std::uint32_t index) const;
   // "railhead.yaml:14:17" for use inside a hint.
@@ -93,6 +101,7 @@ class Diagnostics {
   void add(Diagnostic diagnostic);
   void render_one(const Diagnostic& diagnostic, const Style& style, std::string& out) const;
 
+  std::shared_ptr<FileStore> store_;
   std::vector<std::shared_ptr<const SourceText>> files_;
   std::vector<Diagnostic> kept_;
   std::size_t errors_ = 0;

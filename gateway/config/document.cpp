@@ -1,10 +1,6 @@
 #include "gateway/config/document.h"
 
-#include <glob.h>
-
 #include <algorithm>
-#include <cstring>
-#include <fstream>
 #include <set>
 
 #include "gateway/base/bytes.h"
@@ -27,26 +23,13 @@ void report_file(const Node& named_at, const std::string& message, Diagnostics& 
 
 std::optional<std::string> read_whole(const fs::path& path, const Node& named_at, Diagnostics& diagnostics) {
   const std::string name = "'" + path.string() + "'";
-  std::error_code error;
-  if (fs::is_directory(path, error)) {
-    report_file(named_at, "cannot read " + name + ": it is a directory", diagnostics);
-    return std::nullopt;
-  }
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kFileBytesMax + 1, '\0');
-  if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!file.is_open() || file.bad()) {
-    report_file(named_at, "cannot read " + name + ": " + (errno != 0 ? std::strerror(errno) : "no such file"),
-                diagnostics);
-    return std::nullopt;
-  }
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > kFileBytesMax) {
-    report_file(named_at, name + " is larger than 1 MiB: split it with include", diagnostics);
-    return std::nullopt;
-  }
-  return text;
+  Result<std::string> text = diagnostics.store().read(path, kFileBytesMax);
+  if (text) return std::move(*text);
+  report_file(named_at,
+              text.error().code == Errc::invalid ? name + " is larger than 1 MiB: split it with include"
+                                                 : "cannot read " + name + ": " + text.error().what,
+              diagnostics);
+  return std::nullopt;
 }
 
 // What YAML would quietly change or stop at.
@@ -76,29 +59,6 @@ const Entry* read_file(Tree& tree, const fs::path& path, std::string name, std::
   file.index = diagnostics.add_file(file.source);
   file.path = path;
   return check_bytes(file, diagnostics) ? read_yaml(tree, file, diagnostics) : nullptr;
-}
-
-std::vector<fs::path> yaml_files_in(const fs::path& directory) {
-  std::vector<fs::path> paths;
-  std::error_code error;
-  for (const auto& found : fs::directory_iterator(directory, error)) {
-    const std::string extension = found.path().extension().string();
-    const bool hidden = found.path().filename().string().starts_with('.');
-    if ((extension == ".yaml" || extension == ".yml") && !hidden && !found.is_directory(error))
-      paths.push_back(found.path());
-  }
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
-
-std::vector<fs::path> matches_of(const fs::path& pattern) {
-  std::vector<fs::path> paths;
-  glob_t found{};
-  if (glob(pattern.c_str(), 0, nullptr, &found) == 0) {
-    for (std::size_t i = 0; i < found.gl_pathc; ++i) paths.emplace_back(found.gl_pathv[i]);
-  }
-  globfree(&found);
-  return paths;
 }
 
 // Loads files into one tree, each once, and joins their top levels.
@@ -151,7 +111,7 @@ class Loader {
       diagnostics_.error(node, "include takes paths, not a map", "write include: [ \"rules.d/*.yaml\" ]");
     std::vector<std::pair<fs::path, Node>> found;
     for (const Node& pattern : patterns) {
-      const std::vector<fs::path> paths = matches_of(pattern.resolve(pattern.text()));
+      const std::vector<fs::path> paths = diagnostics_.store().matches_of(pattern.resolve(pattern.text()));
       if (paths.empty() && pattern.text().find_first_of("*?[") != std::string_view::npos) {
         // Why: a folder for later files may be empty; a folder that is not there is perhaps misspelt.
         std::error_code error;
@@ -231,9 +191,8 @@ Document Document::load(const fs::path& path, Diagnostics& diagnostics) {
   Document document;
   document.tree_ = std::make_unique<Tree>();
   Loader loader(*document.tree_, diagnostics);
-  std::error_code error;
-  if (fs::is_directory(path, error)) {
-    const std::vector<fs::path> files = yaml_files_in(path);
+  if (diagnostics.store().is_directory(path)) {
+    const std::vector<fs::path> files = diagnostics.store().yaml_files_in(path);
     if (files.empty()) diagnostics.error(Mark{}, 1, "there is no *.yaml in '" + path.string() + "'");
     for (const fs::path& file : files) loader.load(file, Node());
   } else {

@@ -7,6 +7,21 @@
 namespace railhead::config {
 namespace {
 
+bool names_a_file(std::string_view member) {
+  return member == "file" || member == "ca" || member == "cert" || member == "key";
+}
+
+void collect_files(const Node& node, std::vector<std::filesystem::path>& files) {
+  for (const Node& item : node.items()) collect_files(item, files);
+  for (const Member& member : node.members()) {
+    if (member.value.is_scalar() && names_a_file(member.name())) {
+      files.push_back(member.value.resolve(member.value.text()));
+    } else {
+      collect_files(member.value, files);
+    }
+  }
+}
+
 class Hasher {
  public:
   explicit Hasher(const Node& models) : models_(models) {}
@@ -38,7 +53,7 @@ class Hasher {
     if (name == "env") {
       const char* set = std::getenv(std::string(node.text()).c_str());
       text(set == nullptr ? "" : set);
-    } else if (name == "file" || name == "ca" || name == "cert" || name == "key") {
+    } else if (names_a_file(name)) {
       contents(node.resolve(node.text()));
     } else if (name == "model" && models_.find(node.text()).present() && depth_ == 0) {
       ++depth_;  // a model names no other
@@ -84,6 +99,12 @@ Fingerprint fingerprint(const Node& node, const Node& models) {
   Hasher hasher(models);
   hasher.add(node);
   return hasher.result();
+}
+
+std::vector<std::filesystem::path> referenced_files(const Node& node) {
+  std::vector<std::filesystem::path> files;
+  collect_files(node, files);
+  return files;
 }
 
 }  // namespace railhead::config

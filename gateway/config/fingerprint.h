@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <vector>
 
 #include "gateway/config/document.h"
 
@@ -16,5 +18,7 @@ using Fingerprint = std::uint64_t;
 [[nodiscard]] Fingerprint fingerprint(const Node& node);
 // Of a source: also what the models it names say.
 [[nodiscard]] Fingerprint fingerprint(const Node& node, const Node& models);
+// The files whose bytes count in it.
+[[nodiscard]] std::vector<std::filesystem::path> referenced_files(const Node& node);
 
 }  // namespace railhead::config

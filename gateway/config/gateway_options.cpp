@@ -111,6 +111,16 @@ const Fields<ControlSettings>& control_fields() {
   return fields;
 }
 
+const Fields<ReloadSettings>& reload_fields() {
+  static const Fields<ReloadSettings> fields =
+      Fields<ReloadSettings>("reload", "How a changed configuration is taken over.")
+          .optional("watch", &ReloadSettings::watch,
+                    {.sentence = "Also when a file of it changes (also a certificate or a secret), not only on SIGHUP "
+                                 "and railhead reload.",
+                     .example = "true"});
+  return fields;
+}
+
 const Fields<ClockSettings>& clock_fields() {
   static const Fields<ClockSettings> fields =
       Fields<ClockSettings>("clock", "When the wall clock is believed.")
@@ -163,6 +173,7 @@ const Fields<GatewayOptions>& gateway_fields() {
                  {.sentence = "What could not be delivered."})
           .table("panel", &GatewayOptions::panel, panel_fields(), {.sentence = "Status page and LED."})
           .table("control", &GatewayOptions::control, control_fields(), {.sentence = "Control channel."})
+          .table("reload", &GatewayOptions::reload, reload_fields(), {.sentence = "Taking over changes."})
           .table("clock", &GatewayOptions::clock, clock_fields(), {.sentence = "Trust in the wall clock."})
           .table("own_readings", &GatewayOptions::own_readings, own_readings_fields(),
                  {.sentence = "The gateway as a source of readings."});

@@ -54,6 +54,10 @@ struct ControlSettings {
   std::filesystem::path socket = "/run/railhead/control.sock";
 };
 
+struct ReloadSettings {
+  bool watch = false;
+};
+
 struct ClockSettings {
   ClockTrust trust = ClockTrust::kernel;
 };
@@ -74,6 +78,7 @@ struct GatewayOptions {
   PanelSettings panel;
   ControlSettings control;
   ClockSettings clock;
+  ReloadSettings reload;
   OwnReadingsSettings own_readings;
   Node include;  // done by Document
   Node sources;

@@ -18,6 +18,8 @@ enum class Level : std::uint8_t { info, warning, error };
   X(stopping,              info,    "stopping: sources first, then the spool, then the sinks", "") \
   X(stopped,               info,    "stopped",                                    "") \
   X(config_refused,        error,   "the new configuration was refused, the old one stays", "run railhead check and mend what it names") \
+  X(config_last_good,      error,   "the configuration is broken: the last good one runs in its place", "run railhead check and mend what it names, then railhead reload") \
+  X(config_not_kept,       warning, "no copy of the configuration could be kept: if its files break, the next start has none", "check the spool's directory") \
   X(config_applied,        info,    "configuration applied",                      "") \
   X(thread_failed,         error,   "a part of the gateway ended by an error",    "report this: the program is wrong") \
   X(clock_stepped,         warning, "the wall clock stepped",                     "check time synchronisation") \

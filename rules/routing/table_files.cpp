@@ -1,8 +1,5 @@
 #include "rules/routing/table_files.h"
 
-#include <fstream>
-#include <iterator>
-
 #include "gateway/base/result.h"
 #include "gateway/message/json.h"
 #include "rules/routing/csv.h"
@@ -11,17 +8,6 @@
 
 namespace railhead::routing {
 namespace {
-
-Result<std::string> read_file(const std::filesystem::path& path) {
-  std::error_code error;
-  const auto bytes = std::filesystem::file_size(path, error);
-  if (error) return fail(Errc::io, error.message());
-  if (bytes > kCsvBytesMax) return fail(Errc::invalid, "the file is larger than 16 MiB");
-  std::ifstream in(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (!in) return fail(Errc::io, "cannot be read");
-  return text;
-}
 
 Table read_table(const TableFileOptions& options, const config::Node& named_at, config::Diagnostics& diagnostics) {
   Table table;
@@ -34,8 +20,8 @@ Table read_table(const TableFileOptions& options, const config::Node& named_at, 
     const std::size_t errors = diagnostics.error_count();
     const config::Document document = config::Document::load_file(path, named_at, diagnostics);
     if (diagnostics.error_count() == errors) table = table_from_document(value_of(document.root()), wanted, faults);
-  } else if (const Result<std::string> text = read_file(path); !text) {
-    faults.push_back(text.error().what);
+  } else if (const Result<std::string> text = diagnostics.store().read(path, kCsvBytesMax); !text) {
+    faults.push_back(text.error().code == Errc::invalid ? "the file is larger than 16 MiB" : text.error().what);
   } else if (extension == ".csv") {
     if (options.key.empty()) {
       faults.push_back("`key` must name the column that holds the keys");

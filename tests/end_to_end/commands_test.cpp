@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -175,6 +176,69 @@ TEST_CASE("a reload is applied whole or refused whole, and loses nothing") {
   CHECK(*status->find("config_refused") == Value::boolean(false));
   CHECK(*status->find("readings")->find("adds_up") == Value::boolean(true));
   CHECK(number_at(*status, {"readings", "in"}) >= static_cast<std::int64_t>(box.lines()));
+  CHECK(gateway.terminate(20s) == 0);
+}
+
+TEST_CASE("a configuration broken after a good run: the last good one starts in its place and says so") {
+  const Box box;
+  // In several files, one of them a table: the copy holds them all.
+  box.directory.write("assets.csv", "device,owner\nmeter-1,hall\n");
+  const std::string good = box.configuration(
+      "include: more.yaml\n"
+      "tables: { assets: { file: assets.csv, key: device } }\n");
+  const std::string more =
+      "rules:\n  - { name: owners, from: { source: energy }, "
+      "send: { to: out, topic: o, body: { owner: \"tables.assets[device].owner\" } } }\n";
+  box.directory.write("more.yaml", more);
+  GatewayProcess gateway(box.directory, good);
+  gateway.start();
+  const auto owners = [&] {
+    const std::string text = read_file(box.directory.path() + "/out.jsonl");
+    std::size_t count = 0;
+    for (std::size_t at = text.find("\"owner\":\"hall\""); at != std::string::npos; at = text.find("\"owner\"", at + 1))
+      ++count;
+    return count;
+  };
+  REQUIRE(eventually(20s, [&] { return owners() > 0; }));
+  CHECK(gateway.terminate(20s) == 0);
+
+  box.directory.write("more.yaml", "rules:\n  - { name: owners, ");
+  std::filesystem::remove(box.directory.path() + "/assets.csv");
+  const std::size_t before = owners();
+  gateway.start();
+  CHECK(eventually(20s, [&] { return owners() > before; }));
+  const std::optional<Value> status = gateway.status();
+  REQUIRE(status);
+  CHECK(*status->find("config_refused") == Value::boolean(true));
+  CHECK(status->find("config_diagnostics")->as_text().find("more.yaml:2") != std::string_view::npos);
+  CHECK(gateway.command({"health"}).status == 1);
+  CHECK(gateway.log().find("config_last_good") != std::string::npos);
+
+  // Mended: a reload takes the files again.
+  box.directory.write("more.yaml", more);
+  box.directory.write("assets.csv", "device,owner\nmeter-1,mended\n");
+  CHECK(gateway.command({"reload"}).status == 0);
+  CHECK(eventually(20s,
+                   [&] { return read_file(box.directory.path() + "/out.jsonl").find("mended") != std::string::npos; }));
+  CHECK(*gateway.status()->find("config_refused") == Value::boolean(false));
+  CHECK(gateway.terminate(20s) == 0);
+}
+
+TEST_CASE("reload: watch takes a changed file by itself, refuses a broken one and takes the mended one") {
+  const Box box;
+  GatewayProcess gateway(box.directory, box.configuration("reload: { watch: true }\n"));
+  gateway.start();
+  REQUIRE(eventually(20s, [&] { return box.lines() >= 1; }));
+  std::string changed = box.configuration("reload: { watch: true }\n");
+  changed.replace(changed.find("volts:"), 6, "spannung:");
+  box.directory.write("railhead.yaml", changed + "sinkz: 1\n");
+  CHECK(eventually(20s, [&] {
+    const std::optional<Value> status = gateway.status();
+    return status && *status->find("config_refused") == Value::boolean(true);
+  }));
+  box.directory.write("railhead.yaml", changed);
+  CHECK(eventually(
+      20s, [&] { return read_file(box.directory.path() + "/out.jsonl").find("spannung") != std::string::npos; }));
   CHECK(gateway.terminate(20s) == 0);
 }
 

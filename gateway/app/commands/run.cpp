@@ -4,11 +4,14 @@
 
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gateway/app/assembly.h"
 #include "gateway/app/commands/commands.h"
 #include "gateway/app/configuration.h"
+#include "gateway/app/file_watch.h"
+#include "gateway/app/last_good.h"
 #include "gateway/app/reload_desk.h"
 
 namespace railhead::app {
@@ -31,22 +34,42 @@ std::string needs_restart(const config::GatewayOptions& before, const config::Ga
   return {};
 }
 
-// Reads a configuration to take the place of `running`; null and all that is wrong if it must not.
-std::shared_ptr<const Configuration> read_again(const std::string& path, const Configuration& running, status::Log& log,
-                                                std::string& why) {
-  config::Diagnostics diagnostics;
-  auto fresh = std::make_shared<Configuration>(load_configuration(path, diagnostics, &log));
-  why = diagnostics.has_errors() ? diagnostics.render() + diagnostics.summary()
-                                 : needs_restart(running.options, fresh->options);
-  return why.empty() ? std::move(fresh) : nullptr;
+// A configuration, what it was read from, and all that is wrong with it.
+struct Loaded {
+  std::shared_ptr<config::FileStore> files;
+  std::shared_ptr<const Configuration> configuration;
+  std::string faults;    // empty: it may run
+  std::string warnings;  // of one that may
+  [[nodiscard]] std::vector<std::filesystem::path> paths() const {
+    std::vector<std::filesystem::path> all = files->paths();
+    all.insert(all.end(), configuration->referenced.begin(), configuration->referenced.end());
+    return all;
+  }
+};
+
+Loaded load(const std::string& path, std::shared_ptr<config::FileStore> files, status::Log& log) {
+  config::Diagnostics diagnostics(files);
+  Loaded loaded;
+  loaded.configuration = std::make_shared<const Configuration>(load_configuration(path, diagnostics, &log));
+  loaded.files = std::move(files);
+  (diagnostics.has_errors() ? loaded.faults : loaded.warnings) = diagnostics.render();
+  if (diagnostics.has_errors()) loaded.faults += diagnostics.summary();
+  return loaded;
 }
 
 // A gateway that runs: its configuration and what happens to it until it stops.
 class Life {
  public:
-  Life(const RunArguments& arguments, std::shared_ptr<const Configuration> configuration, const sigset_t& signals,
-       status::Log& log)
-      : arguments_(arguments), configuration_(std::move(configuration)), signals_(signals), log_(log) {}
+  // `refused`: what is wrong with the files as they are, when `loaded` is the last good configuration in their place.
+  Life(const RunArguments& arguments, Loaded loaded, std::string refused, const sigset_t& signals, status::Log& log)
+      : arguments_(arguments),
+        loaded_(std::move(loaded)),
+        refused_(std::move(refused)),
+        signals_(signals),
+        log_(log),
+        configuration_(loaded_.configuration) {
+    watch_.watch(loaded_.paths());
+  }
 
   int run() {
     for (;;) {
@@ -68,6 +91,12 @@ class Life {
       std::cerr << "railhead: " << started.error().what << '\n';
       return 2;
     }
+    if (refused_.empty()) {
+      keep();
+    } else {
+      log_.report(status::Event::config_last_good, {{"why", refused_.substr(0, refused_.find('\n'))}});
+      assembly.refuse_configuration(refused_);
+    }
     for (;;) {
       switch (next_signal()) {
         case SIGHUP:
@@ -80,26 +109,43 @@ class Life {
     }
   }
 
+  // Also SIGHUP when a watched file changed.
   int next_signal() {
     int number = 0;
-    return sigwait(&signals_, &number) == 0 ? number : 0;
+    if (!configuration_->options.reload.watch) return sigwait(&signals_, &number) == 0 ? number : 0;
+    const timespec second{1, 0};
+    number = sigtimedwait(&signals_, nullptr, &second);
+    if (number > 0) return number;
+    return watch_.changed() ? SIGHUP : 0;
+  }
+
+  void keep() {
+    if (Result<void> kept = keep_last_good(configuration_->options.spool.path, *loaded_.files); !kept) {
+      log_.report(status::Event::config_not_kept, {{"why", kept.error().what}});
+    }
+    loaded_.files->forget_texts();
   }
 
   // False: the assembly was stopped, another one must take its place.
   bool reload(Assembly& assembly) {
     const std::uint64_t asked = desk_.asked();
-    std::string why;
-    std::shared_ptr<const Configuration> fresh = read_again(arguments_.config, *configuration_, log_, why);
-    if (!fresh) {
+    Loaded fresh = load(arguments_.config, std::make_shared<config::FileStore>(), log_);
+    watch_.watch(fresh.paths());
+    std::string why = fresh.faults;
+    if (why.empty()) why = needs_restart(configuration_->options, fresh.configuration->options);
+    if (!why.empty()) {
       std::cerr << why << '\n';
       assembly.refuse_configuration(why);
       desk_.answer(asked, fail(Errc::refused, why));
       return true;
     }
-    configuration_ = fresh;
-    const bool in_place = assembly.can_apply(*fresh);
+    loaded_ = std::move(fresh);
+    configuration_ = loaded_.configuration;
+    refused_.clear();
+    const bool in_place = assembly.can_apply(*configuration_);
     if (in_place) {
-      assembly.apply(fresh);
+      assembly.apply(configuration_);
+      keep();
       ::malloc_trim(0);
     }
     log_.report(status::Event::config_applied, {{"path", arguments_.config}});
@@ -111,11 +157,27 @@ class Life {
   }
 
   const RunArguments& arguments_;
-  std::shared_ptr<const Configuration> configuration_;
+  Loaded loaded_;
+  std::string refused_;
   const sigset_t& signals_;
   status::Log& log_;
+  std::shared_ptr<const Configuration> configuration_;
   ReloadDesk desk_;
+  FileWatch watch_;
 };
+
+// What can run in the place of `broken`: the copy in the spool's directory. nullopt after saying that there is none.
+std::optional<Loaded> load_last_good(const std::string& path, const Loaded& broken, status::Log& log) {
+  Result<config::FileStore> copy = last_good(broken.configuration->options.spool.path);
+  if (!copy) {
+    if (copy.error().code == Errc::invalid) std::cerr << copy.error().what << '\n';
+    return std::nullopt;
+  }
+  Loaded loaded = load(path, std::make_shared<config::FileStore>(std::move(*copy)), log);
+  if (loaded.faults.empty()) return loaded;
+  std::cerr << "the last good configuration does not run either:\n" << loaded.faults << '\n';
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -128,14 +190,19 @@ int run_gateway(const RunArguments& arguments) {
   const system::SystemClock clock;
   status::Log log(clock, {.format = arguments.log == "json" ? status::LogFormat::json : status::LogFormat::text,
                           .severity_prefix = status::standard_error_is_journal()});
-  config::Diagnostics diagnostics;
-  auto configuration = std::make_shared<Configuration>(load_configuration(arguments.config, diagnostics, &log));
-  std::cerr << diagnostics.render();
-  if (diagnostics.has_errors()) {
-    std::cerr << diagnostics.summary() << "; the gateway does not start\n";
+  Loaded loaded = load(arguments.config, std::make_shared<config::FileStore>(), log);
+  if (loaded.faults.empty()) {
+    std::cerr << loaded.warnings;
+    return Life(arguments, std::move(loaded), {}, signals, log).run();
+  }
+  std::cerr << loaded.faults;
+  std::optional<Loaded> good = load_last_good(arguments.config, loaded, log);
+  if (!good) {
+    std::cerr << "; the gateway does not start\n";
     return 1;
   }
-  return Life(arguments, std::move(configuration), signals, log).run();
+  std::cerr << "; the last good configuration runs in its place\n";
+  return Life(arguments, std::move(*good), loaded.faults, signals, log).run();
 }
 
 }  // namespace railhead::app
