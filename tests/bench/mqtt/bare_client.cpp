@@ -26,7 +26,7 @@ int run_bare_client(const BareClient& client) {
     RAILHEAD_ASSERT(fdatasync(file) == 0);
   }
   send_all(fd, connect_packet(client.client_id));
-  send_all(fd, subscribe_packet("bench/#"));
+  send_all(fd, subscribe_packet("bare/#"));
   constexpr std::size_t kRead = 256 * 1024;
   std::string buffer(2 * kRead, '\0');
   std::size_t held = 0;

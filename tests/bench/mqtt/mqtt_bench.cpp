@@ -112,11 +112,12 @@ void from_blaster(Report& report, const Yardstick& y, const std::string& self) {
 }
 
 // What lies queued at a real broker for a session that comes back.
-void fill(const test::Mosquitto& broker, const std::string& client_id, std::uint64_t messages) {
+void fill(const test::Mosquitto& broker, const std::string& client_id, const std::string& folder,
+          std::uint64_t messages) {
   {
     const int fd = connect_to_loopback(broker.port());
     send_all(fd, connect_packet(client_id));
-    send_all(fd, subscribe_packet("bench/#"));
+    send_all(fd, subscribe_packet(folder + "/#"));
     std::string answers(9, '\0');
     RAILHEAD_ASSERT(recv(fd, answers.data(), 9, MSG_WAITALL) == 9);
     close(fd);
@@ -131,8 +132,8 @@ void fill(const test::Mosquitto& broker, const std::string& client_id, std::uint
   for (std::uint64_t sent = 0; acknowledged < messages;) {
     packets.clear();
     for (int i = 0; i < 500 && sent < messages; ++i, ++sent) {
-      packets +=
-          publish_packet("bench/boiler-17", static_cast<std::uint16_t>(sent % 65535 + 1), payload_number(sent), false);
+      packets += publish_packet(folder + "/boiler-17", static_cast<std::uint16_t>(sent % 65535 + 1),
+                                payload_number(sent), false);
     }
     send_all(fd, packets);
     char bytes[65536];
@@ -157,12 +158,12 @@ void through_mosquitto(Report& report, const std::string& self) {
   std::uint32_t sent = 0;
   for (std::uint64_t i = 0; i < kMessages; ++i) sent = base::crc32c(payload_number(i), sent);
   for (int round = 0; round < kRounds; ++round) {
-    fill(broker, "bare", kMessages);
+    fill(broker, "bare", "bare", kMessages);
     const auto client = start_client(self, "--client", broker.port(), kMessages);
     const auto bare = result_of(*client);
     if (!bare || bare->checksum != sent) return report.invalid("the bare subscriber did not get what was sent");
     theirs.push_back(kMessages / bare->seconds);
-    fill(broker, "gateway", kMessages);
+    fill(broker, "gateway", "bench", kMessages);
     Gateway gateway(configuration(broker.port(), "      version: 3.1.1\n"), "10 ms", {0});
     pin_to({1});
     // From its first message to its last: the interval between two looks is small beside the whole.
