@@ -26,6 +26,7 @@ class Reader {
     SourceOptions options;
     options.scheduler.failures_before_down = source.failures;
     options.scheduler.probe.most = source.probe;
+    options.scheduler.probe_share = parse_share(source.probe_share).value_or(options.scheduler.probe_share);
     if (node_.find("tls").present()) tls::check(source.tls, node_.find("tls"), diagnostics_);
     const Node devices = node_.find("devices");
     std::map<Endpoint, std::size_t> link_of;
@@ -85,12 +86,28 @@ class Reader {
     }
     const Result<Endpoint> endpoint = parse_url(written.url.empty() ? source.url : written.url);
     if (!endpoint) return;  // it was reported where it was read
+    const Node url = node.find("url").present() ? node.find("url") : node_.find("url");
+    if (endpoint->rtu() && (written.unit_id == 0 || written.unit_id > 247)) {
+      diagnostics_.error(node.find("unit_id"),
+                         "on a serial line units are 1..247; 0 is everybody, and nobody answers it");
+    }
+    if (endpoint->transport == Transport::rtu) {
+      for (const auto& [other, place] : link_of) {
+        if (other.host != endpoint->host || other == *endpoint || other.transport != Transport::rtu) continue;
+        diagnostics_.error(url, "the line " + endpoint->host + " has other settings at another device");
+        break;
+      }
+    }
     const auto [place, added] = link_of.emplace(*endpoint, options.links.size());
     if (added) {
       options.links.emplace_back();
       options.links.back().link.endpoint = *endpoint;
       options.links.back().tls = source.tls;
-      options.links.back().link.connect_timeout = source.connect_timeout;
+      LinkOptions& link = options.links.back().link;
+      link.connect_timeout = source.connect_timeout;
+      link.pipeline = source.pipeline;
+      // An adapter that is plugged in again is there soon.
+      if (endpoint->transport == Transport::rtu) link.reconnect.most = std::chrono::seconds{2};
     }
     options.links[place->second].devices.push_back(std::move(device));
   }

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "adapters/modbus/endpoint.h"
 #include "adapters/modbus/link.h"
 #include "adapters/modbus/points.h"
 #include "adapters/modbus/source.h"
@@ -104,6 +105,8 @@ struct SourceConfig {
   Duration connect_timeout = std::chrono::seconds{3};
   std::uint8_t failures = 3;
   Duration probe = std::chrono::seconds{60};
+  std::string probe_share = "10 %";
+  std::uint8_t pipeline = 1;
   tls::Options tls;
   std::map<std::string, DeviceConfig> devices;
 };
@@ -118,6 +121,8 @@ struct ModelConfig : LimitsConfig {
   std::map<std::string, RepeatConfig> repeat;
 };
 
+// "5 %" is 0.05; nullopt: no percentage of 0.1 to 50.
+[[nodiscard]] std::optional<double> parse_share(std::string_view text);
 [[nodiscard]] const config::Fields<SourceConfig>& source_fields();
 [[nodiscard]] const config::Fields<ModelConfig>& model_fields();
 
@@ -127,8 +132,6 @@ struct ModelConfig : LimitsConfig {
                                                        config::Diagnostics& diagnostics,
                                                        std::vector<ports::KnownDevice>* known = nullptr);
 
-// "tcp://10.0.0.17:502", "tls://plc.local:802": the endpoint, or what is wrong with it. Without a port 502, or 802.
-[[nodiscard]] Result<Endpoint> parse_url(std::string_view url);
 // The address counted from 0, or what is wrong with it.
 [[nodiscard]] Result<std::uint16_t> resolve_address(std::uint32_t written, Table table, Addressing addressing);
 

@@ -17,6 +17,10 @@ std::string order_fault(std::string_view text) {
                                   "BADC, DCBA, ABCDEFGH, ...";
 }
 
+std::string share_fault(std::string_view text) {
+  return parse_share(text) ? "" : "expected a share of 0.1 % to 50 %, like 5 %";
+}
+
 std::string url_fault(std::string_view url) {
   const Result<Endpoint> endpoint = parse_url(url);
   return endpoint ? "" : endpoint.error().what;
@@ -246,7 +250,8 @@ const config::Fields<DeviceConfig>& device_fields() {
 
 const config::Fields<SourceConfig>& source_fields() {
   static const config::Fields<SourceConfig> fields =
-      config::Fields<SourceConfig>("modbus source", "Reads devices over Modbus TCP.")
+      config::Fields<SourceConfig>("modbus source",
+                                   "Reads devices over Modbus TCP, TLS, RTU over TCP and serial lines.")
           .optional("url", &SourceConfig::url,
                     {.sentence = "Where the devices are that name no url of their own.",
                      .example = "tcp://10.0.0.17:502",
@@ -260,6 +265,16 @@ const config::Fields<SourceConfig>& source_fields() {
           .optional(
               "probe", &SourceConfig::probe,
               {.sentence = "A device that is down is asked again at least this often.", .min = "1 s", .max = "24 h"})
+          .optional("probe_share", &SourceConfig::probe_share,
+                    {.sentence = "The most of a link's time that asking for devices that are down may cost.",
+                     .example = "5 %",
+                     .check = share_fault})
+          .optional("pipeline", &SourceConfig::pipeline,
+                    {.sentence = "Requests that may be out at the same time on one TCP or TLS link. Many devices and "
+                                 "gateways know only one.",
+                     .example = "4",
+                     .min = 1,
+                     .max = 16})
           .table("tls", &SourceConfig::tls, tls::option_fields(), {.sentence = "For urls with tls://."})
           .table("devices", &SourceConfig::devices, device_fields(),
                  {.sentence = "By name.", .required = true, .not_empty = true, .key_check = config::name_fault});
@@ -287,41 +302,11 @@ const config::Fields<ModelConfig>& model_fields() {
   return fields;
 }
 
-Result<Endpoint> parse_url(std::string_view url) {
-  const std::size_t mark = url.find("://");
-  if (mark == std::string_view::npos) return fail(Errc::invalid, "expected a url like tcp://10.0.0.17:502");
-  const std::string_view scheme = url.substr(0, mark);
-  if (scheme == "rtu" || scheme == "rtu+tcp") {
-    return fail(Errc::unsupported, std::string(scheme) + ":// is not yet in this version; tcp:// and tls:// are");
-  }
-  if (scheme != "tcp" && scheme != "tls") {
-    return fail(Errc::invalid, "unknown scheme '" + std::string(scheme) + "': expected tcp://host:port");
-  }
-  std::string_view rest = url.substr(mark + 3);
-  Endpoint endpoint;
-  endpoint.secure = scheme == "tls";
-  endpoint.port = endpoint.secure ? 802 : 502;
-  std::size_t colon = rest.rfind(':');
-  if (!rest.empty() && rest.front() == '[') {
-    const std::size_t bracket = rest.find(']');
-    if (bracket == std::string_view::npos) return fail(Errc::invalid, "the bracket of the IPv6 address is not closed");
-    endpoint.host = std::string(rest.substr(1, bracket - 1));
-    rest.remove_prefix(bracket + 1);
-    if (!rest.empty() && rest.front() != ':') return fail(Errc::invalid, "expected :port after the address");
-    colon = rest.empty() ? std::string_view::npos : 0;
-  } else {
-    endpoint.host = std::string(rest.substr(0, colon));
-  }
-  const bool plain = std::all_of(endpoint.host.begin(), endpoint.host.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_' || c == ':' || c == '%';
-  });
-  if (endpoint.host.empty() || !plain) return fail(Errc::invalid, "expected a host: tcp://host:port");
-  if (colon != std::string_view::npos) {
-    const auto port = base::parse_uint(rest.substr(colon + 1));
-    if (!port || *port == 0 || *port > 65535) return fail(Errc::invalid, "expected a port of 1..65535 after the host");
-    endpoint.port = static_cast<std::uint16_t>(*port);
-  }
-  return endpoint;
+std::optional<double> parse_share(std::string_view text) {
+  if (!text.ends_with('%')) return std::nullopt;
+  const auto percent = base::parse_double(base::trim(text.substr(0, text.size() - 1)));
+  if (!percent || *percent < 0.1 || *percent > 50) return std::nullopt;
+  return *percent / 100;
 }
 
 Result<std::uint16_t> resolve_address(std::uint32_t written, Table table, Addressing addressing) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "adapters/modbus/rtu.h"
 #include "gateway/base/assert.h"
 #include "gateway/base/text.h"
 
@@ -11,10 +12,15 @@ namespace railhead::modbus {
 
 using system::EventLoop;
 
-std::string Endpoint::text() const {
-  const bool bracketed = host.find(':') != std::string::npos;
-  return (bracketed ? "[" + host + "]" : host) + ":" + std::to_string(port);
+namespace {
+
+constexpr int kRtuReadSize = 8;
+
+int rtu_answer_size(const ReadRequest& request) {
+  return 5 + (holds_bits(request.table) ? (request.count + 7) / 8 : request.count * 2);
 }
+
+}  // namespace
 
 Link::Link(LinkOptions options, Connector connector, EventLoop& loop, system::Resolver& resolver, Scheduler& scheduler,
            Observer& observer, std::uint64_t seed)
@@ -47,16 +53,27 @@ void Link::pump() {
     case State::waiting:
     case State::resolving:
     case State::connecting: return arm(until_);
-    case State::ready: {
-      if (!open_) {
-        const std::optional<Turn> turn = scheduler_.next();
-        if (!turn) return arm(scheduler_.due());
-        send(*turn);
-        return;
-      }
-      return arm(deadline_);
-    }
+    case State::ready: return send_all();
   }
+}
+
+// As much as may be out at the same time; then waits for the first deadline, or for what is due next.
+void Link::send_all() {
+  const std::size_t most = options_.endpoint.rtu() ? 1 : options_.pipeline;
+  while (open_.size() < most) {
+    if (options_.endpoint.rtu() && quiet_until_ > loop_.now()) return arm(quiet_until_);
+    const std::optional<Turn> turn = scheduler_.next();
+    if (!turn) return arm(std::min(scheduler_.due(), earliest_deadline()));
+    send(*turn);
+    if (state_ != State::ready) return;  // it broke, and went on from there
+  }
+  arm(earliest_deadline());
+}
+
+BootTime Link::earliest_deadline() const {
+  BootTime earliest = BootTime::max();
+  for (const Open& open : open_) earliest = std::min(earliest, open.deadline);
+  return earliest;
 }
 
 void Link::arm(BootTime due) {
@@ -80,18 +97,48 @@ void Link::on_timer() {
       return connect_failed("connect to " + name_ + ": no answer");
     case State::ready: break;
   }
-  if (open_) {
-    open_.reset();
-    scheduler_.failed("no answer within " + base::format_duration(timeout_));
-    // A connection that nobody answers on may be dead without a word (a gateway that was switched off, a lost NAT
-    // entry).
-    if (++silences_ >= kSilencesMax) {
-      close();
-      state_ = State::waiting;
-      until_ = loop_.now() + backoff_.next();
-    }
+  while (!open_.empty()) {
+    const auto late =
+        std::find_if(open_.begin(), open_.end(), [&](const Open& open) { return open.deadline <= loop_.now(); });
+    if (late == open_.end()) break;
+    const Open open = *late;
+    open_.erase(late);
+    silent(open);
+    if (state_ != State::ready) break;
   }
   pump();
+}
+
+// Nobody answered in time.
+void Link::silent(const Open& open) {
+  finish(open);
+  if (options_.endpoint.rtu()) {
+    input_.clear();
+    std::erase_if(owed_, [&](const Owed& owed) { return owed.unit == open.turn.request.unit; });
+    owed_.push_back({open.turn.request.unit, loop_.now() + kOwedFor});
+  }
+  scheduler_.failed("no answer within " + base::format_duration(open.turn.timeout), open.turn.id);
+  // A connection that nobody answers on may be dead without a word (a gateway that was switched off, a lost NAT entry).
+  // A serial line has nothing to make anew; and a bus with many dead units behind a gateway is no dead gateway as long
+  // as one of them answers.
+  if (++silences_ < kSilencesMax || options_.endpoint.transport == Transport::rtu) return;
+  for (const Open& other : std::exchange(open_, {})) {
+    finish(other);
+    scheduler_.repeat(other.turn.id);
+  }
+  close();
+  state_ = State::waiting;
+  until_ = loop_.now() + backoff_.next();
+}
+
+void Link::finish(const Open& open) {
+  const BootTime now = loop_.now();
+  busy_ += now - open.sent;
+  noise_ = 0;
+  if (!options_.endpoint.rtu()) return;
+  const Duration gap = options_.endpoint.transport == Transport::rtu ? options_.endpoint.serial.gap() : Duration{0};
+  busy_ += gap;
+  quiet_until_ = std::max(quiet_until_, now + gap);
 }
 
 void Link::connect() {
@@ -100,6 +147,11 @@ void Link::connect() {
   until_ = loop_.now() + options_.connect_timeout;
   addresses_.clear();
   next_address_ = 0;
+  if (options_.endpoint.transport == Transport::rtu) {
+    addresses_.emplace_back();  // the connector knows the path
+    state_ = State::connecting;
+    return try_next_address();
+  }
   resolving_ = resolver_.resolve(options_.endpoint.host, options_.endpoint.port,
                                  [this](Result<std::vector<system::Address>> addresses) {
                                    resolving_ = 0;
@@ -168,13 +220,22 @@ void Link::handshake() {
 }
 
 void Link::send(const Turn& turn) {
-  open_ = turn.request;
-  timeout_ = turn.timeout;
-  deadline_ = loop_.now() + turn.timeout;
-  encode_read(output_, ++transaction_, turn.request);
+  const BootTime now = loop_.now();
+  Open open{.transaction = ++transaction_, .turn = turn, .sent = now, .deadline = now + turn.timeout};
+  if (options_.endpoint.rtu()) {
+    // What is there now came before the question.
+    input_.clear();
+    noise_ = 0;
+    encode_rtu_read(output_, turn.request);
+  } else {
+    encode_read(output_, open.transaction, turn.request);
+  }
+  if (options_.endpoint.transport == Transport::rtu) {
+    open.deadline += options_.endpoint.serial.character() * (kRtuReadSize + rtu_answer_size(turn.request));
+  }
+  open_.push_back(open);
   if (!flush()) return;
   watch_for_needs();
-  arm(deadline_);
 }
 
 // False when the connection broke (and was dealt with).
@@ -195,7 +256,7 @@ bool Link::receive() {
   // Bounded, so that a device that floods leaves the other links their turn; the rest comes with the next readiness.
   std::array<char, 2 * kFrameMax> buffer;
   // A TLS record of up to 16 KiB is emptied, though: what stays inside it makes nothing ready.
-  const int most = options_.endpoint.secure ? 40 : 4;
+  const int most = options_.endpoint.secure() ? 40 : 4;
   for (int rounds = 0; rounds < most; ++rounds) {
     const Result<std::size_t> got = stream_->read(buffer);
     if (!got) {
@@ -205,12 +266,13 @@ bool Link::receive() {
     if (*got == 0) break;
     input_.append(buffer.data(), *got);
     if (!take_frames()) return false;
-    if (*got < buffer.size() && !options_.endpoint.secure) break;
+    if (*got < buffer.size() && !options_.endpoint.secure()) break;
   }
   return true;
 }
 
 bool Link::take_frames() {
+  if (options_.endpoint.rtu()) return take_rtu_frames();
   std::string_view rest(input_);
   for (;;) {
     const Result<std::optional<Frame>> frame = first_frame(rest);
@@ -222,22 +284,83 @@ bool Link::take_frames() {
     if (!*frame) break;
     const Frame& found = **frame;
     rest.remove_prefix(found.size);
-    if (!open_ || found.transaction != transaction_) {
+    const auto open =
+        std::find_if(open_.begin(), open_.end(), [&](const Open& one) { return one.transaction == found.transaction; });
+    if (open == open_.end()) {
       if (!discard("it comes too late, or answers nobody")) return false;
-    } else if (found.unit != open_->unit) {
-      if (!discard("unit " + std::to_string(found.unit) + " answers unit " + std::to_string(open_->unit))) return false;
-    } else if (const Result<ReadAnswer> answer = parse_read(*open_, found.pdu); !answer) {
+    } else if (found.unit != open->turn.request.unit) {
+      if (!discard("unit " + std::to_string(found.unit) + " answers unit " + std::to_string(open->turn.request.unit))) {
+        return false;
+      }
+    } else if (const Result<ReadAnswer> answer = parse_read(open->turn.request, found.pdu); !answer) {
       if (!discard(answer.error().what)) return false;
     } else {
-      take_answer(*answer);
+      const Open done = *open;
+      open_.erase(open);
+      take_answer(done, *answer);
     }
   }
   input_.erase(0, input_.size() - rest.size());
   return true;
 }
 
-void Link::take_answer(const ReadAnswer& answer) {
-  open_.reset();
+bool Link::take_rtu_frames() {
+  // Whatever arrives, the line is not silent.
+  if (options_.endpoint.transport == Transport::rtu) {
+    quiet_until_ = std::max(quiet_until_, loop_.now() + options_.endpoint.serial.gap());
+  }
+  while (const std::optional<RtuFrame> found = first_rtu_answer(input_)) {
+    noise_ += found->skipped;
+    const std::string pdu(found->pdu);
+    input_.erase(0, found->size);
+    if (open_.empty()) {
+      std::erase_if(owed_, [&](const Owed& owed) { return owed.unit == found->unit; });
+      if (!discard("it comes too late, or answers nobody")) return false;
+      continue;
+    }
+    const Open open = open_.front();
+    if (found->unit != open.turn.request.unit) {
+      std::erase_if(owed_, [&](const Owed& owed) { return owed.unit == found->unit; });
+      if (!discard("unit " + std::to_string(found->unit) + " answers unit " + std::to_string(open.turn.request.unit))) {
+        return false;
+      }
+    } else if (const Result<ReadAnswer> answer = parse_read(open.turn.request, pdu); !answer) {
+      if (!discard(answer.error().what)) return false;
+    } else if (!believed(open)) {
+      if (!discard("after a silence it may be the answer to an earlier request")) return false;
+    } else {
+      open_.clear();
+      take_answer(open, *answer);
+    }
+  }
+  if (input_.size() > kRtuFrameMax) {
+    noise_ += input_.size() - kRtuFrameMax;
+    input_.erase(0, input_.size() - kRtuFrameMax);
+  }
+  if (noise_ <= kNoiseMax) return true;
+  observer_.on_discarded(name_, "noise: " + std::to_string(noise_) + " bytes without a frame");
+  broke({Errc::protocol, "bytes that are no Modbus RTU"});
+  return false;
+}
+
+// After a silence the first answer may be that to the request before. It is sent again once the other one, if there is
+// one, had time to come as well.
+bool Link::believed(const Open& open) {
+  const auto owed =
+      std::find_if(owed_.begin(), owed_.end(), [&](const Owed& one) { return one.unit == open.turn.request.unit; });
+  if (owed == owed_.end()) return true;
+  const bool doubtful = owed->until > loop_.now();
+  owed_.erase(owed);
+  if (!doubtful) return true;
+  open_.clear();
+  finish(open);
+  scheduler_.repeat(open.turn.id);
+  quiet_until_ = std::max(quiet_until_, loop_.now() + open.turn.timeout);
+  return false;
+}
+
+void Link::take_answer(const Open& open, const ReadAnswer& answer) {
+  finish(open);
   silences_ = 0;
   repeated_ = false;
   answered_ = true;
@@ -248,9 +371,9 @@ void Link::take_answer(const ReadAnswer& answer) {
     observer_.on_connected(name_);
   }
   if (answer.exception != 0) {
-    scheduler_.refused(answer.exception);
+    scheduler_.refused(answer.exception, open.turn.id);
   } else {
-    scheduler_.answered(answer.payload);
+    scheduler_.answered(answer.payload, open.turn.id);
   }
 }
 
@@ -262,20 +385,20 @@ bool Link::discard(const std::string& why) {
 }
 
 void Link::broke(const Error& error) {
-  const bool was_open = open_.has_value();
-  open_.reset();
+  const std::vector<Open> open = std::exchange(open_, {});
   close();
   // A device that closes after each answer, or while idle just as we asked: normal, once.
-  const bool harmless = answered_ && !repeated_ && error.code != Errc::protocol;
-  if (was_open) {
+  const bool harmless =
+      answered_ && !repeated_ && error.code != Errc::protocol && options_.endpoint.transport != Transport::rtu;
+  for (const Open& one : open) {
+    finish(one);
     if (harmless) {
-      repeated_ = true;
-      scheduler_.repeat();
+      scheduler_.repeat(one.turn.id);
     } else {
-      repeated_ = false;
-      scheduler_.failed(error.what);
+      scheduler_.failed(error.what, one.turn.id);
     }
   }
+  if (!open.empty()) repeated_ = harmless;
   if (harmless) {
     state_ = State::closed;
   } else {
@@ -295,6 +418,7 @@ void Link::close() {
   }
   output_.clear();
   input_.clear();
+  noise_ = 0;
 }
 
 void Link::watch_for_needs() {

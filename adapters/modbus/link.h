@@ -1,21 +1,27 @@
-// Link: one TCP connection to a device or a gateway that several units share. One request is out at a time.
+// Link: one connection (TCP, TLS, RTU frames over TCP) or one serial line to a device, or to a gateway or bus that
+// several units share. One request is out at a time, or `pipeline` on a connection with transaction identifiers.
 // Connects when something is due, not before: devices that close after each answer or when idle are normal.
-// Deadlines: a request's runs from its sending, whatever trickles in meanwhile. What answers no open request (another
-//            transaction, unit, function or length) is discarded, told to the observer, and never becomes a value.
-// Bounds:    kDiscardsMax stray frames a connection, kSilencesMax unanswered requests in a row: then it is closed and
-// made
-//            anew. Reconnects wait by Backoff, except after a connection that had answered.
+// Deadlines: a request's runs from its sending, whatever trickles in meanwhile; on a serial line the time that the
+// bytes
+//            need is added. What answers no open request (another transaction, unit, function or length) is discarded,
+//            told to the observer, and never becomes a value.
+// RTU:       a late answer cannot be told from one in time. After a silence the unit's next answer is therefore not
+//            believed: it is discarded and the request sent again. Between frames the line is silent for 3.5
+//            characters.
+// Bounds:    kDiscardsMax stray frames a connection, kNoiseMax bytes without a frame a request, kSilencesMax unanswered
+//            requests in a row: then it is closed and made anew. Reconnects wait by Backoff, except after a connection
+//            that had answered.
 // Threads:   the event loop's.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "adapters/modbus/codec.h"
+#include "adapters/modbus/endpoint.h"
 #include "adapters/modbus/observer.h"
 #include "adapters/modbus/scheduler.h"
 #include "gateway/system/backoff.h"
@@ -25,16 +31,9 @@
 
 namespace railhead::modbus {
 
-struct Endpoint {
-  std::string host;
-  std::uint16_t port = 502;
-  bool secure = false;                     // Modbus/TCP Security: TLS
-  [[nodiscard]] std::string text() const;  // "10.0.0.17:502", "[::1]:502"
-  friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
-};
-
 struct LinkOptions {
   Endpoint endpoint;
+  std::uint8_t pipeline = 1;  // requests that may be out at the same time; RTU has 1
   Duration connect_timeout = std::chrono::seconds{3};
   system::Backoff::Options reconnect = {.first = std::chrono::milliseconds{200}, .most = std::chrono::seconds{30}};
 };
@@ -45,6 +44,8 @@ class Link {
 
   static constexpr unsigned kDiscardsMax = 64;
   static constexpr unsigned kSilencesMax = 3;
+  static constexpr std::size_t kNoiseMax = 2048;
+  static constexpr Duration kOwedFor = std::chrono::seconds{10};  // a late answer on an RTU link may come for so long
 
   Link(LinkOptions options, Connector connector, system::EventLoop& loop, system::Resolver& resolver,
        Scheduler& scheduler, Observer& observer, std::uint64_t seed);
@@ -53,11 +54,27 @@ class Link {
   Link& operator=(const Link&) = delete;
 
   void start();
+  // How long requests were out, the gaps around them included, since the start.
+  [[nodiscard]] Duration busy() const { return busy_; }
 
  private:
   enum class State : std::uint8_t { closed, waiting, resolving, connecting, ready };
 
+  // A request on its way.
+  struct Open {
+    std::uint16_t transaction = 0;
+    Turn turn;
+    BootTime sent{};
+    BootTime deadline{};
+  };
+  // An answer that may still come, with nothing to tell it by.
+  struct Owed {
+    std::uint8_t unit = 0;
+    BootTime until{};
+  };
+
   void pump();
+  void send_all();
   void arm(BootTime due);
   void on_timer();
   void connect();
@@ -69,7 +86,12 @@ class Link {
   bool flush();
   bool receive();
   bool take_frames();
-  void take_answer(const ReadAnswer& answer);
+  bool take_rtu_frames();
+  void take_answer(const Open& open, const ReadAnswer& answer);
+  bool believed(const Open& open);
+  void silent(const Open& open);
+  void finish(const Open& open);
+  [[nodiscard]] BootTime earliest_deadline() const;
   bool discard(const std::string& why);
   void broke(const Error& error);
   void close();
@@ -96,9 +118,11 @@ class Link {
   std::string output_;
   std::string input_;
   std::uint16_t transaction_ = 0;
-  std::optional<ReadRequest> open_;
-  BootTime deadline_{};
-  Duration timeout_{};
+  std::vector<Open> open_;  // in the order of sending
+  std::vector<Owed> owed_;
+  BootTime quiet_until_{};  // RTU: nothing is sent before
+  std::size_t noise_ = 0;   // bytes that were no frame since the request was sent
+  Duration busy_{};
   unsigned discards_ = 0;
   unsigned silences_ = 0;
   bool answered_ = false;   // on this connection

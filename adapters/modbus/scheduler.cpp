@@ -45,6 +45,9 @@ struct Scheduler::Cycle {
   Time last_answer{};
   unsigned splits = 0;
   bool replan = false;
+  bool out = false;                       // one of its requests is on its way
+  unsigned busy = 0;                      // how often in a row the device was too busy for this request
+  BootTime not_before = BootTime::min();  // because it was busy
 };
 
 struct Scheduler::Device {
@@ -100,7 +103,8 @@ void Scheduler::add(const DeviceOptions& device, std::vector<Group> groups) {
 }
 
 BootTime Scheduler::eligible(const Device& device, const Cycle& cycle) const {
-  if (!device.down) return cycle.active ? BootTime::min() : cycle.due;
+  if (cycle.out) return BootTime::max();
+  if (!device.down) return cycle.active ? cycle.not_before : cycle.due;
   if (&cycle != &device.cycles.front()) return BootTime::max();
   if (device.link_failed) return cycle.due;
   return std::max(cycle.due, probe_not_before_);
@@ -115,7 +119,6 @@ BootTime Scheduler::due() const {
 }
 
 std::optional<Turn> Scheduler::next() {
-  RAILHEAD_ASSERT(current_cycle_ == nullptr);
   const BootTime now = clock_.boot_now();
   for (;;) {
     Device* chosen_device = nullptr;
@@ -134,12 +137,13 @@ std::optional<Turn> Scheduler::next() {
     if (chosen == nullptr) return std::nullopt;
     if (!chosen->active) begin(*chosen_device, *chosen, now);
     if (!skip_quarantined(*chosen_device, *chosen, now)) continue;  // nothing to ask: the cycle ended
-    current_device_ = chosen_device;
-    current_cycle_ = chosen;
+    chosen->out = true;
+    out_.push_back({.id = ++last_id_ == 0 ? ++last_id_ : last_id_, .device = chosen_device, .cycle = chosen});
     const Block& block = chosen->pieces[chosen->at].block;
     return Turn{
         .request = {.unit = chosen_device->unit, .table = block.table, .address = block.address, .count = block.count},
-        .timeout = chosen_device->timeout};
+        .timeout = chosen_device->timeout,
+        .id = last_id_};
   }
 }
 
@@ -148,6 +152,8 @@ void Scheduler::begin(Device& device, Cycle& cycle, BootTime now) {
   cycle.tick = cycle.due;
   cycle.at = 0;
   cycle.splits = 0;
+  cycle.busy = 0;
+  cycle.not_before = BootTime::min();
   cycle.outcomes.assign(cycle.points.size(), {});
   cycle.unscaled.clear();
   cycle.last_answer = clock_.now();
@@ -182,10 +188,23 @@ void Scheduler::advance(Device& device, Cycle& cycle) {
   skip_quarantined(device, cycle, clock_.boot_now());
 }
 
-void Scheduler::answered(std::string_view payload) {
-  Device& device = *std::exchange(current_device_, nullptr);
-  Cycle& cycle = *std::exchange(current_cycle_, nullptr);
+Scheduler::Out Scheduler::take_out(std::uint32_t id) {
+  const auto found =
+      id == 0 ? out_.begin() : std::find_if(out_.begin(), out_.end(), [&](const Out& one) { return one.id == id; });
+  RAILHEAD_ASSERT(found != out_.end());
+  const Out out = *found;
+  out_.erase(found);
+  if (out.cycle != nullptr) out.cycle->out = false;
+  return out;
+}
+
+void Scheduler::answered(std::string_view payload, std::uint32_t id) {
+  const Out out = take_out(id);
+  Device& device = *out.device;
   came_up(device);
+  if (out.cycle == nullptr) return;
+  Cycle& cycle = *out.cycle;
+  cycle.busy = 0;
   cycle.last_answer = clock_.now();
   Piece& piece = cycle.pieces[cycle.at];
   if (piece.quarantined) {
@@ -234,13 +253,17 @@ void Scheduler::scale(const Device& device, Cycle& cycle) {
   cycle.unscaled.clear();
 }
 
-void Scheduler::refused(std::uint8_t exception) {
+void Scheduler::refused(std::uint8_t exception, std::uint32_t id) {
   const std::string why = exception_text(exception);
   // A gateway's word that the device behind it does not answer.
-  if (exception == 10 || exception == 11) return failed(why);
-  Device& device = *std::exchange(current_device_, nullptr);
-  Cycle& cycle = *std::exchange(current_cycle_, nullptr);
+  if (exception == 10 || exception == 11) return failed(why, id);
+  const Out out = take_out(id);
+  Device& device = *out.device;
   came_up(device);
+  if (out.cycle == nullptr) return;
+  Cycle& cycle = *out.cycle;
+  if (retry_later(device, cycle, exception)) return;
+  cycle.busy = 0;
   cycle.last_answer = clock_.now();
   Piece& piece = cycle.pieces[cycle.at];
   const bool by_address = exception == 2 || exception == 3;
@@ -268,21 +291,29 @@ void Scheduler::refused(std::uint8_t exception) {
   advance(device, cycle);
 }
 
-void Scheduler::repeat() {
-  current_device_ = nullptr;
-  current_cycle_ = nullptr;
+// Busy (06), or working on it (05): the same request again in this cycle, after a growing pause in which others have
+// their turn. The device answers, so it is not down.
+bool Scheduler::retry_later(Device& device, Cycle& cycle, std::uint8_t exception) {
+  if ((exception != 5 && exception != 6) || device.down || cycle.busy >= kBusyRetriesMax) return false;
+  const Duration first = exception == 5 ? Duration{std::chrono::milliseconds{200}} : std::chrono::milliseconds{50};
+  const BootTime at = clock_.boot_now() + first * (1u << cycle.busy);
+  if (at >= cycle.tick + std::max(cycle.plan.every, Duration{std::chrono::seconds{1}})) return false;
+  ++cycle.busy;
+  cycle.not_before = at;
+  return true;
 }
 
-void Scheduler::failed(const std::string& why) {
-  Device& device = *std::exchange(current_device_, nullptr);
-  Cycle& cycle = *std::exchange(current_cycle_, nullptr);
+void Scheduler::repeat(std::uint32_t id) { take_out(id); }
+
+void Scheduler::failed(const std::string& why, std::uint32_t id) {
+  const Out out = take_out(id);
   // Why not go on with the cycle: a silent device would cost a timeout for each of its requests.
-  abandon(device, cycle, Value::text(why));
-  count_failure(device, why, false);
+  if (out.cycle != nullptr) abandon(*out.device, *out.cycle, Value::text(why));
+  count_failure(*out.device, why, false);
 }
 
 void Scheduler::link_down(const std::string& why) {
-  RAILHEAD_ASSERT(current_cycle_ == nullptr);
+  RAILHEAD_ASSERT(out_.empty());
   const BootTime now = clock_.boot_now();
   for (const auto& device : devices_) {
     bool asked = device->down;
@@ -307,6 +338,14 @@ void Scheduler::abandon(Device& device, Cycle& cycle, const Value& reason) {
 
 void Scheduler::finish(Device& device, Cycle& cycle) {
   cycle.active = false;
+  cycle.not_before = BootTime::min();
+  if (cycle.out) {
+    // Its answer is nobody's any more.
+    for (Out& out : out_) {
+      if (out.cycle == &cycle) out.cycle = nullptr;
+    }
+    cycle.out = false;
+  }
   if (cycle.replan) replan(device, cycle);
   if (device.down) return;  // it was a probe; the state was told
   if (!cycle.unscaled.empty()) scale(device, cycle);

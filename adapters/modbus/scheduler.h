@@ -48,12 +48,14 @@ struct SchedulerOptions {
 struct Turn {
   ReadRequest request;
   Duration timeout{};
+  std::uint32_t id = 0;  // what its outcome is told with
 };
 
 class Scheduler {
  public:
   static constexpr unsigned kSplitsMax = 64;
-  static constexpr int kFactorMost = 10;  // a factor is a power of ten within +-10 (SunSpec's sunssf)
+  static constexpr unsigned kBusyRetriesMax = 3;  // of one request, when the device says that it is busy
+  static constexpr int kFactorMost = 10;          // a factor is a power of ten within +-10 (SunSpec's sunssf)
 
   Scheduler(SchedulerOptions options, const system::Clock& clock, Observer& observer, std::uint64_t seed);
   ~Scheduler();
@@ -67,13 +69,14 @@ class Scheduler {
   [[nodiscard]] BootTime due() const;
   [[nodiscard]] std::optional<Turn> next();
 
-  // The outcome of the last turn.
-  void answered(std::string_view payload);
-  void refused(std::uint8_t exception);
-  void failed(const std::string& why);  // silence, or the connection broke
-  void repeat();                        // it never counted: the same turn comes again
+  // The outcome of a turn; without an id that of the only one that is out.
+  void answered(std::string_view payload, std::uint32_t id = 0);
+  void refused(std::uint8_t exception, std::uint32_t id = 0);
+  void failed(const std::string& why, std::uint32_t id = 0);  // silence, or the connection broke
+  void repeat(std::uint32_t id = 0);                          // it never counted: the same turn comes again
 
-  // There is no connection: whatever is due is bad. Devices that are down are tried as soon as the link is back.
+  // There is no connection and no turn out: whatever is due is bad. Devices that are down are tried as soon as the link
+  // is back.
   void link_down(const std::string& why);
 
  private:
@@ -94,6 +97,13 @@ class Scheduler {
   void abandon(Device& device, Cycle& cycle, const Value& reason);
   void replan(const Device& device, Cycle& cycle);
   void came_up(Device& device);
+  struct Out {
+    std::uint32_t id = 0;
+    Device* device = nullptr;
+    Cycle* cycle = nullptr;  // nullptr: it was abandoned meanwhile
+  };
+  Out take_out(std::uint32_t id);
+  bool retry_later(Device& device, Cycle& cycle, std::uint8_t exception);
   void count_failure(Device& device, const std::string& why, bool link);
   void emit(const Device& device, Quality quality, Value value, Value bad, Time time, Duration every);
 
@@ -102,8 +112,8 @@ class Scheduler {
   Observer& observer_;
   std::uint64_t seed_;
   std::vector<std::unique_ptr<Device>> devices_;
-  Device* current_device_ = nullptr;  // of the turn that is out
-  Cycle* current_cycle_ = nullptr;
+  std::vector<Out> out_;
+  std::uint32_t last_id_ = 0;
   BootTime probe_not_before_{};
 };
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "adapters/modbus/plan.h"
+#include "adapters/modbus/serial.h"
 #include "adapters/tls/context.h"
 #include "gateway/status/link.h"
 #include "gateway/status/reporter.h"
@@ -24,7 +25,11 @@ constexpr Duration kOfferAgain = std::chrono::milliseconds{200};  // while the i
 constexpr std::size_t kBatchMost = 1000;                          // readings in one offer
 
 Link::Connector connector_of(const LinkPlan& plan) {
-  if (!plan.link.endpoint.secure) return system::connect_tcp;
+  if (plan.link.endpoint.transport == Transport::rtu) {
+    return
+        [endpoint = plan.link.endpoint](const system::Address&) { return open_serial(endpoint.host, endpoint.serial); };
+  }
+  if (!plan.link.endpoint.secure()) return system::connect_tcp;
   return [options = plan.tls,
           host = plan.link.endpoint.host](const system::Address& address) -> Result<std::unique_ptr<system::Stream>> {
     // Made anew for each connect: renewed certificates count at once (S32).

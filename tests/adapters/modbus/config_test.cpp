@@ -56,7 +56,7 @@ TEST_CASE("the sample is right, and so is the meter's register map") {
   const auto options = read_source(node, document.root().find("models"), diagnostics);
   CHECK(diagnostics.render() == "");
   REQUIRE(options);
-  REQUIRE(options->links.size() == 2);
+  REQUIRE(options->links.size() == 3);
   CHECK(options->links[0].link.endpoint.text() == "10.0.0.17:502");
   CHECK(options->links[1].link.endpoint.text() == "10.0.0.18:502");
   REQUIRE(options->links[0].devices.size() == 2);
@@ -130,9 +130,7 @@ TEST_CASE("urls") {
     CAPTURE(url);
     CHECK_FALSE(parse_url(url));
   }
-  CHECK(parse_url("rtu:///dev/ttyUSB0").error().what == "rtu:// is not yet in this version; tcp:// and tls:// are");
-  CHECK(parse_url("rtu+tcp://h:1").error().code == Errc::unsupported);
-  CHECK(parse_url("tls://plc.local").value() == Endpoint{"plc.local", 802, true});
+  CHECK(parse_url("tls://plc.local").value() == Endpoint{"plc.local", 802, Transport::tls});
 }
 
 TEST_CASE("models are shared, and a device's own points win") {
@@ -220,7 +218,7 @@ TEST_CASE("mistakes above the points are named too, all at once") {
   devices:
     a: { unit_id: 256, points: { x: { coil: 1 } } }
     b: { model: sdm360 }
-    c: { url: "rtu:///dev/ttyUSB0?baud=19200", points: { x: { coil: 1 } } }
+    c: { url: "rtu://ttyUSB0?baud=19200", points: { x: { coil: 1 } } }
     d: { url: "tcp://h" }
     e: { url: "tcp://h", max_registers: 4, points: { s: { holding: 0, type: string, length: 20 } } }
 models:
@@ -233,7 +231,7 @@ models:
   CHECK(says(outcome, "plant.yaml:5:17: error: no model 'sdm360' under models"));
   CHECK(says(outcome, "did you mean 'sdm630'?"));
   CHECK(says(outcome, "plant.yaml:6:15: error: "));
-  CHECK(says(outcome, "rtu:// is not yet in this version"));
+  CHECK(says(outcome, "expected the path of a serial line"));
   CHECK(says(outcome, "plant.yaml:7:5: error: device 'd' has neither a model nor points"));
   CHECK(says(outcome, "plant.yaml:8:5: error: point 's' alone has more registers than max_registers"));
   CHECK(outcome.errors == 8);  // and b has no url

@@ -1,0 +1,216 @@
+// Links that speak RTU: over a serial line (a pseudo-terminal) with noise, lost bytes and late answers, and over TCP.
+#include <doctest/doctest.h>
+
+#include <random>
+
+#include "adapters/modbus/link.h"
+#include "adapters/modbus/serial.h"
+#include "gateway/system/clock.h"
+#include "tests/adapters/modbus/recording_observer.h"
+#include "tests/adapters/modbus/serial_line.h"
+
+namespace railhead::modbus {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Duration kTick = milliseconds{20};
+constexpr Duration kTimeout = milliseconds{60};
+
+class Bus {
+ public:
+  explicit Bus(unsigned units = 1, SerialOptions serial = {.baud = 115200}) : line(loop) {
+    SchedulerOptions options;
+    options.source = "plant";
+    options.probe = {.first = milliseconds{30}, .most = milliseconds{100}};
+    options.probe_share = 0.5;
+    scheduler = std::make_unique<Scheduler>(options, clock, seen, 7);
+    for (unsigned i = 0; i < units; ++i) {
+      Point point;
+      point.name = "p";
+      point.address = 7;
+      point.every = kTick;
+      DeviceOptions device{.name = "d" + std::to_string(i + 1),
+                           .unit = static_cast<std::uint8_t>(i + 1),
+                           .timeout = kTimeout,
+                           .limits = {},
+                           .points = {point}};
+      scheduler->add(device, plan_device(device.points, device.limits));
+    }
+    LinkOptions options_of_link;
+    options_of_link.endpoint = {.host = line.path(), .port = 0, .transport = Transport::rtu, .serial = serial};
+    options_of_link.reconnect = {.first = milliseconds{20}, .most = milliseconds{100}};
+    link = std::make_unique<Link>(
+        options_of_link, [path = line.path(), serial](const system::Address&) { return open_serial(path, serial); },
+        loop, resolver, *scheduler, seen, 99);
+    link->start();
+  }
+
+  template <class Condition>
+  bool until(Condition condition, Duration at_most = seconds{10}) {
+    const BootTime end = clock.boot_now() + at_most;
+    while (!condition()) {
+      if (clock.boot_now() >= end) return false;
+      loop.run_once(milliseconds{5});
+    }
+    return true;
+  }
+  [[nodiscard]] std::size_t good() const {
+    std::size_t count = 0;
+    for (const Reading& reading : seen.readings)
+      count += reading.value.is(Kind::map) && reading.value.find("p") != nullptr;
+    return count;
+  }
+  [[nodiscard]] std::size_t wrong() const {
+    std::size_t count = 0;
+    for (const Reading& reading : seen.readings) {
+      const Value* value = reading.value.is(Kind::map) ? reading.value.find("p") : nullptr;
+      count += value != nullptr && value->as_integer() != 7;
+    }
+    return count;
+  }
+  [[nodiscard]] bool saw(const std::string& event) const {
+    for (const std::string& one : seen.events) {
+      if (one.rfind(event, 0) == 0) return true;
+    }
+    return false;
+  }
+
+  system::SystemClock clock;
+  system::EventLoop loop{clock};
+  system::Resolver resolver{loop};
+  RecordingObserver seen;
+  SerialLine line;
+  std::unique_ptr<Scheduler> scheduler;
+  std::unique_ptr<Link> link;
+};
+
+TEST_CASE("units on a serial line are read in turn, with the line silent for 3.5 characters between frames") {
+  Bus bus(3, {.baud = 1200});  // 3.5 characters of 11 bits are 32 ms
+  std::vector<BootTime> asked;
+  std::vector<BootTime> answered;
+  bus.line.script = [&](const SerialLine::Request& request) {
+    asked.push_back(bus.clock.boot_now());
+    bus.line.send(SerialLine::answer(request));
+    answered.push_back(bus.clock.boot_now());
+  };
+  REQUIRE(bus.until([&] { return bus.good() >= 12; }));
+  CHECK(bus.wrong() == 0);
+  for (std::size_t i = 1; i < asked.size(); ++i) CHECK(asked[i] - answered[i - 1] >= milliseconds{31});
+  CHECK(bus.seen.discarded == 0);
+  CHECK_FALSE(bus.saw("lost"));
+  CHECK(bus.link->busy() > milliseconds{32} * 12);
+}
+
+TEST_CASE("noise before, between and after answers costs at most the request it hits, and never makes a value") {
+  const unsigned seed = std::random_device{}();
+  MESSAGE("seed " << seed);
+  std::mt19937 random(seed);
+  Bus bus;
+  unsigned spoilt = 0;
+  bus.line.script = [&](const SerialLine::Request& request) {
+    std::string bytes = SerialLine::answer(request);
+    const auto noise = [&] {
+      std::string some(random() % 12, '\0');
+      for (char& c : some) c = static_cast<char>(random());
+      return some;
+    };
+    switch (random() % 6) {
+      case 0: bytes = noise() + bytes + noise(); break;        // the answer is whole in the middle of it
+      case 1: bytes.erase(random() % bytes.size(), 1); break;  // a byte is lost
+      case 2: bytes[random() % bytes.size()] ^= static_cast<char>(1u << random() % 8); break;
+      case 3: bytes = bytes.substr(0, random() % bytes.size()) + noise(); break;
+      default: break;
+    }
+    if (bytes.find(SerialLine::answer(request)) == std::string::npos) ++spoilt;
+    bus.line.send(bytes);
+  };
+  REQUIRE(bus.until([&] { return bus.line.requests >= 120; }, seconds{30}));
+  CHECK(bus.wrong() == 0);
+  CHECK(bus.good() >= 10);
+  CHECK(spoilt >= 20);
+  bus.line.script = [&](const SerialLine::Request& request) { bus.line.send(SerialLine::answer(request)); };
+  const std::size_t before = bus.good();
+  CHECK(bus.until([&] { return bus.good() >= before + 10; }));
+}
+
+TEST_CASE("a late answer on a serial line never becomes the next one's value") {
+  // Late by so much that it comes while the next request is open, or later; each with a value of its own. A device
+  // answers in order: what is asked meanwhile waits.
+  for (const Duration late : {kTimeout + milliseconds{5}, kTimeout + kTick, kTimeout * 2, kTimeout * 3, kTimeout * 5}) {
+    CAPTURE(late.count());
+    Bus bus(2);
+    unsigned count = 0;
+    BootTime idle_from{};
+    bus.line.script = [&](const SerialLine::Request& request) {
+      const BootTime now = bus.clock.boot_now();
+      if (request.unit != 1) return bus.line.send(SerialLine::answer(request));
+      const bool slow = ++count % 7 == 3;
+      const BootTime at = std::max(now + (slow ? late : Duration{0}), idle_from);
+      idle_from = at;
+      if (at == now) return bus.line.send(SerialLine::answer(request));
+      bus.line.send_later(SerialLine::answer(request, slow ? 1000 : 0), at - now + milliseconds{1});
+      if (!slow) idle_from = at + milliseconds{1};
+    };
+    REQUIRE(bus.until([&] { return count >= 25; }));
+    CHECK(bus.wrong() == 0);
+    CHECK(bus.seen.discarded >= 3);
+  }
+}
+
+TEST_CASE("an adapter that is pulled out and plugged in again is found by itself") {
+  Bus bus;
+  REQUIRE(bus.until([&] { return bus.good() >= 3; }));
+  bus.line.unplug();
+  REQUIRE(bus.until([&] { return bus.saw("lost") && bus.saw("down d1"); }));
+  bus.seen.events.clear();
+  bus.line.plug();
+  const std::size_t before = bus.good();
+  REQUIRE(bus.until([&] { return bus.good() >= before + 3; }));
+  CHECK(bus.saw("connected"));
+  CHECK(bus.saw("up d1"));
+}
+
+TEST_CASE("a line that gives back what we send is no trouble with echo=on") {
+  Bus bus(2, {.baud = 115200, .echo = true});
+  bus.line.script = [&](const SerialLine::Request& request) {
+    bus.line.send(request.frame + SerialLine::answer(request));
+  };
+  REQUIRE(bus.until([&] { return bus.good() >= 10; }));
+  CHECK(bus.wrong() == 0);
+  CHECK(bus.seen.discarded == 0);
+}
+
+TEST_CASE("a line that never falls silent is bounded and counted") {
+  Bus bus;
+  const std::string flood(300, '\x55');
+  bus.line.script = [&](const SerialLine::Request&) {
+    for (int i = 0; i < 10; ++i) bus.line.send(flood);
+  };
+  REQUIRE(bus.until([&] { return bus.saw("discarded") && bus.saw("down d1"); }));
+  bus.line.script = [&](const SerialLine::Request& request) { bus.line.send(SerialLine::answer(request)); };
+  CHECK(bus.until([&] { return bus.good() >= 3; }));
+}
+
+TEST_CASE("a line that another program has is refused, and so is what is no line") {
+  test::TemporaryDirectory directory;
+  system::SystemClock clock;
+  system::EventLoop loop(clock);
+  SerialLine line(loop);
+  const auto first = open_serial(line.path(), {});
+  REQUIRE(first);
+  const auto second = open_serial(line.path(), {});
+  REQUIRE_FALSE(second);
+  CHECK(second.error().what.find("in use by another program") != std::string::npos);
+  CHECK_FALSE(open_serial(directory.write("file", "x"), {}));
+  CHECK_FALSE(open_serial("/dev/no-such-line", {}));
+  // A pseudo-terminal has no RS-485 mode: said, instead of a bus that never answers.
+  SerialLine other(loop);
+  const auto rs485 = open_serial(other.path(), {.rs485 = Rs485::rts_high_on_send});
+  REQUIRE_FALSE(rs485);
+  CHECK(rs485.error().what.find("the driver has no RS-485 mode") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace railhead::modbus
