@@ -226,7 +226,7 @@ void Spool::Engine::unsubscribe(const system::EventFd* event) {
 
 ReadContext Spool::Engine::read_context() const {
   return {disk_, clock_, options_.path, boot_,
-          [this](std::uint64_t segment) { const_cast<Engine*>(this)->condemn(segment); }};
+          [this](const SegmentHeader& segment) { const_cast<Engine*>(this)->condemn(segment); }};
 }
 
 Result<Sequence> Spool::Engine::read(LaneId lane, Sequence from, std::size_t records_max, std::size_t bytes_max,
@@ -240,10 +240,11 @@ Result<Sequence> Spool::Engine::read(LaneId lane, Sequence from, std::size_t rec
 }
 
 // A reader met a durable frame that does not verify: recount what the segment still has, once, and keep the bad bytes.
-void Spool::Engine::condemn(std::uint64_t number) {
+void Spool::Engine::condemn(const SegmentHeader& condemned) {
+  const std::string name = segment_name(condemned);
   {
     const base::MutexLock lock(repairs_mutex_);
-    if (std::find(condemned_.begin(), condemned_.end(), number) != condemned_.end()) return;
+    if (std::find(condemned_.begin(), condemned_.end(), name) != condemned_.end()) return;
   }
   std::shared_ptr<const SegmentHeader> header;
   std::shared_ptr<const std::vector<LaneId>> lane_of;
@@ -251,42 +252,41 @@ void Spool::Engine::condemn(std::uint64_t number) {
   Sequence last;
   {
     const base::MutexLock lock(shelf_.mutex);
-    const Segment* segment = shelf_.segments.with_number(number);
+    const Segment* segment = shelf_.segments.same(condemned);
     if (segment == nullptr) return;
     header = segment->header;
     lane_of = segment->lane_of;
     used = segment->used;
     last = segment->last;
   }
-  const std::string name = segment_name(number);
   const auto file = disk_.open(path(name), system::OpenMode::read);
   const Result<ReadBack> read = file ? read_whole(**file, used) : fail(file.error());
   if (!read) return;
-  const std::uint64_t first = header->first.value();
-  std::vector<std::uint32_t> whole(static_cast<std::size_t>(last.value() - first + 1), kLanesMax);
+  std::vector<std::pair<Sequence, LaneId>> whole;
   const SegmentScan scan = scan_segment(read->bytes, *header, last.value() + 1, [&](const ScannedFrame& frame) {
     if (frame.header.lane < lane_of->size()) {
-      whole[static_cast<std::size_t>(frame.header.sequence.value() - first)] = (*lane_of)[frame.header.lane].value();
+      whole.emplace_back(frame.header.sequence, (*lane_of)[frame.header.lane]);
     }
   });
   std::uint64_t lost = 0;
   std::uint64_t bytes = 0;
   {
     const base::MutexLock lock(shelf_.mutex);
-    Segment* segment = shelf_.segments.with_number(number);
+    Segment* segment = shelf_.segments.same(condemned);
     if (segment == nullptr || (segment->sealed && segment->unsettled == 0)) return;
     if (last < segment->last)
       return;  // more was committed meanwhile: the next read that meets the damage comes here again
     shelf_.release_held(*segment);
     std::vector<std::uint32_t> readable(shelf_.lanes.size());
-    for (std::size_t i = 0; i < whole.size(); ++i) {
-      const Sequence one(first + i);
-      if (whole[i] == kLanesMax) {
-        segment->set_settled(one);
-      } else if (!segment->settled(one)) {
-        ++readable[whole[i]];
-      }
+    Sequence before(segment->first().value() - 1);
+    std::vector<std::pair<Sequence, Sequence>> holes;
+    for (const auto& [one, lane] : whole) {
+      if (before.next() < one) holes.emplace_back(before.next(), Sequence(one.value() - 1));
+      before = one;
+      if (!segment->settled(lane, one)) ++readable[lane.value()];
     }
+    if (before < last) holes.emplace_back(before.next(), last);
+    segment->lost = std::move(holes);
     for (LaneCount& count : segment->lanes) {
       const std::uint32_t missing = count.unsettled - readable[count.lane.value()];
       count.unsettled -= missing;
@@ -295,10 +295,11 @@ void Spool::Engine::condemn(std::uint64_t number) {
       shelf_.lanes[count.lane.value()].ledger.damaged += missing;
       shelf_.lanes[count.lane.value()].ledger.spooled -= missing;
     }
+    segment->forget_marks_if_done();
   }
   {
     const base::MutexLock lock(repairs_mutex_);
-    condemned_.push_back(number);
+    condemned_.push_back(name);
     for (const Hole& hole : scan.holes) {
       // What recovery already kept is neither kept nor told again.
       if (hole.zeros || disk_.exists(path("damaged/" + damaged_name(name, hole.begin, hole.end)))) continue;
@@ -318,24 +319,49 @@ status::LaneLedger Spool::Engine::ledger(LaneId lane) const {
   return shelf_.lanes.at(lane.value()).ledger;
 }
 
+namespace {
+
+// When the frame `one` was appended, as near as can be told without the disk.
+Time appended_about(const Shelf& shelf, const Segment& segment, Sequence one) RAILHEAD_REQUIRES(shelf.mutex) {
+  for (auto at = shelf.tail.rbegin(); at != shelf.tail.rend(); ++at) {
+    const TailChunk& chunk = **at;
+    if (chunk.last < one) break;
+    if (one < chunk.first) continue;
+    const std::string_view frames = chunk.frames.view();
+    for (std::size_t place = 0; place < frames.size();) {
+      const FrameHeader header = decode_frame_header(frames.data() + place);
+      if (one <= header.sequence) return header.appended;
+      place += header.frame_bytes();
+    }
+  }
+  return segment.start_for(one).appended;
+}
+
+}  // namespace
+
 std::vector<LaneInfo> Spool::Engine::lanes() const {
   const base::MutexLock lock(shelf_.mutex);
   std::vector<LaneInfo> infos;
   for (std::size_t i = 0; i < shelf_.lanes.size(); ++i) {
     const LaneId id(static_cast<std::uint32_t>(i));
-    infos.push_back({shelf_.lanes[i].name, id, shelf_.lanes[i].ledger, durable().next()});
+    infos.push_back({shelf_.lanes[i].name, id, shelf_.lanes[i].ledger, durable().next(), 0, {}});
   }
   for (auto at = shelf_.segments.all().rbegin(); at != shelf_.segments.all().rend(); ++at) {
     for (const LaneCount& count : (*at)->lanes) {
-      if (count.unsettled > 0) infos[count.lane.value()].first_unsettled = (*at)->first();
+      if (count.unsettled == 0) continue;
+      LaneInfo& info = infos[count.lane.value()];
+      info.first_unsettled = std::max((*at)->first(), count.settled_through.next());
+      info.backlog_bytes += count.unsettled_bytes();
     }
   }
   for (LaneInfo& info : infos) {
     const Segment* segment = shelf_.segments.at_or_after(info.first_unsettled);
-    if (segment == nullptr) continue;
-    while (info.first_unsettled <= segment->last && segment->settled(info.first_unsettled)) {
+    if (segment == nullptr || info.backlog_bytes == 0) continue;
+    const std::uint64_t first = segment->first().value();
+    while (info.first_unsettled < segment->last && segment->bits.test(info.first_unsettled.value() - first)) {
       info.first_unsettled = info.first_unsettled.next();
     }
+    info.oldest = appended_about(shelf_, *segment, info.first_unsettled);
   }
   return infos;
 }
@@ -362,23 +388,23 @@ Result<void> Spool::Engine::for_each(Sequence from, const std::function<void(con
       if (segment == nullptr) return {};
       marks = *segment;
     }
-    const auto file = disk_.open(path(segment_name(marks.number())), system::OpenMode::read);
+    const auto file = disk_.open(path(segment_name(*marks.header)), system::OpenMode::read);
     const Result<ReadBack> read = file ? read_whole(**file, marks.used) : fail(file.error());
     if (!read) {
       {
         const base::MutexLock lock(shelf_.mutex);
-        const Segment* still = shelf_.segments.at_or_after(at);
-        if (still == nullptr || still->number() != marks.number()) continue;  // trimmed meanwhile
+        if (shelf_.segments.same(*marks.header) == nullptr) continue;  // trimmed or rewritten meanwhile
       }
       // The committer removes the file first and forgets the segment a moment later: that moment is waited for.
-      if (disk_.exists(path(segment_name(marks.number()))) || ++waits > kTrimWaitsMax) return fail(read.error());
+      if (disk_.exists(path(segment_name(*marks.header))) || ++waits > kTrimWaitsMax) return fail(read.error());
       std::this_thread::sleep_for(kTrimWait);
       continue;
     }
     const auto scanned = scan_segment(read->bytes, *marks.header, marks.last.value() + 1, [&](const ScannedFrame& one) {
       if (one.header.sequence < at || one.header.lane >= marks.lane_of->size()) return;
-      Frame frame = make_frame(context, *marks.header, one.header, (*marks.lane_of)[one.header.lane], one.payload, now);
-      frame.settled = marks.settled(one.header.sequence);
+      const LaneId lane = (*marks.lane_of)[one.header.lane];
+      Frame frame = make_frame(context, *marks.header, one.header, lane, one.payload, now);
+      frame.settled = marks.settled(lane, one.header.sequence);
       visit(frame);
     });
     static_cast<void>(scanned);
@@ -403,6 +429,9 @@ Usage Spool::Engine::usage() const {
   usage.limit = limit_shown_.load(std::memory_order_acquire);
   usage.bytes_written = bytes_written_.load(std::memory_order_relaxed);
   usage.syncs = syncs_.load(std::memory_order_relaxed);
+  usage.payload_bytes = payload_bytes_.load(std::memory_order_relaxed);
+  usage.compactions = compactions_.load(std::memory_order_relaxed);
+  usage.compaction_bytes = compaction_bytes_.load(std::memory_order_relaxed);
   const base::MutexLock lock(append_mutex_);
   usage.next = Sequence(next_);
   usage.failing = failing_;

@@ -53,6 +53,7 @@ class Spool::Engine {
   void settle(LaneId lane, std::span<const Sequence> many, Outcome outcome);
   void set_held(LaneId lane, std::span<const Sequence> many, bool held);
   void count_repeat(LaneId lane);
+  [[nodiscard]] Result<std::uint64_t> drop_lane(std::string_view name);
   [[nodiscard]] status::LaneLedger ledger(LaneId lane) const;
   [[nodiscard]] std::vector<LaneInfo> lanes() const;
   void set_note(std::string note);
@@ -73,6 +74,15 @@ class Spool::Engine {
     std::size_t end = 0;
     Sequence last;
     std::vector<IndexPoint> index;
+    std::uint64_t records = 0;
+    std::uint8_t classes = 0;
+    Time first_appended;
+    Time newest;
+    bool all_trusted = true;
+  };
+  struct LaneRun {  // of one lane in a run
+    std::uint32_t records = 0;
+    std::uint64_t bytes = 0;
   };
 
   // --- appending (engine_append.cpp)
@@ -97,14 +107,16 @@ class Spool::Engine {
   [[nodiscard]] std::uint64_t effective_limit() const;
   void update_room();
   [[nodiscard]] Result<void> save_state();
-  [[nodiscard]] StoredState snapshot(std::vector<std::uint64_t>& trimmable) RAILHEAD_REQUIRES(shelf_.mutex);
+  using Trimmable = std::vector<std::pair<std::uint64_t, std::string>>;  // number and file
+  [[nodiscard]] StoredState snapshot(Trimmable& trimmable) RAILHEAD_REQUIRES(shelf_.mutex);
   [[nodiscard]] Result<void> apply(const Repair& repair);
   void evict(std::uint64_t bytes);
   void failed(const Error& error);
   void recovered();
 
   void adopt(Recovered recovered);
-  void condemn(std::uint64_t segment);
+  void condemn(const SegmentHeader& segment);
+  [[nodiscard]] Result<void> load_members(const SegmentHeader& segment);
   [[nodiscard]] std::string path(const std::string& name) const { return options_.path + "/" + name; }
   [[nodiscard]] ReadContext read_context() const;
 
@@ -152,6 +164,9 @@ class Spool::Engine {
   std::atomic<std::uint64_t> limit_shown_{0};
   std::atomic<std::uint64_t> bytes_written_{0};
   std::atomic<std::uint64_t> syncs_{0};
+  std::atomic<std::uint64_t> payload_bytes_{0};
+  std::atomic<std::uint64_t> compactions_{0};
+  std::atomic<std::uint64_t> compaction_bytes_{0};
 
   // The committer's own.
   FrameBuffer spare_;
@@ -166,11 +181,11 @@ class Spool::Engine {
   bool removals_unsynced_ = false;
   Sequence saved_through_;  // durable() in the newest lane states on disk
   WriteCounts counts_;
-  std::vector<std::uint32_t> run_counts_;  // records per lane of a run
+  std::vector<LaneRun> run_lanes_;  // by lane, of the run at hand
 
   base::Mutex repairs_mutex_;
   std::vector<Repair> found_repairs_ RAILHEAD_GUARDED_BY(repairs_mutex_);  // by readers
-  std::vector<std::uint64_t> condemned_ RAILHEAD_GUARDED_BY(repairs_mutex_);
+  std::vector<std::string> condemned_ RAILHEAD_GUARDED_BY(repairs_mutex_);
 
   base::Mutex subscribers_mutex_;
   std::vector<const system::EventFd*> subscribers_ RAILHEAD_GUARDED_BY(subscribers_mutex_);

@@ -1,6 +1,8 @@
 // The engine's part that runs on the appenders' threads.
 #include "gateway/base/assert.h"
 #include "gateway/spool/engine.h"
+#include "gateway/spool/segment_reader.h"
+#include "gateway/spool/segment_scan.h"
 
 namespace railhead::spool {
 namespace {
@@ -133,6 +135,8 @@ LaneId Spool::Engine::lane(std::string_view name) {
 
 void Spool::Engine::settle(LaneId lane, std::span<const Sequence> many, Outcome outcome) {
   bool changed = false;
+  std::vector<Sequence> later;  // in compacted segments of which it is not known what they hold
+  std::shared_ptr<const SegmentHeader> unknown;
   {
     const base::MutexLock lock(shelf_.mutex);
     status::LaneLedger& ledger = shelf_.lanes.at(lane.value()).ledger;
@@ -140,6 +144,11 @@ void Spool::Engine::settle(LaneId lane, std::span<const Sequence> many, Outcome 
       RAILHEAD_ASSERT(one.value() <= shelf_.durable.load(std::memory_order_relaxed));
       Segment* segment = shelf_.segments.at_or_after(one);
       if (segment == nullptr) continue;
+      if (segment->header->compacted && segment->members == nullptr && segment->first() <= one) {
+        later.push_back(one);
+        unknown = segment->header;
+        continue;
+      }
       if (segment->set_held(lane, one, false)) {
         --ledger.held;
         ++ledger.spooled;
@@ -156,6 +165,63 @@ void Spool::Engine::settle(LaneId lane, std::span<const Sequence> many, Outcome 
     }
   }
   if (changed) mark_dirty();
+  // Each round makes one segment known. What cannot be read stays owed, and is given out again.
+  if (!later.empty() && load_members(*unknown)) settle(lane, later, outcome);
+}
+
+namespace {
+constexpr std::size_t kMembersKept = 8;  // segments
+}
+
+Result<void> Spool::Engine::load_members(const SegmentHeader& header) {
+  std::uint64_t used = 0;
+  {
+    const base::MutexLock lock(shelf_.mutex);
+    const Segment* const segment = shelf_.segments.same(header);
+    if (segment == nullptr || segment->members != nullptr) return {};  // look again
+    used = segment->used;
+  }
+  const auto file = disk_.open(path(segment_name(header)), system::OpenMode::read);
+  const Result<ReadBack> read = file ? read_whole(**file, used) : fail(file.error());
+  auto members = std::make_shared<std::vector<Sequence>>();
+  if (read) {
+    static_cast<void>(scan_segment(read->bytes, header, header.last.value() + 1,
+                                   [&](const ScannedFrame& frame) { members->push_back(frame.header.sequence); }));
+  }
+  const base::MutexLock lock(shelf_.mutex);
+  Segment* const segment = shelf_.segments.same(header);
+  if (segment == nullptr) return {};
+  if (!read) return fail(read.error());
+  segment->members = std::move(members);
+  shelf_.known_members.push_back(segment->header);
+  if (shelf_.known_members.size() > kMembersKept) {
+    Segment* const oldest = shelf_.segments.same(*shelf_.known_members.front());
+    if (oldest != nullptr) oldest->members.reset();
+    shelf_.known_members.pop_front();
+  }
+  return {};
+}
+
+Result<std::uint64_t> Spool::Engine::drop_lane(std::string_view name) {
+  std::uint64_t dropped = 0;
+  {
+    const base::MutexLock lock(shelf_.mutex);
+    const auto known = shelf_.lane_by_name.find(name);
+    if (known == shelf_.lane_by_name.end()) {
+      return fail(Errc::invalid, "spool '" + options_.name + "' has no lane '" + std::string(name) + "'");
+    }
+    for (const auto& segment : shelf_.segments.all()) {
+      LaneCount* const count = segment->find(known->second);
+      if (count == nullptr) continue;
+      shelf_.release_held(*segment);
+      dropped += segment->settle_all(*count);
+    }
+    status::LaneLedger& ledger = shelf_.lanes[known->second.value()].ledger;
+    ledger.spooled -= dropped;
+    ledger.dropped += dropped;
+  }
+  if (dropped > 0) mark_dirty();
+  return dropped;
 }
 
 void Spool::Engine::set_held(LaneId lane, std::span<const Sequence> many, bool held) {

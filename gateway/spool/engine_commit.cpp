@@ -136,10 +136,10 @@ Result<void> Spool::Engine::commit(Batch& batch) {
 
 // As many whole groups as fit into the active segment, finished for it. Empty when the next group needs a new segment.
 Spool::Engine::Run Spool::Engine::next_run(Batch& batch) {
-  Run run{batch.done, batch.done, {}, {}};
-  std::fill(run_counts_.begin(), run_counts_.end(), 0);
+  Run run;
+  run.begin = run.end = batch.done;
   const std::size_t lanes = active_->header()->lanes.size();
-  run_counts_.resize(lanes);
+  run_lanes_.assign(lanes, LaneRun{});
   const Sequence durable_now = durable();
   const std::uint32_t seed = active_->seed();
   const std::uint64_t room = active_->capacity() - active_->used();
@@ -159,14 +159,25 @@ Spool::Engine::Run Spool::Engine::next_run(Batch& batch) {
     const std::uint64_t offset = active_->used() + (run.end - run.begin);
     const std::uint64_t sequence = base::load_le<std::uint64_t>(frames + run.end + 12);
     if (offset - indexed >= kIndexEvery) {
-      run.index.push_back({Sequence(sequence - 1), offset});
+      run.index.push_back({Sequence(sequence - 1), offset, decode_frame_header(frames + run.end).appended});
       indexed = offset;
     }
     for (std::size_t at = run.end; at < group_end;) {
       finish_frame(seed, frames + at, durable_now);
-      ++run_counts_[base::load_le<std::uint16_t>(frames + at + 10)];
-      run.last = Sequence(base::load_le<std::uint64_t>(frames + at + 12));
-      at += frame_bytes(base::load_le<std::uint32_t>(frames + at));
+      const FrameHeader header = decode_frame_header(frames + at);
+      if (run.records == 0) run.first_appended = header.appended;
+      ++run.records;
+      run.classes |= class_bit(class_of(header));
+      if (header.clock_trusted) {
+        run.newest = std::max(run.newest, header.appended);
+      } else {
+        run.all_trusted = false;
+      }
+      LaneRun& lane = run_lanes_[header.lane];
+      ++lane.records;
+      lane.bytes += header.frame_bytes();
+      run.last = header.sequence;
+      at += header.frame_bytes();
     }
     run.end = group_end;
   }
@@ -195,12 +206,18 @@ void Spool::Engine::publish(Batch& batch, const Run& run) {
     RAILHEAD_ASSERT(chunk->first.value() == shelf_.durable.load(std::memory_order_relaxed) + 1);
     segment.last = run.last;
     segment.used = active_->used();
-    for (const IndexPoint& point : run.index) segment.add_index(point.before, point.offset);
-    for (std::size_t lane = 0; lane < run_counts_.size(); ++lane) {
-      const std::uint32_t records = run_counts_[lane];
+    if (segment.records == 0) segment.first_appended = run.first_appended;
+    segment.records += static_cast<std::uint32_t>(run.records);
+    segment.classes |= run.classes;
+    segment.newest = std::max(segment.newest, run.newest);
+    segment.all_trusted = segment.all_trusted && run.all_trusted;
+    for (const IndexPoint& point : run.index) segment.add_index(point);
+    for (std::size_t lane = 0; lane < run_lanes_.size(); ++lane) {
+      const std::uint32_t records = run_lanes_[lane].records;
       if (records == 0) continue;
       LaneCount& count = segment.count_of(LaneId(static_cast<std::uint32_t>(lane)));
       count.total += records;
+      count.bytes += run_lanes_[lane].bytes;
       count.unsettled += records;
       segment.unsettled += records;
       status::LaneLedger& ledger = shelf_.lanes[lane].ledger;
@@ -224,6 +241,7 @@ void Spool::Engine::publish(Batch& batch, const Run& run) {
     shelf_.durable.store(run.last.value(), std::memory_order_release);
   }
   occupied_.fetch_add(bytes, std::memory_order_acq_rel);
+  payload_bytes_.fetch_add(bytes - run.records * kFrameHeaderBytes, std::memory_order_relaxed);
   in_flight_.fetch_sub(bytes, std::memory_order_acq_rel);
   const base::MutexLock lock(subscribers_mutex_);
   for (const system::EventFd* event : subscribers_) event->signal();
@@ -281,7 +299,7 @@ void Spool::Engine::end_segment() {
     const base::MutexLock lock(shelf_.mutex);
     active_entry_->sealed = true;
     if (cut) active_entry_->allocated = on_disk(active_entry_->used);
-    if (active_entry_->unsettled == 0) std::vector<std::uint64_t>().swap(active_entry_->bits);
+    active_entry_->forget_marks_if_done();
   }
   if (!cut) repairs_.push_back({Repair::Kind::cut, segment_name(active_->header()->number), active_->used(), 0, true});
   active_.reset();
@@ -306,7 +324,7 @@ void Spool::Engine::give_up_segment() {
     } else {
       active_entry_->sealed = true;
       active_entry_->allocated = on_disk(active_entry_->used);
-      if (active_entry_->unsettled == 0) std::vector<std::uint64_t>().swap(active_entry_->bits);
+      active_entry_->forget_marks_if_done();
     }
   }
   active_.reset();
@@ -375,13 +393,12 @@ void Spool::Engine::evict(std::uint64_t bytes) {
       shelf_.release_held(*segment);
       for (LaneCount& count : segment->lanes) {
         status::LaneLedger& ledger = shelf_.lanes[count.lane.value()].ledger;
-        ledger.dropped += count.unsettled;
-        ledger.spooled -= count.unsettled;
-        per_lane[count.lane.value()] += count.unsettled;
-        count.unsettled = 0;
+        const std::uint32_t records = segment->settle_all(count);
+        ledger.dropped += records;
+        ledger.dropped_full += records;
+        ledger.spooled -= records;
+        per_lane[count.lane.value()] += records;
       }
-      segment->unsettled = 0;
-      std::vector<std::uint64_t>().swap(segment->bits);
     }
     for (std::size_t lane = 0; lane < per_lane.size(); ++lane) {
       if (per_lane[lane] > 0) dropped.push_back({shelf_.lanes[lane].name, per_lane[lane]});
@@ -393,7 +410,7 @@ void Spool::Engine::evict(std::uint64_t bytes) {
   }
 }
 
-StoredState Spool::Engine::snapshot(std::vector<std::uint64_t>& trimmable) {
+StoredState Spool::Engine::snapshot(Trimmable& trimmable) {
   StoredState state;
   state.epoch = epoch_;
   state.earlier = earlier_;
@@ -404,7 +421,7 @@ StoredState Spool::Engine::snapshot(std::vector<std::uint64_t>& trimmable) {
   std::vector<Sequence> low(shelf_.lanes.size(), state.durable.next());
   for (auto at = shelf_.segments.all().rbegin(); at != shelf_.segments.all().rend(); ++at) {
     for (const LaneCount& count : (*at)->lanes) {
-      if (count.unsettled > 0) low[count.lane.value()] = (*at)->first();
+      if (count.unsettled > 0) low[count.lane.value()] = std::max((*at)->first(), count.settled_through.next());
     }
   }
   for (std::size_t lane = 0; lane < low.size(); ++lane) {
@@ -414,9 +431,9 @@ StoredState Spool::Engine::snapshot(std::vector<std::uint64_t>& trimmable) {
   }
   for (const auto& segment : shelf_.segments.all()) {
     if (segment->sealed && segment->unsettled == 0) {
-      trimmable.push_back(segment->number());
+      trimmable.emplace_back(segment->number(), segment_name(*segment->header));
     }
-    StoredSegment stored{segment->number(), segment->first(), {}, {}};
+    StoredSegment stored{segment->number(), segment->first(), segment->last, {}, {}};
     bool partly = false;
     for (const LaneCount& count : segment->lanes) {
       if (segment->last < low[count.lane.value()]) continue;
@@ -435,7 +452,7 @@ Result<void> Spool::Engine::save_state() {
     if (Result<void> synced = disk_.sync_directory(options_.path); !synced) return synced;
     removals_unsynced_ = false;
   }
-  std::vector<std::uint64_t> trimmable;
+  Trimmable trimmable;
   StoredState state;
   {
     const base::MutexLock lock(append_mutex_);
@@ -455,8 +472,9 @@ Result<void> Spool::Engine::save_state() {
   if (trimmable.empty() || !repairs_.empty()) return {};  // a repair may still need a segment's bytes
   Result<void> removed;
   removals_unsynced_ = true;
-  for (const std::uint64_t number : trimmable) {
-    if (disk_.exists(path(segment_name(number)))) removed = disk_.remove(path(segment_name(number)));
+  for (const auto& [number, name] : trimmable) {
+    const std::string file = path(name);
+    if (disk_.exists(file)) removed = disk_.remove(file);
     if (!removed) break;
     const base::MutexLock lock(shelf_.mutex);
     shelf_.segments.remove(number);

@@ -14,6 +14,9 @@ using base::store_le;
 
 constexpr std::size_t kFixedHeaderBytes = 72;
 constexpr std::size_t kCrcAt = 20;
+constexpr std::string_view kBlankMagic = "RHBLANK\n";
+
+enum : std::uint32_t { kFeatureCompacted = 1, kFeatureReused = 2 };
 
 enum : std::uint8_t { kGroupBegins = 1, kGroupEnds = 2, kInternal = 4, kClockTrusted = 8, kClassShift = 4 };
 
@@ -40,7 +43,8 @@ Result<SegmentHeader> decode_copy(std::string_view bytes) {
     return fail(Errc::unsupported, "segment has format version " + std::to_string(version) + ", this program knows " +
                                        std::to_string(kFormatVersion));
   }
-  if (load_le<std::uint32_t>(copy.data() + 12) != 0) {
+  const std::uint32_t features = load_le<std::uint32_t>(copy.data() + 12);
+  if ((features & ~std::uint32_t{kFeatureCompacted | kFeatureReused}) != 0) {
     return fail(Errc::unsupported, "segment uses a feature this program does not know");
   }
   SegmentHeader header;
@@ -53,7 +57,9 @@ Result<SegmentHeader> decode_copy(std::string_view bytes) {
   header.machine = reader.u64();
   const std::uint16_t boots = reader.u16();
   const std::uint16_t lanes = reader.u16();
-  static_cast<void>(reader.u32());
+  header.generation = reader.u32();
+  header.compacted = (features & kFeatureCompacted) != 0;
+  header.reused = (features & kFeatureReused) != 0;
   for (std::uint16_t i = 0; i < boots && reader.ok(); ++i) {
     const std::string_view id = reader.raw(16);
     BootId boot{};
@@ -61,6 +67,11 @@ Result<SegmentHeader> decode_copy(std::string_view bytes) {
     header.boots.push_back(boot);
   }
   for (std::uint16_t i = 0; i < lanes && reader.ok(); ++i) header.lanes.emplace_back(reader.raw(reader.u8()));
+  if (header.compacted) {
+    header.last = Sequence(reader.u64());
+    for (std::uint16_t i = 0; i < lanes && reader.ok(); ++i) header.counts.push_back(reader.u32());
+    if (header.last < header.first) return fail(Errc::damaged, "segment header is malformed");
+  }
   if (!reader.ok()) return fail(Errc::damaged, "segment header is malformed");
   return header;
 }
@@ -71,7 +82,7 @@ std::string encode_header(SegmentHeader& header) {
   std::string copy(kSegmentMagic);
   base::ByteWriter writer(copy);
   writer.u32(kFormatVersion);
-  writer.u32(0);
+  writer.u32((header.compacted ? kFeatureCompacted : 0U) | (header.reused ? kFeatureReused : 0U));
   writer.u32(0);
   writer.u32(0);
   writer.u64(header.epoch.value());
@@ -81,7 +92,7 @@ std::string encode_header(SegmentHeader& header) {
   writer.u64(header.machine);
   writer.u16(static_cast<std::uint16_t>(header.boots.size()));
   writer.u16(static_cast<std::uint16_t>(header.lanes.size()));
-  writer.u32(0);
+  writer.u32(header.generation);
   for (const BootId& boot : header.boots) {
     writer.raw(std::string_view(reinterpret_cast<const char*>(boot.data()), boot.size()));
   }
@@ -89,6 +100,11 @@ std::string encode_header(SegmentHeader& header) {
     RAILHEAD_ASSERT(!lane.empty() && lane.size() <= 255);
     writer.u8(static_cast<std::uint8_t>(lane.size()));
     writer.raw(lane);
+  }
+  if (header.compacted) {
+    RAILHEAD_ASSERT(header.counts.size() == header.lanes.size());
+    writer.u64(header.last.value());
+    for (const std::uint32_t count : header.counts) writer.u32(count);
   }
   copy.resize((copy.size() + kHeaderAlignment - 1) / kHeaderAlignment * kHeaderAlignment, '\0');
   header.copy_bytes = static_cast<std::uint32_t>(copy.size());
@@ -143,11 +159,12 @@ FrameHeader decode_frame_header(const char* from) {
   return header;
 }
 
-std::uint32_t frame_seed(Epoch epoch, std::uint64_t segment_number) {
-  char place[16];
+std::uint32_t frame_seed(Epoch epoch, std::uint64_t segment_number, std::uint32_t generation) {
+  char place[20];
   store_le(place, epoch.value());
   store_le(place + 8, segment_number);
-  return base::crc32c(std::string_view(place, sizeof place));
+  store_le(place + 16, generation);
+  return base::crc32c(std::string_view(place, generation == 0 ? 16 : sizeof place));
 }
 
 std::uint32_t frame_crc(std::uint32_t seed, const char* frame, std::size_t payload_bytes) {
@@ -168,21 +185,61 @@ std::optional<FrameHeader> decode_frame(std::uint32_t seed, std::string_view byt
   return header;
 }
 
-std::string segment_name(std::uint64_t number) {
-  std::string name(16, '0');
-  for (std::size_t i = 16; i-- > 0; number >>= 4) name[i] = "0123456789abcdef"[number & 15];
-  return name + ".seg";
+namespace {
+
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+
+std::string to_hex_digits(std::uint64_t number, std::size_t digits) {
+  std::string text(digits, '0');
+  for (std::size_t i = digits; i-- > 0; number >>= 4) text[i] = kHexDigits[number & 15];
+  return text;
 }
 
-std::optional<std::uint64_t> segment_number(std::string_view name) {
-  if (name.size() != 20 || name.substr(16) != ".seg") return std::nullopt;
+std::optional<std::uint64_t> from_hex_digits(std::string_view text) {
   std::uint64_t number = 0;
-  for (const char c : name.substr(0, 16)) {
-    const std::size_t digit = std::string_view("0123456789abcdef").find(c);
+  for (const char c : text) {
+    const std::size_t digit = kHexDigits.find(c);
     if (digit == std::string_view::npos) return std::nullopt;
     number = number << 4 | digit;
   }
   return number;
+}
+
+}  // namespace
+
+std::string segment_name(std::uint64_t number, std::uint32_t generation) {
+  std::string name = to_hex_digits(number, 16);
+  if (generation != 0) name += "." + to_hex_digits(generation, 8);
+  return name + ".seg";
+}
+
+std::optional<std::uint64_t> segment_number(std::string_view name) {
+  if (name.size() == 29) {
+    const std::optional<std::uint64_t> generation = from_hex_digits(name.substr(17, 8));
+    if (name[16] != '.' || !generation || *generation == 0) return std::nullopt;
+  } else if (name.size() != 20) {
+    return std::nullopt;
+  }
+  if (name.substr(name.size() - 4) != ".seg") return std::nullopt;
+  return from_hex_digits(name.substr(0, 16));
+}
+
+std::uint32_t segment_generation(std::string_view name) {
+  if (name.size() != 29) return 0;
+  return static_cast<std::uint32_t>(from_hex_digits(name.substr(17, 8)).value_or(0));
+}
+
+std::string encode_blank(std::uint64_t number) {
+  std::string blank(kBlankMagic);
+  base::ByteWriter writer(blank);
+  writer.u64(number);
+  writer.u32(base::crc32c(blank));
+  return blank;
+}
+
+bool is_blank(std::string_view bytes) {
+  return bytes.size() >= kBlankBytes && bytes.substr(0, kBlankMagic.size()) == kBlankMagic &&
+         load_le<std::uint32_t>(bytes.data() + 16) == base::crc32c(bytes.substr(0, 16));
 }
 
 std::uint64_t machine_hash(std::string_view machine_id) {

@@ -1,11 +1,12 @@
 // The bytes of a segment: pure encoding and decoding, no I/O. README.md has the grammar and a worked example.
-// All integers are little-endian. Format version 1.
+// All integers are little-endian. Format version 2; version 1 had no generation, no features and is read as well.
 //
 // A segment is two equal copies of its header, then frames, then zeros (where it is preallocated) up to the end.
 // Header    offset | size | field
 //                0 |    8 | magic "RHSPOOL\n"
 //                8 |    4 | format version; a reader refuses a greater one and touches nothing
-//               12 |    4 | mandatory features, a bit each; a reader refuses bits it does not know
+//               12 |    4 | mandatory features, a bit each; a reader refuses bits it does not know: 1 compacted,
+//                  |      | 2 the file was used before: behind the frames and kTerminatorBytes zeros lie its old bytes
 //               16 |    4 | H, bytes of one copy, a multiple of 512; frames begin at 2 H
 //               20 |    4 | crc32c of the copy with this field zero
 //               24 |    8 | epoch (S1)
@@ -15,13 +16,20 @@
 //               56 |    8 | machine: hash of /etc/machine-id
 //               64 |    2 | number of boot ids B
 //               66 |    2 | number of lane names L
-//               68 |    4 | zero
+//               68 |    4 | generation: how often compaction rewrote it; part of the file's name when not zero
 //               72 | 16 B | kernel boot ids
-//                  |      | L times: length (1 byte), lane name; zeros up to H
+//                  |      | L times: length (1 byte), lane name
+//                  |      | compacted only: last sequence covered (8), L times: records of the lane (4)
+//                  |      | zeros up to H
+// A compacted segment has gaps in its sequences, which are no damage. It was whole and durable before it got its name,
+// holds all that was left of the sequences it covers, and replaces every segment with a lower number or generation that
+// begins within them.
+// A blank is a file made ahead of its use: the magic "RHBLANK\n", its number (8), crc32c of both (4), then zeros or old
+// bytes. It holds nothing, whatever follows.
 // Frame     offset | size | field; a frame begins at a multiple of 4
 //                0 |    4 | n, bytes of payload
-//                4 |    4 | crc32c of: epoch, segment number, n, everything behind this field (so a copied, misplaced
-//                or
+//                4 |    4 | crc32c of: epoch, segment number, generation (if not 0), n, everything behind this field
+//                (so a copied, misplaced or
 //                  |      | left-over frame never verifies)
 //                8 |    1 | flags: 1 group begins, 2 group ends, 4 internal, 8 clock trusted, 16+32 class; others zero
 //                9 |    1 | boot: index into the header's boot ids
@@ -48,11 +56,13 @@
 
 namespace railhead::spool {
 
-inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint32_t kFormatVersion = 2;
 inline constexpr std::size_t kFrameHeaderBytes = 44;
 inline constexpr std::size_t kFrameAlignment = 4;
 inline constexpr std::size_t kHeaderAlignment = 512;
 inline constexpr std::string_view kSegmentMagic = "RHSPOOL\n";
+inline constexpr std::size_t kTerminatorBytes = 64;
+inline constexpr std::size_t kBlankBytes = 20;
 
 using BootId = std::array<std::uint8_t, 16>;
 
@@ -64,7 +74,12 @@ struct SegmentHeader {
   std::uint64_t machine = 0;
   std::vector<BootId> boots;
   std::vector<std::string> lanes;
-  std::uint32_t copy_bytes = 0;  // H; set by encode and decode
+  std::uint32_t generation = 0;
+  bool reused = false;  // old bytes may lie behind the terminator
+  bool compacted = false;
+  Sequence last;                      // compacted: the highest sequence covered
+  std::vector<std::uint32_t> counts;  // compacted: records, per lane of `lanes`
+  std::uint32_t copy_bytes = 0;       // H; set by encode and decode
 
   [[nodiscard]] std::uint64_t frames_begin() const { return std::uint64_t{copy_bytes} * 2; }
 };
@@ -105,16 +120,26 @@ void encode_frame_header(const FrameHeader& header, char* to);
 [[nodiscard]] FrameHeader decode_frame_header(const char* from);
 
 // What the committer fills in when it knows the segment: durable_through, then the crc over the whole frame at `frame`.
-[[nodiscard]] std::uint32_t frame_seed(Epoch epoch, std::uint64_t segment_number);
+[[nodiscard]] std::uint32_t frame_seed(Epoch epoch, std::uint64_t segment_number, std::uint32_t generation = 0);
+[[nodiscard]] inline std::uint32_t frame_seed(const SegmentHeader& header) {
+  return frame_seed(header.epoch, header.number, header.generation);
+}
 [[nodiscard]] std::uint32_t frame_crc(std::uint32_t seed, const char* frame, std::size_t payload_bytes);
 void finish_frame(std::uint32_t seed, char* frame, Sequence durable_through);
 
 // A whole frame at the beginning of `bytes` that verifies, or nothing.
 [[nodiscard]] std::optional<FrameHeader> decode_frame(std::uint32_t seed, std::string_view bytes);
 
-// "0000000000000001.seg", and back (nothing for other names).
-[[nodiscard]] std::string segment_name(std::uint64_t number);
+// "0000000000000001.seg", from generation 1 on "0000000000000001.00000001.seg", and back (nothing for other names).
+[[nodiscard]] std::string segment_name(std::uint64_t number, std::uint32_t generation = 0);
+[[nodiscard]] inline std::string segment_name(const SegmentHeader& header) {
+  return segment_name(header.number, header.generation);
+}
 [[nodiscard]] std::optional<std::uint64_t> segment_number(std::string_view name);
+[[nodiscard]] std::uint32_t segment_generation(std::string_view name);  // REQUIRES a segment's name
+
+[[nodiscard]] std::string encode_blank(std::uint64_t number);
+[[nodiscard]] bool is_blank(std::string_view bytes);
 
 // FNV-1a of the machine id.
 [[nodiscard]] std::uint64_t machine_hash(std::string_view machine_id);

@@ -105,42 +105,59 @@ Condition verify(system::Disk& disk, const std::string& directory, std::ostream&
   return damaged ? Condition::damaged : Condition::whole;
 }
 
-Result<void> dump(system::Disk& disk, const std::string& directory, const DumpOptions& options,
-                  const PayloadMembers& payload, std::ostream& out) {
+Result<void> for_each_kept(system::Disk& disk, const std::string& directory, const KeptOptions& options,
+                           const std::function<void(const KeptRecord&)>& visit) {
   const Result<Look> looked = look(disk, directory);
   if (!looked) return fail(looked.error());
   const Recovered& found = looked->found;
   if (options.lane && std::find(found.lanes.begin(), found.lanes.end(), *options.lane) == found.lanes.end()) {
     return fail(Errc::invalid, directory + " has no lane '" + *options.lane + "'");
   }
-  std::string line;
+  KeptRecord record;
   for (const auto& segment : found.segments.all()) {
     if (segment->last < options.from || (segment->unsettled == 0 && !options.settled)) continue;
-    const auto file = disk.open(directory + "/" + segment_name(segment->number()), system::OpenMode::read);
+    const auto file = disk.open(directory + "/" + segment_name(*segment->header), system::OpenMode::read);
     if (!file && looked->running) continue;  // trimmed meanwhile
     const Result<ReadBack> read = file ? read_whole(**file, segment->used) : fail(file.error());
     if (!read) return fail(read.error());
+    record.epoch = segment->header->epoch;
     static_cast<void>(
         scan_segment(read->bytes, *segment->header, segment->last.next().value(), [&](const ScannedFrame& frame) {
           if (frame.header.sequence < options.from || frame.header.lane >= segment->lane_of->size()) return;
-          const std::string& lane = found.lanes[(*segment->lane_of)[frame.header.lane].value()];
-          const bool settled = segment->settled(frame.header.sequence);
-          if ((settled && !options.settled) || (frame.header.internal && !options.internal)) return;
-          if (options.lane && lane != *options.lane) return;
-          line = "{\"sequence\":" + std::to_string(frame.header.sequence.value());
-          line += ",\"epoch\":\"" + hex(segment->header->epoch.value()) + "\"";
-          line += ",\"lane\":" + quoted(lane);
-          line += ",\"appended\":\"" + to_rfc3339(frame.header.appended) + "\"";
-          line += frame.header.clock_trusted ? ",\"clock\":\"trusted\"" : ",\"clock\":\"unsynced\"";
-          line += settled ? ",\"settled\":true" : ",\"settled\":false";
-          if (frame.header.internal) line += ",\"internal\":true";
-          if (payload) payload(frame.payload, line);
-          line += "}\n";
-          out << line;
+          const LaneId lane = (*segment->lane_of)[frame.header.lane];
+          record.lane = found.lanes[lane.value()];
+          record.settled = segment->settled(lane, frame.header.sequence);
+          if ((record.settled && !options.settled) || (frame.header.internal && !options.internal)) return;
+          if (options.lane && record.lane != *options.lane) return;
+          record.sequence = frame.header.sequence;
+          record.appended = frame.header.appended;
+          record.clock_trusted = frame.header.clock_trusted;
+          record.internal = frame.header.internal;
+          record.klass = frame.header.klass;
+          record.payload = frame.payload;
+          visit(record);
         }));
   }
-  out.flush();
   return {};
+}
+
+Result<void> dump(system::Disk& disk, const std::string& directory, const DumpOptions& options,
+                  const PayloadMembers& payload, std::ostream& out) {
+  std::string line;
+  Result<void> done = for_each_kept(disk, directory, options, [&](const KeptRecord& record) {
+    line = "{\"sequence\":" + std::to_string(record.sequence.value());
+    line += ",\"epoch\":\"" + hex(record.epoch.value()) + "\"";
+    line += ",\"lane\":" + quoted(record.lane);
+    line += ",\"appended\":\"" + to_rfc3339(record.appended) + "\"";
+    line += record.clock_trusted ? ",\"clock\":\"trusted\"" : ",\"clock\":\"unsynced\"";
+    line += record.settled ? ",\"settled\":true" : ",\"settled\":false";
+    if (record.internal) line += ",\"internal\":true";
+    if (payload) payload(record.payload, line);
+    line += "}\n";
+    out << line;
+  });
+  out.flush();
+  return done;
 }
 
 Result<void> stats(system::Disk& disk, const std::string& directory, std::ostream& out) {

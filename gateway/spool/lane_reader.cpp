@@ -61,7 +61,9 @@ Result<Sequence> LaneReader::read(const ReadContext& context, Shelf& shelf, Lane
             shelf.tail.begin(), shelf.tail.end(), want.from,
             [](Sequence wanted, const std::shared_ptr<TailChunk>& chunk) { return wanted < chunk->first; });
         const std::shared_ptr<TailChunk>& chunk = *std::prev(behind);
-        if (want.from <= chunk->last && chunk->segment == part.header->number) part.chunk = chunk;
+        if (want.from <= chunk->last && chunk->segment == part.header->number && !part.header->compacted) {
+          part.chunk = chunk;
+        }
       }
     }
     candidates_.clear();
@@ -74,18 +76,18 @@ Result<Sequence> LaneReader::read(const ReadContext& context, Shelf& shelf, Lane
       const Result<Sequence> reached = from_file(context, part, want);
       if (!reached) {
         const base::MutexLock lock(shelf.mutex);
-        if (shelf.segments.with_number(part.header->number) != nullptr) return reached;
-        continue;  // trimmed or dropped meanwhile
+        if (shelf.segments.same(*part.header) != nullptr) return reached;
+        continue;  // trimmed or rewritten meanwhile
       }
       go_on = *reached;
     }
     {
       const base::MutexLock lock(shelf.mutex);
-      const Segment* segment = shelf.segments.with_number(part.header->number);
-      if (segment == nullptr) {
-        candidates_.clear();  // dropped meanwhile
-      } else if (!segment->bits.empty() || segment->unsettled == 0) {
-        std::erase_if(candidates_, [&](const Candidate& one) { return segment->settled(one.header.sequence); });
+      const Segment* segment = shelf.segments.same(*part.header);
+      if (segment == nullptr) continue;  // trimmed or rewritten meanwhile: look again
+      const LaneCount* count = segment->find(lane);
+      if (!segment->bits.empty() || !segment->lost.empty() || count->unsettled < count->total) {
+        std::erase_if(candidates_, [&](const Candidate& one) { return segment->settled(lane, one.header.sequence); });
       }
     }
     for (const Candidate& one : candidates_) {
@@ -122,9 +124,11 @@ Sequence LaneReader::from_chunk(const Part& part, const Want& want) {
 
 Result<Sequence> LaneReader::from_file(const ReadContext& context, const Part& part, const Want& want) {
   std::uint64_t at = part.start.offset;
-  if (segment_ == part.header->number && place_next_ <= want.from && at < place_) at = place_;
-  if (const Result<void> opened = open(context, part.header->number); !opened) return fail(opened.error());
-  const std::uint32_t seed = frame_seed(part.header->epoch, part.header->number);
+  if (segment_ == part.header->number && generation_ == part.header->generation && place_next_ <= want.from &&
+      at < place_)
+    at = place_;
+  if (const Result<void> opened = open(context, *part.header); !opened) return fail(opened.error());
+  const std::uint32_t seed = frame_seed(*part.header);
   std::size_t bytes = 0;
   Sequence next = want.from;
   while (at < part.used && next <= part.last && candidates_.size() < want.records && bytes < want.bytes) {
@@ -141,7 +145,7 @@ Result<Sequence> LaneReader::from_file(const ReadContext& context, const Part& p
     const std::optional<FrameHeader> header = decode_frame(seed, *here);
     if (!header) {
       if (!candidates_.empty()) break;
-      context.damaged(part.header->number);
+      context.damaged(*part.header);
       return around_damage(part, want);
     }
     if (want.from <= header->sequence && header->lane < part.lane_of->size() &&
@@ -154,7 +158,6 @@ Result<Sequence> LaneReader::from_file(const ReadContext& context, const Part& p
     // A new block would move the candidates' bytes away.
     if (!candidates_.empty() && at + kFrameHeaderBytes > block_at_ + block_.size()) break;
   }
-  segment_ = part.header->number;
   place_ = at;
   place_next_ = next;
   if (at >= part.used) next = std::max(next, part.last.next());
@@ -198,14 +201,15 @@ Result<std::string_view> LaneReader::block(std::uint64_t offset, std::size_t byt
   return std::string_view(block_).substr(begin, end - begin);
 }
 
-Result<void> LaneReader::open(const ReadContext& context, std::uint64_t segment) {
-  if (file_ != nullptr && segment_ == segment) return {};
+Result<void> LaneReader::open(const ReadContext& context, const SegmentHeader& segment) {
+  if (file_ != nullptr && segment_ == segment.number && generation_ == segment.generation) return {};
   release();
   Result<std::unique_ptr<system::File>> file =
       context.disk.open(context.directory + "/" + segment_name(segment), system::OpenMode::read);
   if (!file) return fail(file.error());
   file_ = std::move(*file);
-  segment_ = segment;
+  segment_ = segment.number;
+  generation_ = segment.generation;
   return {};
 }
 

@@ -21,7 +21,7 @@ struct ReadContext {
   const system::Clock& clock;
   const std::string& directory;
   BootId boot;
-  std::function<void(std::uint64_t segment)> damaged;  // a durable frame does not verify
+  std::function<void(const SegmentHeader& segment)> damaged;  // a durable frame does not verify
 };
 
 [[nodiscard]] Frame make_frame(const ReadContext& context, const SegmentHeader& segment, const FrameHeader& header,
@@ -58,7 +58,7 @@ class LaneReader {
   Result<Sequence> around_damage(const Part& part, const Want& want);
   // Makes [offset, offset + bytes) available in block_; a view of it, shorter at the end of the segment.
   Result<std::string_view> block(std::uint64_t offset, std::size_t bytes, std::uint64_t used);
-  Result<void> open(const ReadContext& context, std::uint64_t segment);
+  Result<void> open(const ReadContext& context, const SegmentHeader& segment);
   void release();
 
   base::Mutex mutex_;
@@ -66,6 +66,7 @@ class LaneReader {
   // Place in the chunk or file read last: the frame `place_next_` or a later one begins at `place_`.
   const TailChunk* chunk_ = nullptr;  // compared only, never followed
   std::uint64_t segment_ = 0;         // of file_; 0: none
+  std::uint32_t generation_ = 0;
   std::uint64_t place_ = 0;
   Sequence place_next_;
   std::unique_ptr<system::File> file_;

@@ -15,18 +15,20 @@ std::uint32_t state_crc(std::string_view bytes) {
 }
 
 void write_ledger(base::ByteWriter& writer, const status::LaneLedger& ledger) {
-  for (const std::uint64_t count : {ledger.carried_over, ledger.accepted, ledger.delivered, ledger.spooled, ledger.held,
-                                    ledger.set_aside, ledger.expired, ledger.damaged, ledger.dropped, ledger.repeats}) {
+  for (const std::uint64_t count :
+       {ledger.carried_over, ledger.accepted, ledger.delivered, ledger.spooled, ledger.held, ledger.set_aside,
+        ledger.expired, ledger.damaged, ledger.dropped, ledger.repeats, ledger.dropped_full}) {
     writer.varint(count);
   }
 }
 
-status::LaneLedger read_ledger(base::ByteReader& reader) {
+status::LaneLedger read_ledger(base::ByteReader& reader, std::uint32_t version) {
   status::LaneLedger ledger;
   for (std::uint64_t* count : {&ledger.carried_over, &ledger.accepted, &ledger.delivered, &ledger.spooled, &ledger.held,
                                &ledger.set_aside, &ledger.expired, &ledger.damaged, &ledger.dropped, &ledger.repeats}) {
     *count = reader.varint();
   }
+  if (version >= 2) ledger.dropped_full = reader.varint();
   return ledger;
 }
 
@@ -55,10 +57,16 @@ std::string encode_state(const StoredState& state) {
   for (const StoredSegment& segment : state.segments) {
     writer.varint(segment.number);
     writer.varint(segment.first.value());
+    writer.varint(segment.last.value());
     writer.varint(segment.full.size());
     for (const LaneId lane : segment.full) writer.varint(lane.value());
-    writer.varint(segment.bits.size());
-    for (const std::uint64_t word : segment.bits) writer.u64(word);
+    writer.varint(segment.bits.words().size());
+    std::uint64_t before = 0;
+    for (const SettledBits::Word& word : segment.bits.words()) {
+      writer.varint(word.index - before);
+      writer.u64(word.bits);
+      before = word.index;
+    }
   }
   writer.text(state.note);
   base::store_le(bytes.data() + 16, static_cast<std::uint32_t>(bytes.size() - kHeadBytes));
@@ -94,17 +102,22 @@ Result<StoredState> decode_state(std::string_view bytes) {
     StoredLane lane;
     lane.name = reader.text();
     lane.low_water = Sequence(reader.varint());
-    lane.ledger = read_ledger(reader);
+    lane.ledger = read_ledger(reader, version);
     state.lanes.push_back(std::move(lane));
   }
   for (std::uint64_t count = reader.varint(); count > 0 && reader.ok(); --count) {
     StoredSegment segment;
     segment.number = reader.varint();
     segment.first = Sequence(reader.varint());
+    if (version >= 2) segment.last = Sequence(reader.varint());
     for (std::uint64_t lanes = reader.varint(); lanes > 0 && reader.ok(); --lanes) {
       segment.full.emplace_back(static_cast<std::uint32_t>(reader.varint()));
     }
-    for (std::uint64_t words = reader.varint(); words > 0 && reader.ok(); --words) segment.bits.push_back(reader.u64());
+    std::uint64_t index = 0;
+    for (std::uint64_t words = reader.varint(), place = 0; words > 0 && reader.ok(); --words, ++place) {
+      index = version >= 2 ? index + reader.varint() : place;
+      segment.bits.add(index, reader.u64());
+    }
     state.segments.push_back(std::move(segment));
   }
   state.note = reader.text();

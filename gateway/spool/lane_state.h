@@ -9,8 +9,9 @@
 //     16 |    4 | bytes of the body
 //     20 |    4 | crc32c of bytes 8..20 and the body
 //     24 |      | body: fields as in StoredState, numbers as LEB128, texts with their length before them
-// Settled is a record of lane l in segment s with sequence q <= durable, if q < l.low_water, or s.full names l, or bit
-// (q - s.first) of s.bits is 1.
+// Settled is a record of lane l with sequence q <= durable, if q < l.low_water, or if some s has s.first <= q <= s.last
+// and s.full names l or bit (q - s.first) of s.bits is 1. (By sequence, not by file: compaction renames files.)
+// Version 1 had neither s.last nor dropped_full, and plain words for s.bits; it is read as well.
 // Errors: Errc::damaged, Errc::unsupported, and the disk's. Threads: none of its own.
 #pragma once
 
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "gateway/base/result.h"
+#include "gateway/spool/settled_bits.h"
 #include "gateway/spool/spool.h"
 #include "gateway/system/disk.h"
 
@@ -35,8 +37,9 @@ struct StoredLane {
 struct StoredSegment {
   std::uint64_t number = 0;
   Sequence first;
+  Sequence last;
   std::vector<LaneId> full;  // lanes with nothing left in it
-  std::vector<std::uint64_t> bits;
+  SettledBits bits;
 };
 
 struct StoredState {

@@ -40,6 +40,7 @@ class Recovery {
   Result<void> read_state();
   Result<void> read_headers();
   void refuse_strangers();
+  void refuse_superseded();
   Scanned scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max);
   void scan_all();
   void find_end();
@@ -50,7 +51,7 @@ class Recovery {
   void list_repairs();
 
   LaneId lane(const std::string& name);
-  bool was_settled(Sequence one, LaneId lane, const StoredSegment* stored) const;
+  bool was_settled(Sequence one, LaneId lane, const std::vector<const StoredSegment*>& stored) const;
   std::string path(const std::string& name) const { return input_.directory + "/" + name; }
   void complain(std::string what) { out_.complaints.push_back(std::move(what)); }
 
@@ -107,6 +108,10 @@ Result<void> Recovery::read_headers() {
     if (!file) return fail(file.error());
     Result<ReadBack> read = read_whole(**file, 8192);
     if (!read) return fail(read.error());
+    if (is_blank(read->bytes)) {
+      out_.repairs.push_back({Repair::Kind::remove, name, 0, 0, true});  // made ahead of its use
+      continue;
+    }
     Result<SegmentHeader> header = decode_header(read->bytes);
     if (!header && header.error().code == Errc::damaged && read->bytes.size() == 8192) {
       read = read_whole(**file, kHeaderBytesMax);
@@ -126,8 +131,8 @@ Result<void> Recovery::read_headers() {
       out_.cut_bytes += size ? *size : 0;
       continue;
     }
-    if (header->number != *number) {
-      complain(name + " is a copy of " + segment_name(header->number) + " or was renamed");
+    if (header->number != *number || header->generation != segment_generation(name)) {
+      complain(name + " is a copy of " + segment_name(*header) + " or was renamed");
       out_.repairs.push_back({Repair::Kind::set_aside, name, 0, 0, false});
       continue;
     }
@@ -150,14 +155,36 @@ void Recovery::refuse_strangers() {
   });
 }
 
-bool Recovery::was_settled(Sequence one, LaneId lane, const StoredSegment* stored) const {
+// Power failed between the new file's name and the end of the old ones'.
+void Recovery::refuse_superseded() {
+  const auto superseded = [&](const File& file) {
+    return std::any_of(files_.begin(), files_.end(), [&](const File& by) {
+      const SegmentHeader& header = by.header;
+      if (!header.compacted || file.header.first < header.first || header.last < file.header.first) return false;
+      return file.header.number < header.number ||
+             (file.header.number == header.number && file.header.generation < header.generation);
+    });
+  };
+  std::vector<File> kept;
+  for (File& file : files_) {
+    if (superseded(file)) {
+      out_.repairs.push_back({Repair::Kind::remove, file.name, 0, 0, false});
+    } else {
+      kept.push_back(file);
+    }
+  }
+  files_ = std::move(kept);
+}
+
+bool Recovery::was_settled(Sequence one, LaneId lane, const std::vector<const StoredSegment*>& stored) const {
   if (!have_state_ || state_.durable < one || lane.value() >= state_.lanes.size()) return false;
   if (one < state_.lanes[lane.value()].low_water) return true;
-  if (stored == nullptr || one < stored->first) return false;
-  if (std::find(stored->full.begin(), stored->full.end(), lane) != stored->full.end()) return true;
-  const std::uint64_t place = one.value() - stored->first.value();
-  return place / 64 < stored->bits.size() &&
-         ((stored->bits[static_cast<std::size_t>(place / 64)] >> (place % 64)) & 1) != 0;
+  for (const StoredSegment* part : stored) {
+    if (one < part->first || (part->last.value() != 0 && part->last < one)) continue;
+    if (std::find(part->full.begin(), part->full.end(), lane) != part->full.end()) return true;
+    if (part->bits.test(one.value() - part->first.value())) return true;
+  }
+  return false;
 }
 
 Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max) {
@@ -182,22 +209,17 @@ Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, std::uint6
   if (read->unreadable_blocks > 0) {
     complain(file.name + ": the disk cannot read " + std::to_string(read->unreadable_blocks) + " blocks of 4 KiB");
   }
-  const auto stored_at = std::find_if(state_.segments.begin(), state_.segments.end(),
-                                      [&](const StoredSegment& stored) { return stored.number == file.header.number; });
-  const StoredSegment* stored = stored_at != state_.segments.end() ? &*stored_at : nullptr;
+  std::vector<const StoredSegment*> stored;
+  for (const StoredSegment& part : state_.segments) {
+    const bool covered = file.header.compacted && part.last.value() != 0 && file.header.first <= part.first &&
+                         part.first <= file.header.last;
+    if (covered || part.number == file.header.number) stored.push_back(&part);
+  }
   result.scan = scan_segment(read->bytes, file.header, superseded_at, [&](const ScannedFrame& frame) {
     if (frame.header.lane >= lane_of->size()) return;
     const LaneId of = (*lane_of)[frame.header.lane];
     segment.last = frame.header.sequence;
-    segment.add_index(Sequence(frame.header.sequence.value() - 1), frame.offset);
-    LaneCount& count = segment.count_of(of);
-    ++count.total;
-    if (was_settled(frame.header.sequence, of, stored)) {
-      segment.set_settled(frame.header.sequence);
-    } else {
-      ++count.unsettled;
-      ++segment.unsettled;
-    }
+    segment.add(frame.header, of, frame.offset, was_settled(frame.header.sequence, of, stored));
   });
   segment.last = result.scan.last;
   segment.sealed = true;
@@ -262,8 +284,10 @@ void Recovery::count_again(const Scanned& scanned, Sequence known, std::vector<L
   if (!read) return;
   static_cast<void>(
       scan_segment(read->bytes, *segment.header, segment.last.next().value(), [&](const ScannedFrame& frame) {
-        if (frame.header.lane >= segment.lane_of->size() || segment.settled(frame.header.sequence)) return;
-        LaneFound& lane_found = found[(*segment.lane_of)[frame.header.lane].value()];
+        if (frame.header.lane >= segment.lane_of->size()) return;
+        const LaneId of = (*segment.lane_of)[frame.header.lane];
+        if (segment.settled(of, frame.header.sequence)) return;
+        LaneFound& lane_found = found[of.value()];
         ++(frame.header.sequence <= known ? lane_found.known : lane_found.young);
       }));
 }
@@ -291,6 +315,7 @@ void Recovery::settle_ledgers() {
       return place < segment.lane_of->size() ? (*segment.lane_of)[place] : LaneId(0);
     };
     for (const ScannedFrame& orphan : scanned.scan.orphans) {
+      if (segment.header->compacted) break;
       if (!have_state_ || known < orphan.header.sequence) lose(lane_at(orphan.header.lane), 1);
     }
     const auto lose_between = [&](Sequence first, Sequence last, LaneId of) {
@@ -301,7 +326,15 @@ void Recovery::settle_ledgers() {
       lose_between(before.next(), Sequence(segment.first().value() - 1), neighbour);
     }
     for (const Hole& hole : scanned.scan.holes) {
+      if (segment.header->compacted) break;
       if (!hole.whole_frames) lose_between(hole.missing_first, hole.missing_last, lane_at(hole.neighbour));
+    }
+    if (segment.header->compacted && !have_state_) {  // its gaps say nothing, its header says what was there
+      for (std::size_t i = 0; i < segment.header->counts.size(); ++i) {
+        const LaneCount* const count = segment.find((*segment.lane_of)[i]);
+        const std::uint32_t readable = count != nullptr ? count->total : 0;
+        if (readable < segment.header->counts[i]) lose((*segment.lane_of)[i], segment.header->counts[i] - readable);
+      }
     }
     before = std::max(before, segment.last);
     // Which of a segment's records are young is told by their sequences, so a segment that spans the mark is recounted.
@@ -316,7 +349,7 @@ void Recovery::settle_ledgers() {
     if (!segment.lanes.empty()) neighbour = segment.lanes.back().lane;
     if (segment.first() <= known && known < segment.last) count_again(scanned, known, found);
     for (const ScannedFrame& orphan : scanned.scan.orphans) segment.set_settled(orphan.header.sequence);
-    if (segment.unsettled == 0) std::vector<std::uint64_t>().swap(segment.bits);
+    segment.forget_marks_if_done();
   }
   out_.damaged_records = lost_young;
   found.resize(out_.ledgers.size());
@@ -372,7 +405,7 @@ void Recovery::list_repairs() {
       complain(scanned.file + ": bytes " + std::to_string(hole.begin) + " to " + std::to_string(hole.end) +
                (hole.whole_frames ? " are a group that is not whole" : " are damaged"));
     }
-    if (segment.empty()) {
+    if (segment.empty() || (segment.header->compacted && segment.records == 0)) {
       out_.repairs.push_back({Repair::Kind::remove, scanned.file, 0, 0, false});
       continue;
     }
@@ -387,6 +420,7 @@ Result<Recovered> Recovery::run() {
   if (const Result<void> state = read_state(); !state) return fail(state.error());
   if (const Result<void> headers = read_headers(); !headers) return fail(headers.error());
   refuse_strangers();
+  refuse_superseded();
   scan_all();
   find_end();
   settle_ledgers();

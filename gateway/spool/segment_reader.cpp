@@ -37,7 +37,7 @@ SegmentReader::SegmentReader(std::string_view bytes, const SegmentHeader& header
     : SegmentReader(bytes, header, header.frames_begin(), Sequence(header.first.value() - 1)) {}
 
 SegmentReader::SegmentReader(std::string_view bytes, const SegmentHeader& header, std::uint64_t offset, Sequence before)
-    : bytes_(bytes), seed_(frame_seed(header.epoch, header.number)), position_(offset), before_(before) {}
+    : bytes_(bytes), header_of_(header), seed_(frame_seed(header)), position_(offset), before_(before) {}
 
 bool SegmentReader::take(std::uint64_t at) {
   const std::optional<FrameHeader> frame = decode_frame(seed_, bytes_.substr(static_cast<std::size_t>(at)));
@@ -55,7 +55,12 @@ SegmentReader::Item SegmentReader::next() {
   if (position_ >= bytes_.size()) return Item::end;
   if (take(position_)) return Item::frame;
   const std::uint64_t found = resync(position_);
-  if (found >= bytes_.size() && all_zero(bytes_.substr(static_cast<std::size_t>(position_)))) return Item::end;
+  if (found >= bytes_.size()) {
+    const std::string_view rest = bytes_.substr(static_cast<std::size_t>(position_));
+    if (all_zero(rest)) return Item::end;
+    // What an earlier life of the file left behind.
+    if (header_of_.reused && all_zero(rest.substr(0, kTerminatorBytes))) return Item::end;
+  }
   bad_begin_ = position_;
   bad_end_ = found;
   position_ = found;
@@ -64,7 +69,8 @@ SegmentReader::Item SegmentReader::next() {
 
 std::uint64_t SegmentReader::resync(std::uint64_t from) const {
   // At most this many frames can lie in the rest, so a sequence beyond is noise: only plausible places are verified.
-  const std::uint64_t last = before_.value() + (bytes_.size() - from) / kFrameHeaderBytes + 1;
+  const std::uint64_t last =
+      header_of_.compacted ? header_of_.last.value() : before_.value() + (bytes_.size() - from) / kFrameHeaderBytes + 1;
   std::uint64_t at = (from + kFrameAlignment) & ~std::uint64_t{kFrameAlignment - 1};
   for (; at + kFrameHeaderBytes <= bytes_.size(); at += kFrameAlignment) {
     const char* place = bytes_.data() + at;

@@ -28,7 +28,8 @@ class SegmentReader {
     end,
   };
 
-  // `bytes` is the file from offset 0; must remain live. Starts at `offset`, after the record `before`.
+  // `bytes` is the file from offset 0; it and the header must remain live. Starts at `offset`, after the record
+  // `before`.
   SegmentReader(std::string_view bytes, const SegmentHeader& header);
   SegmentReader(std::string_view bytes, const SegmentHeader& header, std::uint64_t offset, Sequence before);
 
@@ -45,6 +46,7 @@ class SegmentReader {
   [[nodiscard]] std::uint64_t resync(std::uint64_t from) const;
 
   std::string_view bytes_;
+  const SegmentHeader& header_of_;
   std::uint32_t seed_;
   std::uint64_t position_;
   Sequence before_;

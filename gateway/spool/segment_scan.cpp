@@ -10,7 +10,7 @@ SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header, st
                          const std::function<void(const ScannedFrame&)>& visit) {
   SegmentScan scan;
   scan.last = Sequence(header.first.value() - 1);
-  scan.proven = scan.last;
+  scan.proven = header.compacted ? header.last : scan.last;  // it was durable before it had its name
   scan.end = header.frames_begin();
 
   std::vector<ScannedFrame> group;  // of the group that has not ended yet
@@ -59,6 +59,7 @@ SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header, st
     scan.end = group_end;
   }
   break_group();
+  if (header.compacted) scan.last = header.last;
   return scan;
 }
 

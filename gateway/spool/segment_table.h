@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "gateway/base/strong.h"
 #include "gateway/spool/format.h"
+#include "gateway/spool/settled_bits.h"
 #include "gateway/spool/spool.h"
 
 namespace railhead::spool {
@@ -18,6 +20,7 @@ namespace railhead::spool {
 struct IndexPoint {
   Sequence before;
   std::uint64_t offset = 0;
+  Time appended;  // of that frame
 };
 inline constexpr std::uint64_t kIndexEvery = std::uint64_t{256} * 1024;
 
@@ -25,8 +28,21 @@ struct LaneCount {
   LaneId lane;
   std::uint32_t total = 0;
   std::uint32_t unsettled = 0;
-  std::uint32_t held = 0;  // of the unsettled ones
+  std::uint32_t held = 0;    // of the unsettled ones
+  std::uint64_t bytes = 0;   // of all frames of the lane
+  Sequence settled_through;  // every record of the lane up to here is settled, whatever the bits say
+
+  [[nodiscard]] std::uint64_t unsettled_bytes() const {  // exact when nothing or everything is settled
+    return total == 0 ? 0 : bytes / total * unsettled + bytes % total * unsettled / total;
+  }
 };
+
+// What of a segment's records is of interest to bounds; a bit per class, of records that may still be owed.
+inline constexpr std::uint8_t kClassInternal = 3;  // never dropped
+[[nodiscard]] constexpr std::uint8_t class_bit(std::uint8_t klass) { return static_cast<std::uint8_t>(1U << klass); }
+[[nodiscard]] constexpr std::uint8_t class_of(const FrameHeader& frame) {
+  return frame.internal ? kClassInternal : frame.klass;
+}
 
 struct Segment {
   std::shared_ptr<const SegmentHeader> header;
@@ -35,11 +51,19 @@ struct Segment {
   std::uint64_t used = 0;                              // bytes up to the end of the last durable frame
   std::uint64_t allocated = 0;                         // bytes on disk
   bool sealed = false;
+  std::uint8_t classes = 0;
+  Time first_appended;        // of its first frame; 0 while it has none
+  Time newest;                // the latest trusted wall time in it
+  bool all_trusted = true;    // every frame has a trusted time
+  std::uint32_t records = 0;  // frames that verify
   std::vector<IndexPoint> index;
   std::vector<LaneCount> lanes;  // sorted by lane
-  std::vector<std::uint64_t> bits;
-  std::vector<std::uint64_t> held_bits;  // records that wait for their destination (S17); only while there are any
-  std::uint64_t unsettled = 0;           // sum over lanes
+  SettledBits bits;
+  SettledBits held_bits;  // records that wait for their destination (S17); only while there are any
+  std::vector<std::pair<Sequence, Sequence>> lost;  // damaged while it was open: first and last of each hole
+  std::uint64_t unsettled = 0;                      // sum over lanes
+  // Compacted segments have gaps: which sequences they hold, while somebody settles in them.
+  std::shared_ptr<const std::vector<Sequence>> members;
 
   [[nodiscard]] std::uint64_t number() const { return header->number; }
   [[nodiscard]] Sequence first() const { return header->first; }
@@ -47,16 +71,24 @@ struct Segment {
   [[nodiscard]] LaneCount* find(LaneId lane);
   [[nodiscard]] const LaneCount* find(LaneId lane) const;
   [[nodiscard]] LaneCount& count_of(LaneId lane);  // made if missing
-  [[nodiscard]] bool settled(Sequence one) const;
+  // REQUIRES a record of the segment.
+  [[nodiscard]] bool settled(LaneId lane, Sequence one) const;
   void set_settled(Sequence one);  // the bit alone, no count
-  // Counts the record as settled; false when it already was, or is not here.
+  // Counts the record as settled; false when it already was, or is not here. REQUIRES members if compacted.
   bool settle(LaneId lane, Sequence one);
   [[nodiscard]] bool held(Sequence one) const;
   // Marks an unsettled record of the lane as held or not; false when nothing changed.
   bool set_held(LaneId lane, Sequence one, bool held);
+  // The same for all that the lane is owed here; returns how many.
+  std::uint32_t settle_all(LaneCount& count);
+  // Counts a frame that lies at `offset`; as owed or as settled.
+  void add(const FrameHeader& frame, LaneId lane, std::uint64_t offset, bool is_settled);
+  void forget_marks_if_done();
   // Where to start reading for `from`.
   [[nodiscard]] IndexPoint start_for(Sequence from) const;
-  void add_index(Sequence before, std::uint64_t offset);
+  void add_index(const IndexPoint& point);
+  // Frames that nobody is owed any more, in bytes; an estimate while partly settled.
+  [[nodiscard]] std::uint64_t settled_bytes() const;
 };
 
 // In order of sequence; addresses stay valid until the segment is removed.
@@ -67,7 +99,14 @@ class SegmentTable {
   [[nodiscard]] Segment* at_or_after(Sequence one);
   [[nodiscard]] const Segment* at_or_after(Sequence one) const;
   [[nodiscard]] Segment* with_number(std::uint64_t number);
+  // The very file; nullptr when it is gone or was rewritten.
+  [[nodiscard]] Segment* same(const SegmentHeader& header);
+  [[nodiscard]] const Segment* same(const SegmentHeader& header) const {
+    return const_cast<SegmentTable*>(this)->same(header);
+  }
   void remove(std::uint64_t number);
+  // `segment` takes the place of those, which are neighbours.
+  void replace(const std::vector<std::uint64_t>& numbers, Segment segment);
 
   [[nodiscard]] std::deque<std::unique_ptr<Segment>>& all() { return segments_; }
   [[nodiscard]] const std::deque<std::unique_ptr<Segment>>& all() const { return segments_; }

@@ -39,6 +39,7 @@ struct Shelf {
   std::map<std::string, LaneId, std::less<>> lane_by_name RAILHEAD_GUARDED_BY(mutex);
   std::deque<std::shared_ptr<TailChunk>> tail RAILHEAD_GUARDED_BY(mutex);
   std::size_t tail_bytes RAILHEAD_GUARDED_BY(mutex) = 0;
+  std::deque<std::shared_ptr<const SegmentHeader>> known_members RAILHEAD_GUARDED_BY(mutex);  // oldest first
   std::string note RAILHEAD_GUARDED_BY(mutex);
   std::atomic<std::uint64_t> durable{0};  // raised under the mutex
 
@@ -50,7 +51,7 @@ struct Shelf {
       ledger.spooled += count.held;
       count.held = 0;
     }
-    std::vector<std::uint64_t>().swap(segment.held_bits);
+    segment.held_bits.clear();
   }
 };
 

@@ -37,6 +37,7 @@ void Spool::settle(LaneId lane, std::span<const Sequence> many, Outcome outcome)
 void Spool::hold(LaneId lane, std::span<const Sequence> many) { engine_->set_held(lane, many, true); }
 void Spool::release(LaneId lane, std::span<const Sequence> many) { engine_->set_held(lane, many, false); }
 void Spool::count_repeat(LaneId lane) { engine_->count_repeat(lane); }
+Result<std::uint64_t> Spool::drop_lane(std::string_view name) { return engine_->drop_lane(name); }
 
 status::LaneLedger Spool::ledger(LaneId lane) const { return engine_->ledger(lane); }
 std::vector<LaneInfo> Spool::lanes() const { return engine_->lanes(); }

@@ -49,6 +49,8 @@ struct SpoolOptions {
   std::uint64_t limit = std::uint64_t{2} << 30;  // bytes on disk; at least 1 MiB
   std::uint64_t keep_free = 0;                   // bytes left to others; growth stops there (S12)
   WhenFull when_full = WhenFull::drop_oldest;
+  Duration age{};             // records older than this expire (S12), by times of a trusted clock alone; 0: never
+  Duration keep_delivered{};  // settled records stay for replay that long, while nobody needs the space; 0: they go
   Duration commit = std::chrono::milliseconds{10};  // 0: back to back (S13)
   std::size_t commit_bytes = 256 * 1024;
   Duration state_interval = std::chrono::seconds{1};  // how much settling a kill may forget (it is then repeated)
@@ -62,7 +64,9 @@ struct SpoolOptions {
 struct Entry {
   LaneId lane;
   std::uint8_t klass = 1;  // 0 low, 1 normal, 2 high
-  bool internal = false;   // the gateway's own state (S7): the lane's owner reads it with for_each() and settles it
+  // The gateway's own state (S7), in lanes whose names begin with @: the lane's owner reads it with for_each() and
+  // settles it when a newer one replaces it. No bound ever drops it.
+  bool internal = false;
   bool ends_group = true;
   std::string_view payload;
 };
@@ -86,7 +90,10 @@ struct LaneInfo {
   std::string name;
   LaneId id;
   status::LaneLedger ledger;
-  Sequence first_unsettled;  // nothing of the lane below it is owed; may be lower than the first owed record
+  Sequence first_unsettled;         // nothing of the lane below it is owed; may be lower than the first owed record
+  std::uint64_t backlog_bytes = 0;  // of what it is owed, on disk; an estimate where a segment is partly settled
+  // When the oldest record owed was appended: exact in the tail, else that of a record at most 256 KiB in front of it.
+  std::optional<Time> oldest;
 };
 
 struct Usage {
@@ -99,8 +106,12 @@ struct Usage {
   bool failing = false;  // the disk does not take writes
   bool full = false;     // append() says Errc::full
   std::string why;       // of failing
+  // Since this spool was opened. Write amplification = bytes_written / payload_bytes.
   std::uint64_t bytes_written = 0;
   std::uint64_t syncs = 0;
+  std::uint64_t payload_bytes = 0;     // committed
+  std::uint64_t compactions = 0;       // segments rewritten
+  std::uint64_t compaction_bytes = 0;  // of bytes_written
 };
 
 class Spool final {
@@ -142,6 +153,9 @@ class Spool final {
   void hold(LaneId lane, std::span<const Sequence> many);
   void release(LaneId lane, std::span<const Sequence> many);
   void count_repeat(LaneId lane);
+  // Nobody will ever read this lane: all it is owed now is dropped. Returns how many records. Errors: invalid (no such
+  // lane).
+  [[nodiscard]] Result<std::uint64_t> drop_lane(std::string_view name);
 
   [[nodiscard]] status::LaneLedger ledger(LaneId lane) const;  // counts durable records only
   [[nodiscard]] std::vector<LaneInfo> lanes() const;           // also those only the disk knows
@@ -149,7 +163,7 @@ class Spool final {
   void set_note(std::string note);
   [[nodiscard]] std::string note() const;
   // Every durable frame still on disk from `from` on, internal and settled ones too, in order: to rebuild state at
-  // start.
+  // start, to replay. `visit` may append and settle.
   [[nodiscard]] Result<void> for_each(Sequence from, const std::function<void(const Frame&)>& visit) const;
 
   [[nodiscard]] Usage usage() const;

@@ -47,8 +47,9 @@ struct LaneLedger {
   std::uint64_t set_aside = 0;
   std::uint64_t expired = 0;
   std::uint64_t damaged = 0;
-  std::uint64_t dropped = 0;
-  std::uint64_t repeats = 0;  // beside the equation: sent more than once
+  std::uint64_t dropped = 0;       // for any reason
+  std::uint64_t repeats = 0;       // beside the equation: sent more than once
+  std::uint64_t dropped_full = 0;  // of `dropped`: a bound of the spool did it
   [[nodiscard]] bool adds_up() const {
     return carried_over + accepted == delivered + spooled + held + set_aside + expired + damaged + dropped;
   }

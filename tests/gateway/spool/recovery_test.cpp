@@ -427,13 +427,13 @@ TEST_CASE("a newer format is refused and nothing is touched") {
     DiskImage newer = whole;
     if (in_state) {
       std::string& bytes = newer.files.at("/spool/lanes");
-      bytes[8] = 2;
+      bytes[8] = 3;
       base::store_le(bytes.data() + 20, base::crc32c(std::string_view(bytes).substr(24),
                                                      base::crc32c(std::string_view(bytes).substr(8, 12))));
     } else {
       std::string& bytes = newer.files.at(s.segment(0));
       for (const std::size_t copy : {std::size_t{0}, std::size_t{512}}) {
-        bytes[copy + 8] = 2;
+        bytes[copy + 8] = 3;
         std::string head = bytes.substr(copy, 512);
         std::memset(head.data() + 20, 0, 4);
         base::store_le(bytes.data() + copy + 20, base::crc32c(head));
@@ -444,7 +444,7 @@ TEST_CASE("a newer format is refused and nothing is touched") {
     const auto opened = Spool::open(disk, s.clock, s.options, reporter);
     REQUIRE_FALSE(opened.has_value());
     CHECK(opened.error().code == Errc::unsupported);
-    CHECK(opened.error().what.find("version 2") != std::string::npos);
+    CHECK(opened.error().what.find("version 3") != std::string::npos);
     CHECK(disk.contents().hash() == newer.hash());
   }
 }

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/spool/format.h"
 #include "tests/gateway/spool/spool_harness.h"
 
 namespace railhead::spool {
@@ -75,6 +76,59 @@ TEST_CASE("a backlog of many segments is read back whole, and trimmed when all o
   h.reopen();
   CHECK(h.spool->next() == Sequence(2001));
   CHECK(h.put("sink", {"goes on"}) == Sequence(2001));
+}
+
+TEST_CASE("a lane that is dropped owes nothing any more, also after reopening; what comes later is owed") {
+  SpoolHarness h(1 << 20, SpoolOptions::WhenFull::block);
+  h.open();
+  for (int i = 0; i < 1000; ++i) {
+    h.put("gone", {std::string(300, 'g')});
+    h.put("stays", {std::to_string(i)});
+  }
+  h.flush();
+  CHECK(h.spool->drop_lane("gone").value_or(0) == 1000);
+  h.put("gone", {"a late one"});
+  h.flush();
+  for (int round = 0; round < 2; ++round) {
+    CHECK(h.payloads("gone") == std::vector<std::string>{"a late one"});
+    CHECK(h.payloads("stays").size() == 1000);
+    CHECK(h.ledger("gone").dropped == 1000);
+    CHECK(h.ledger("gone").dropped_full == 0);
+    CHECK(h.ledger("gone").spooled == 1);
+    CHECK(h.ledger("gone").adds_up());
+    h.reopen();
+  }
+  CHECK_FALSE(h.spool->drop_lane("never was").has_value());
+}
+
+TEST_CASE("the backlog of a lane is told in bytes and by the time of its oldest record") {
+  SpoolHarness h;
+  h.open();
+  const Time before = h.clock.now();
+  h.put("sink", {"one", "two"});
+  h.put("sink", {"three"});
+  h.put("other", {std::string(1000, 'x')});
+  h.flush();
+  const auto info = [&](const std::string& name) {
+    for (const LaneInfo& lane : h.spool->lanes()) {
+      if (lane.name == name) return lane;
+    }
+    FAIL("no lane");
+    return LaneInfo{};
+  };
+  CHECK(info("sink").backlog_bytes == 2 * frame_bytes(3) + frame_bytes(5));
+  CHECK(info("other").backlog_bytes == 1044);
+  REQUIRE(info("sink").oldest.has_value());
+  const Time first = *info("sink").oldest;
+  CHECK(first >= before);
+  h.spool->settle(h.spool->lane("sink"), Sequence(1), Outcome::delivered);
+  h.spool->settle(h.spool->lane("sink"), Sequence(2), Outcome::delivered);
+  CHECK(info("sink").first_unsettled == Sequence(3));
+  CHECK(*info("sink").oldest > first);
+  h.spool->settle(h.spool->lane("sink"), Sequence(3), Outcome::delivered);
+  CHECK(info("sink").backlog_bytes == 0);
+  CHECK_FALSE(info("sink").oldest.has_value());
+  CHECK(h.spool->usage().payload_bytes >= 1011);
 }
 
 }  // namespace
