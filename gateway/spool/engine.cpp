@@ -74,7 +74,7 @@ Result<void> Spool::Engine::open() {
   if (!recovered) return fail(recovered.error());
   adopt(std::move(*recovered));
   update_room();
-  static_cast<void>(work(false));
+  static_cast<void>(work(false, false));
   committer_ = std::thread([this] {
     system::name_this_thread("spool-" + options_.name);
     run();
@@ -163,7 +163,7 @@ void Spool::Engine::run() {
              (dirty_since_ && (room || now - *dirty_since_ >= options_.state_interval));
     }
     const bool unsaved = dirty_.load() || saved_through_ < durable() || !batch_.empty();
-    const bool done = work(save && (unsaved || dirty_.load()));
+    const bool done = work(save && (unsaved || dirty_.load()), room);
     if (room) update_room();
     bool again = false;
     {

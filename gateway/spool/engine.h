@@ -1,5 +1,5 @@
 // The works of a Spool (spool.h): appenders fill a buffer, one committer thread writes it, settles bounds, saves the
-// lane states, trims, and mends what recovery found. The only file that knows how these pieces play together.
+// lane states, trims, compacts, and mends what recovery found. The only file that knows how these pieces play together.
 //
 // Order on disk, on which everything rests:
 //   lane states with the epoch   before  the first segment of that epoch, and before any tail is cut
@@ -7,6 +7,9 @@
 //   damaged bytes copied         before  the place they came from is cut
 //   lane states synced           before  a segment they call settled is removed
 //   removals synced              before  lane states that no longer mention the segment
+//   a compacted segment synced, and lane states that settle what it leaves out
+//                                before  its name
+//   its name synced              before  the files it replaces are removed
 // Locks: append_mutex_ and the shelf's are never held together, and neither while a file is touched.
 #pragma once
 
@@ -22,6 +25,7 @@
 
 #include "gateway/base/mutex.h"
 #include "gateway/spool/commit_pace.h"
+#include "gateway/spool/compaction.h"
 #include "gateway/spool/frame_buffer.h"
 #include "gateway/spool/lane_reader.h"
 #include "gateway/spool/recovery.h"
@@ -95,7 +99,7 @@ class Spool::Engine {
   // nullopt: nothing to do until somebody notifies.
   [[nodiscard]] std::optional<Duration> time_until_work(BootTime now) RAILHEAD_REQUIRES(append_mutex_);
   // Mends, commits batch_, saves the lane states if asked to or needed; reports what fails and what works again.
-  [[nodiscard]] bool work(bool save);
+  [[nodiscard]] bool work(bool save, bool look_for_room);
   [[nodiscard]] Result<void> mend();
   [[nodiscard]] Result<void> commit(Batch& batch);
   [[nodiscard]] Run next_run(Batch& batch);
@@ -103,14 +107,28 @@ class Spool::Engine {
   [[nodiscard]] Result<void> begin_segment(std::string_view frames);
   void end_segment();
   void give_up_segment();
+
+  // --- making room (engine_compact.cpp)
   [[nodiscard]] Result<void> make_room(std::uint64_t bytes);
+  [[nodiscard]] std::uint64_t missing_room(std::uint64_t bytes) const;
+  [[nodiscard]] std::vector<CompactionSource> choose_sources() const RAILHEAD_REQUIRES(shelf_.mutex);
+  [[nodiscard]] Result<bool> compact_one(std::uint8_t evict);
+  [[nodiscard]] Result<void> publish(const std::vector<CompactionSource>& sources, Compacted compacted);
+  [[nodiscard]] Result<void> remove_replaced();
+  void settle_evicted(const std::vector<std::pair<Sequence, LaneId>>& evicted);
+  [[nodiscard]] Result<bool> evict_one();
+  void report_dropped(const std::vector<std::uint64_t>& per_lane);
+  // Compaction writes beside what it replaces: so much of the limit is not used otherwise.
+  [[nodiscard]] std::uint64_t working_bytes() const { return segment_bytes_; }
+
+  // --- bounds and lane states (engine_commit.cpp)
   [[nodiscard]] std::uint64_t effective_limit() const;
   void update_room();
   [[nodiscard]] Result<void> save_state();
   using Trimmable = std::vector<std::pair<std::uint64_t, std::string>>;  // number and file
+  [[nodiscard]] bool is_kept(const Segment& segment, std::uint64_t freed) const;
   [[nodiscard]] StoredState snapshot(Trimmable& trimmable) RAILHEAD_REQUIRES(shelf_.mutex);
   [[nodiscard]] Result<void> apply(const Repair& repair);
-  void evict(std::uint64_t bytes);
   void failed(const Error& error);
   void recovered();
 
@@ -179,7 +197,9 @@ class Spool::Engine {
   std::vector<Repair> repairs_;
   bool fresh_ = false;  // the directory's own name is not yet durable
   bool removals_unsynced_ = false;
-  Sequence saved_through_;  // durable() in the newest lane states on disk
+  std::uint64_t wanted_bytes_ = 0;     // while room is made: what is kept for replay gives way
+  std::vector<std::string> replaced_;  // files that a compacted segment replaces, to be removed
+  Sequence saved_through_;             // durable() in the newest lane states on disk
   WriteCounts counts_;
   std::vector<LaneRun> run_lanes_;  // by lane, of the run at hand
 

@@ -15,13 +15,16 @@ constexpr std::uint64_t kReserveShare = 4;  // keep_free never takes the last qu
 
 }  // namespace
 
-bool Spool::Engine::work(bool save) {
+bool Spool::Engine::work(bool save, bool look_for_room) {
   Result<void> done = mend();
   if (done) {
     done = commit(batch_);
     // Also when the disk is full: what is settled may make room.
     if (save || (!done && dirty_.load())) {
       if (const Result<void> saved = save_state(); !saved && done) done = saved;
+    }
+    if (look_for_room && done) {
+      if (const Result<bool> compacted = compact_one(0); !compacted) done = fail(compacted.error());
     }
   }
   bytes_written_.store(counts_.bytes_written, std::memory_order_relaxed);
@@ -348,8 +351,9 @@ std::uint64_t Spool::Engine::effective_limit() const {
 void Spool::Engine::update_room() {
   const std::uint64_t limit = effective_limit();
   limit_shown_.store(limit, std::memory_order_release);
-  // One segment is left over: the active one is preallocated.
-  room_limit_.store(limit > segment_bytes_ ? limit - segment_bytes_ : 0, std::memory_order_release);
+  // The active segment is preallocated, and compaction needs room to work.
+  const std::uint64_t kept_back = segment_bytes_ + working_bytes();
+  room_limit_.store(limit > kept_back ? limit - kept_back : 0, std::memory_order_release);
   std::uint64_t occupied = 0;
   {
     const base::MutexLock lock(shelf_.mutex);
@@ -358,56 +362,10 @@ void Spool::Engine::update_room() {
   occupied_.store(occupied, std::memory_order_release);
 }
 
-Result<void> Spool::Engine::make_room(std::uint64_t bytes) {
-  const auto missing = [&]() -> std::uint64_t {
-    const std::uint64_t limit = effective_limit();
-    const base::MutexLock lock(shelf_.mutex);
-    const std::uint64_t wanted = shelf_.segments.allocated() + bytes;
-    return wanted > limit ? wanted - limit : 0;
-  };
-  if (missing() == 0) return {};
-  if (dirty_.load()) {  // what is settled goes first
-    if (Result<void> saved = save_state(); !saved) return saved;
-  }
-  const std::uint64_t still = missing();
-  if (still == 0 || options_.when_full == SpoolOptions::WhenFull::block) return {};
-  evict(still);
-  return save_state();
-}
-
-// Oldest segments first, whole, until `bytes` are free. Their files go with the next save of the lane states.
-void Spool::Engine::evict(std::uint64_t bytes) {
-  struct Dropped {
-    std::string lane;
-    std::uint64_t records;
-  };
-  std::vector<Dropped> dropped;
-  {
-    const base::MutexLock lock(shelf_.mutex);
-    std::uint64_t freed = 0;
-    std::vector<std::uint64_t> per_lane(shelf_.lanes.size());
-    for (const auto& segment : shelf_.segments.all()) {
-      if (freed >= bytes) break;
-      if (!segment->sealed) continue;
-      freed += segment->allocated;
-      shelf_.release_held(*segment);
-      for (LaneCount& count : segment->lanes) {
-        status::LaneLedger& ledger = shelf_.lanes[count.lane.value()].ledger;
-        const std::uint32_t records = segment->settle_all(count);
-        ledger.dropped += records;
-        ledger.dropped_full += records;
-        ledger.spooled -= records;
-        per_lane[count.lane.value()] += records;
-      }
-    }
-    for (std::size_t lane = 0; lane < per_lane.size(); ++lane) {
-      if (per_lane[lane] > 0) dropped.push_back({shelf_.lanes[lane].name, per_lane[lane]});
-    }
-  }
-  for (const Dropped& one : dropped) {
-    reporter_.report(status::Event::spool_dropped,
-                     {{"spool", options_.name}, {"lane", one.lane}, {"records", std::to_string(one.records)}});
-  }
+// Settled, but kept for replay (S12): until its time is over, or the space is wanted. An untrusted time is never over.
+bool Spool::Engine::is_kept(const Segment& segment, std::uint64_t freed) const {
+  if (options_.keep_delivered <= Duration{0} || freed < wanted_bytes_) return false;
+  return !segment.all_trusted || !clock_.trusted() || clock_.now() - segment.newest < options_.keep_delivered;
 }
 
 StoredState Spool::Engine::snapshot(Trimmable& trimmable) {
@@ -429,8 +387,10 @@ StoredState Spool::Engine::snapshot(Trimmable& trimmable) {
     ledger.spooled += std::exchange(ledger.held, 0);  // what waits is not known before the sink asks again
     state.lanes.push_back({shelf_.lanes[lane].name, low[lane], ledger});
   }
+  std::uint64_t freed = 0;
   for (const auto& segment : shelf_.segments.all()) {
-    if (segment->sealed && segment->unsettled == 0) {
+    if (segment->sealed && segment->unsettled == 0 && !is_kept(*segment, freed)) {
+      freed += segment->allocated;
       trimmable.emplace_back(segment->number(), segment_name(*segment->header));
     }
     StoredSegment stored{segment->number(), segment->first(), segment->last, {}, {}};
@@ -447,6 +407,7 @@ StoredState Spool::Engine::snapshot(Trimmable& trimmable) {
 }
 
 Result<void> Spool::Engine::save_state() {
+  if (Result<void> removed = remove_replaced(); !removed) return removed;
   if (removals_unsynced_) {
     ++counts_.syncs;
     if (Result<void> synced = disk_.sync_directory(options_.path); !synced) return synced;

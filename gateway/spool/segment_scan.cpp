@@ -59,7 +59,7 @@ SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header, st
     scan.end = group_end;
   }
   break_group();
-  if (header.compacted) scan.last = header.last;
+  if (header.compacted) scan.last = std::min(header.last, Sequence(superseded_at - 1));
   return scan;
 }
 

@@ -34,9 +34,13 @@ void Segment::set_settled(Sequence one) { bits.set(one.value() - header->first.v
 
 bool Segment::settle(LaneId lane, Sequence one) {
   if (one < header->first || last < one) return false;
+  if (header->compacted && !std::binary_search(members->begin(), members->end(), one)) return false;
+  return settle_member(lane, one);
+}
+
+bool Segment::settle_member(LaneId lane, Sequence one) {
   LaneCount* const count = find(lane);
   if (count == nullptr || count->unsettled == 0 || settled(lane, one)) return false;
-  if (header->compacted && !std::binary_search(members->begin(), members->end(), one)) return false;
   set_settled(one);
   --count->unsettled;
   --unsettled;

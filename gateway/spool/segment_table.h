@@ -76,6 +76,7 @@ struct Segment {
   void set_settled(Sequence one);  // the bit alone, no count
   // Counts the record as settled; false when it already was, or is not here. REQUIRES members if compacted.
   bool settle(LaneId lane, Sequence one);
+  bool settle_member(LaneId lane, Sequence one);  // REQUIRES that the segment holds it
   [[nodiscard]] bool held(Sequence one) const;
   // Marks an unsettled record of the lane as held or not; false when nothing changed.
   bool set_held(LaneId lane, Sequence one, bool held);
