@@ -23,10 +23,7 @@ void Batch::judge(std::size_t item) {
     fates_.push_back(Fate::release);
     return;
   }
-  if (publish.qos == 2 && parts_.intake.deliveries().is_open(*parts_.interpreter.token_of(publish))) {
-    fates_.push_back(Fate::repeat);
-    return;
-  }
+  if (publish.qos == 2 && is_repeat(publish)) return fates_.push_back(Fate::repeat);
   if (inbound.kind == Session::Inbound::Kind::oversized) {
     fates_.push_back(Fate::refused);
     refusals_.push_back({item,
@@ -47,6 +44,7 @@ void Batch::judge(std::size_t item) {
   }
   switch (*outcome) {
     case Interpreter::Outcome::reading:
+      if (parts_.interpreter.splits()) return judge_split(item);
       ++reading_count_;
       fates_.push_back(Fate::offered);
       return;
@@ -61,6 +59,28 @@ void Batch::judge(std::size_t item) {
   fates_.push_back(Fate::left_out);
 }
 
+bool Batch::is_repeat(const Publish& publish) const {
+  return parts_.intake.deliveries().is_open(*parts_.interpreter.token_of(publish));
+}
+
+// The reading behind the last one is to be split.
+void Batch::judge_split(std::size_t item) {
+  const Publish& publish = parts_.link.inbox()[item].publish;
+  // Only its last part has a token: the whole is recognised here, not by the intake.
+  if (publish.qos == 1 && publish.dup && is_repeat(publish)) return fates_.push_back(Fate::repeat);
+  const Reading whole = std::move(readings_[reading_count_]);
+  readings_.resize(reading_count_);
+  if (const Result<void> done = parts_.interpreter.split(whole, readings_); !done) {
+    fates_.push_back(Fate::refused);
+    refusals_.push_back({item, whole.device, done.error(), {}});
+    return;
+  }
+  // An empty list is nothing to read.
+  if (readings_.size() == reading_count_) ++left_out_;
+  fates_.push_back(readings_.size() == reading_count_ ? Fate::left_out : Fate::offered);
+  reading_count_ = readings_.size();
+}
+
 Result<void> Batch::go_on() {
   if (!offered_) {
     if (reading_count_ > 0) {
@@ -69,6 +89,10 @@ Result<void> Batch::go_on() {
       ticket_ = *ticket;
     }
     if (left_out_ > 0) parts_.intake.ignored(left_out_);
+    if (const std::uint64_t missing = parts_.interpreter.take_missing_times(); missing > 0) {
+      parts_.reporter.report(status::Event::payload_time_missing,
+                             {{"source", parts_.source}, {"messages", std::to_string(missing)}});
+    }
     offered_ = true;
   }
   for (; refused_ < refusals_.size(); ++refused_) {
@@ -82,6 +106,11 @@ Result<void> Batch::go_on() {
     parts_.reporter.report(
         status::Event::payload_refused,
         {{"source", parts_.source}, {"topic", std::string(publish.topic)}, {"error", refusal.why.what}});
+    if (parts_.answers) {
+      std::string answer = R"({"error":)";
+      write_json_text(refusal.why.what, answer);
+      parts_.link.answer(publish, answer + "}");
+    }
   }
   for (; acknowledged_ < fates_.size(); ++acknowledged_) {
     if (Result<void> done = acknowledge(acknowledged_); !done) return done;

@@ -18,7 +18,8 @@ class Batch {
  public:
   struct Parts {
     std::string source;
-    bool durable = true;  // false: acknowledge once offered
+    bool durable = true;   // false: acknowledge once offered
+    bool answers = false;  // a message that is set aside is answered on its response topic
     Session& link;
     Interpreter& interpreter;
     ports::Intake& intake;
@@ -44,6 +45,8 @@ class Batch {
   };
 
   void judge(std::size_t item);
+  void judge_split(std::size_t item);
+  [[nodiscard]] bool is_repeat(const Publish& publish) const;
   [[nodiscard]] Result<void> acknowledge(std::size_t item);
 
   Parts parts_;

@@ -79,12 +79,15 @@ const Fields<SubscriptionOptions>& subscription_fields() {
           .optional("device", &SubscriptionOptions::device,
                     {.sentence = "The device, if no {device} is in the topic; without both it is the topic.",
                      .example = "weather"})
+          .choice("compression", &SubscriptionOptions::compression,
+                  {{"none", Compression::none}, {"gzip", Compression::gzip}, {"zstd", Compression::zstd}},
+                  {.sentence = "How the payload is wrapped; gzip takes zlib too.", .example = "none"})
           .raw("time", &SubscriptionOptions::time,
-               {.sentence = "An expression that gives the payload's own time. Not available yet.",
+               {.sentence = "An expression that gives the payload's own time, a timestamp; without one, or if it "
+                            "gives none, the time of arrival. With `split` it sees each element as `value`.",
                 .example = "timestamp(value.ts)"})
           .raw("split", &SubscriptionOptions::split,
-               {.sentence = "An expression that gives a list: a reading of each element. Not available yet.",
-                .example = "value.samples"});
+               {.sentence = "An expression that gives a list: a reading of each element.", .example = "value.samples"});
   return fields;
 }
 
@@ -113,12 +116,6 @@ std::vector<Url> check_connection(const ConnectionOptions& options, const Node& 
   return urls;
 }
 
-void not_yet(const Node& node, std::string_view field, Diagnostics& diagnostics) {
-  if (!node.present()) return;
-  diagnostics.error(node, "`" + std::string(field) + ":` of a subscription is not available yet",
-                    "leave it out; a rule can use the payload's own fields");
-}
-
 }  // namespace
 
 const Fields<SourceOptions>& source_fields() {
@@ -140,6 +137,15 @@ const Fields<SourceOptions>& source_fields() {
                     {.sentence = "Go where a broker sends us (MQTT 5 Server Reference), with the same credentials and "
                                  "the same kind of connection.",
                      .example = "false"})
+          .optional("answer_refused", &SourceOptions::answer_refused,
+                    {.sentence = "Tell the sender of a payload that cannot be read: {\"error\": ...} to its response "
+                                 "topic (MQTT 5).",
+                     .example = "false"})
+          .optional("max_unpacked", &SourceOptions::max_unpacked,
+                    {.sentence = "A compressed payload that unpacks to more is set aside.",
+                     .example = "16 MiB",
+                     .min = "1 KiB",
+                     .max = "256 MiB"})
           .optional("session_expiry", &SourceOptions::session_expiry,
                     {.sentence = "How long the broker keeps what comes while we are away (MQTT 5; at 3.1.1 the broker "
                                  "decides).",
@@ -183,15 +189,14 @@ const Fields<SinkOptions>& sink_fields() {
   return fields;
 }
 
-std::optional<SourceSettings> read_source(const Node& node, Diagnostics& diagnostics) {
+std::optional<SourceSettings> read_source(const Node& node, std::vector<RowExpressions>& expressions,
+                                          Diagnostics& diagnostics) {
   const std::size_t errors = diagnostics.error_count();
   const SourceOptions options = source_fields().read(node, diagnostics);
   std::vector<Url> urls = check_connection(options, node, diagnostics);
   SourceSettings settings;
   std::vector<std::string> filters;
   for (const SubscriptionOptions& subscription : options.subscribe) {
-    not_yet(subscription.time, "time", diagnostics);
-    not_yet(subscription.split, "split", diagnostics);
     Result<TopicPattern> pattern = TopicPattern::parse(subscription.topic.value);
     if (!pattern) continue;  // reported by the table
     const config::Located<std::string>& topic = subscription.topic;
@@ -204,7 +209,9 @@ std::optional<SourceSettings> read_source(const Node& node, Diagnostics& diagnos
       diagnostics.warning(topic.mark, topic.length, "`device` has no meaning beside {device} in the topic");
     }
     filters.push_back(pattern->filter());
-    settings.rows.push_back({std::move(*pattern), subscription.payload, subscription.device});
+    settings.rows.push_back(
+        {std::move(*pattern), subscription.payload, subscription.device, subscription.compression, nullptr, nullptr});
+    expressions.push_back({subscription.time, subscription.split});
     settings.qos.push_back(subscription.qos);
   }
   if (diagnostics.error_count() > errors || urls.empty()) return std::nullopt;
@@ -216,6 +223,8 @@ std::optional<SourceSettings> read_source(const Node& node, Diagnostics& diagnos
   settings.password = options.password;
   settings.retained = options.retained;
   settings.follow_redirects = options.follow_redirects;
+  settings.answer_refused = options.answer_refused;
+  settings.unpacked_bytes_max = static_cast<std::size_t>(options.max_unpacked.value());
   settings.ack = options.ack;
   settings.session.client_id = options.client_id;
   settings.session.keep_alive_seconds = static_cast<std::uint16_t>(options.keep_alive / std::chrono::seconds{1});

@@ -18,6 +18,7 @@ struct SubscriptionOptions {
   std::uint8_t qos = 1;
   PayloadFormat payload = PayloadFormat::json;
   std::string device;
+  Compression compression = Compression::none;
   config::Node time;
   config::Node split;
 };
@@ -39,6 +40,8 @@ struct SourceOptions : ConnectionOptions {
   AckPolicy ack = AckPolicy::durable;
   Retained retained = Retained::mark;
   bool follow_redirects = false;
+  bool answer_refused = false;
+  config::ByteSize max_unpacked{16 * 1024 * 1024};
   Duration session_expiry = std::chrono::hours{7 * 24};
   std::uint16_t receive_maximum = 4096;
   config::ByteSize max_packet{1024 * 1024};
@@ -56,7 +59,14 @@ struct SinkOptions : ConnectionOptions {
 
 // nullopt after reporting errors. `client_id` stays empty if none is written: it is made of the gateway's and the
 // source's or sink's names later.
-[[nodiscard]] std::optional<SourceSettings> read_source(const config::Node& node, config::Diagnostics& diagnostics);
+// The rows' expressions are not compiled yet: `expressions` gets a row's nodes, which may be absent.
+struct RowExpressions {
+  config::Node time;
+  config::Node split;
+};
+[[nodiscard]] std::optional<SourceSettings> read_source(const config::Node& node,
+                                                        std::vector<RowExpressions>& expressions,
+                                                        config::Diagnostics& diagnostics);
 [[nodiscard]] std::optional<SinkSettings> read_sink(const config::Node& node, config::Diagnostics& diagnostics);
 
 }  // namespace railhead::mqtt

@@ -6,16 +6,23 @@
 
 #include "adapters/mqtt/content_hash.h"
 #include "adapters/mqtt/properties.h"
+#include "adapters/mqtt/unwrap.h"
 #include "gateway/base/bytes.h"
 #include "gateway/base/text.h"
 
 namespace railhead::mqtt {
 
-Interpreter::Interpreter(std::string source, Retained retained, std::vector<Row> rows)
-    : source_(std::move(source)), retained_(retained), rows_(std::move(rows)), granted_(rows_.size()) {
+Interpreter::Interpreter(std::string source, Retained retained, std::vector<Row> rows, std::size_t unpacked_bytes_max)
+    : source_(std::move(source)),
+      retained_(retained),
+      rows_(std::move(rows)),
+      granted_(rows_.size()),
+      unpacked_bytes_max_(unpacked_bytes_max) {
   for (const Row& row : rows_) {
     std::vector<Value>& names = capture_names_.emplace_back();
     for (const std::string& name : row.pattern.names()) names.push_back(Value::text(name));
+    time_.push_back(row.time ? row.time->open() : nullptr);
+    split_.push_back(row.split ? row.split->open() : nullptr);
   }
 }
 
@@ -50,6 +57,7 @@ Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, std::opti
   out.token = token_of(publish);
   std::size_t index = 0;
   while (index < rows_.size() && !rows_[index].pattern.match(publish.topic, captures_)) ++index;
+  last_row_ = index;
   if (index == rows_.size()) return Outcome::unmatched;
   if (trusted_ && subscription && *subscription > index && granted_[index] != 0) return Outcome::further_copy;
   if (publish.retain && retained_ == Retained::ignore) return Outcome::retained_ignored;
@@ -91,10 +99,56 @@ Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, std::opti
   }
   out.attributes = Value::map(std::move(attributes));
 
-  Result<Value> value = value_of(row.payload, publish.payload);
+  Result<std::string_view> payload = unwrap(row.compression, publish.payload);
+  if (!payload) return fail(std::move(payload.error()));
+  Result<Value> value = value_of(row.payload, *payload);
   if (!value) return fail(std::move(value.error()));
   out.value = std::move(*value);
+  if (split_[index] == nullptr) set_time(index, out);
   return Outcome::reading;
+}
+
+Result<std::string_view> Interpreter::unwrap(Compression compression, std::string_view payload) {
+  if (compression == Compression::none) return payload;
+  // A large payload's room is not kept.
+  constexpr std::size_t kKept = 256 * 1024;
+  if (unpacked_.capacity() > kKept) unpacked_ = {};
+  unpacked_.clear();
+  const Result<void> done = compression == Compression::gzip ? gunzip(payload, unpacked_bytes_max_, unpacked_)
+                                                             : unzstd(payload, unpacked_bytes_max_, unpacked_);
+  if (!done) return fail(done.error());
+  return std::string_view(unpacked_);
+}
+
+void Interpreter::set_time(std::size_t row, Reading& reading) {
+  if (time_[row] == nullptr) return;
+  const Value time = time_[row]->evaluate(reading);
+  if (time.kind() != Kind::timestamp) {
+    ++missing_times_;
+    return;
+  }
+  reading.time = time.as_timestamp();
+  reading.clock_trusted = true;  // it is the sender's clock
+}
+
+Result<void> Interpreter::split(const Reading& whole, std::vector<Reading>& out) {
+  const Value parts = split_[last_row_]->evaluate(whole);
+  if (parts.kind() == Kind::error) return fail(Errc::invalid, "split: " + std::string(parts.as_text()));
+  if (parts.kind() != Kind::list) {
+    return fail(Errc::invalid, "split: it gives no list");
+  }
+  const std::size_t count = parts.as_list().size();
+  if (count > kSplitMax) return fail(Errc::invalid, "split: " + std::to_string(count) + " elements are too many");
+  for (std::size_t i = 0; i < count; ++i) {
+    Reading& part = out.emplace_back(whole);
+    part.value = parts.as_list()[i];
+    if (i + 1 < count) {
+      part.maybe_repeat = whole.token && whole.token->dup;
+      part.token.reset();
+    }
+    set_time(last_row_, part);
+  }
+  return {};
 }
 
 Result<Value> Interpreter::value_of(PayloadFormat format, std::string_view payload) {

@@ -1,6 +1,9 @@
 // Interpreter: a PUBLISH becomes a Reading (S23). The first pattern that matches the topic decides how.
 //   device      the capture {device}, else the subscription's `device`, else the topic
-//   value       by `payload`: json | number | text | raw
+//   value       by `payload`: json | number | text | raw, of what `compression` unwraps
+//   time        the subscription's `time:`, else arrival
+//   readings    one, or with `split:` one of each element of a list; only the last carries the token, so that what is
+//               recognised as taken was taken whole
 //   attributes  topic, captures, retained, and of MQTT 5 content_type, response_topic, correlation_data, expiry (a
 //               duration), user_properties (a map; of one name the first)
 // Errors:  Errc::invalid: the payload cannot be read; source, device and token of `out` are set even then.
@@ -8,9 +11,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "adapters/mqtt/packet.h"
@@ -18,10 +23,12 @@
 #include "gateway/base/result.h"
 #include "gateway/message/json.h"
 #include "gateway/message/reading.h"
+#include "gateway/ports/expression.h"
 
 namespace railhead::mqtt {
 
 enum class PayloadFormat : std::uint8_t { json, number, text, raw };
+enum class Compression : std::uint8_t { none, gzip, zstd };
 enum class Retained : std::uint8_t { mark, ignore };
 
 class Interpreter {
@@ -30,11 +37,17 @@ class Interpreter {
     TopicPattern pattern;
     PayloadFormat payload = PayloadFormat::json;
     std::string device;
+    Compression compression = Compression::none;
+    std::shared_ptr<const ports::ExpressionPlan> time = nullptr;
+    std::shared_ptr<const ports::ExpressionPlan> split = nullptr;
   };
+  static constexpr std::size_t kSplitMax = 10'000;  // readings of one message
   // further_copy: the broker sends one for each subscription that matches, and this is not the first row's.
   enum class Outcome : std::uint8_t { reading, retained_ignored, unmatched, further_copy };
 
-  Interpreter(std::string source, Retained retained, std::vector<Row> rows);
+  // `unpacked_bytes_max`: what a compressed payload may grow to.
+  Interpreter(std::string source, Retained retained, std::vector<Row> rows,
+              std::size_t unpacked_bytes_max = 16 * 1024 * 1024);
 
   // What goes into the tokens. A new one forgets what was granted.
   void set_session(std::uint64_t session);
@@ -47,11 +60,20 @@ class Interpreter {
   // `subscription`: the row that the broker names, if it does. `out` is overwritten whole, but keeps its memory.
   [[nodiscard]] Result<Outcome> read(const Publish& publish, std::optional<std::size_t> subscription, Time arrived,
                                      bool clock_trusted, Reading& out);
+  // What the row of the last reading() asks for beyond it: its own time and being split.
+  [[nodiscard]] bool splits() const { return last_row_ < rows_.size() && split_[last_row_] != nullptr; }
+  // The parts of a reading whose row splits, appended to `out`. Errc::invalid: not a list, or too long a one.
+  [[nodiscard]] Result<void> split(const Reading& whole, std::vector<Reading>& out);
+  // How often `time:` gave none since the last call.
+  [[nodiscard]] std::uint64_t take_missing_times() { return std::exchange(missing_times_, 0); }
+
   // What a redelivery is recognised by; nullopt at QoS 0.
   [[nodiscard]] std::optional<FieldToken> token_of(const Publish& publish) const;
 
  private:
   [[nodiscard]] Result<Value> value_of(PayloadFormat format, std::string_view payload);
+  [[nodiscard]] Result<std::string_view> unwrap(Compression compression, std::string_view payload);
+  void set_time(std::size_t row, Reading& reading);
 
   struct Names {
     Value topic = Value::text("topic");
@@ -67,6 +89,12 @@ class Interpreter {
   const Names names_;
   JsonParser parser_;
   std::vector<std::string_view> captures_;
+  std::vector<std::unique_ptr<ports::ReadingExpression>> time_;   // per row, or null
+  std::vector<std::unique_ptr<ports::ReadingExpression>> split_;  // per row, or null
+  const std::size_t unpacked_bytes_max_;
+  std::string unpacked_;
+  std::size_t last_row_ = 0;
+  std::uint64_t missing_times_ = 0;
 };
 
 }  // namespace railhead::mqtt

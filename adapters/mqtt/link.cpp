@@ -1,5 +1,7 @@
 #include "adapters/mqtt/link.h"
 
+#include <sys/socket.h>
+
 #include <utility>
 
 #include "adapters/mqtt/websocket_stream.h"
@@ -73,6 +75,10 @@ void Link::go_on() {
   up_ = true;
   watch(true, false);
   owner_.on_link_up();
+}
+
+void Link::end_writing() {
+  if (up_) ::shutdown(stream_->fd(), SHUT_WR);
 }
 
 void Link::watch(bool reading, bool writing) {

@@ -13,7 +13,17 @@ std::string client_id_of(const std::string& written, const ports::Context& conte
 
 class SourcePlan final : public ports::SourcePlan {
  public:
-  explicit SourcePlan(SourceSettings settings) : settings_(std::move(settings)) {}
+  SourcePlan(SourceSettings settings, std::vector<RowExpressions> expressions)
+      : settings_(std::move(settings)), expressions_(std::move(expressions)) {}
+  void compile(const ports::ExpressionCompiler& compiler, config::Diagnostics& diagnostics) override {
+    for (std::size_t i = 0; i < expressions_.size(); ++i) {
+      const auto compiled = [&](const config::Node& node, std::string_view what) {
+        return node.present() ? compiler.compile(node, what, diagnostics) : nullptr;
+      };
+      settings_.rows[i].time = compiled(expressions_[i].time, "time");
+      settings_.rows[i].split = compiled(expressions_[i].split, "split");
+    }
+  }
   std::unique_ptr<ports::Source> make(ports::Context context) const override {
     SourceSettings settings = settings_;
     settings.session.client_id = client_id_of(settings.session.client_id, context);
@@ -21,7 +31,8 @@ class SourcePlan final : public ports::SourcePlan {
   }
 
  private:
-  const SourceSettings settings_;
+  SourceSettings settings_;
+  const std::vector<RowExpressions> expressions_;  // beside its rows
 };
 
 class SinkPlan final : public ports::SinkPlan {
@@ -40,9 +51,10 @@ class SinkPlan final : public ports::SinkPlan {
 
 std::unique_ptr<ports::SourcePlan> read_source_plan(const config::Node& node, const config::Node&,
                                                     config::Diagnostics& diagnostics) {
-  std::optional<SourceSettings> settings = read_source(node, diagnostics);
+  std::vector<RowExpressions> expressions;
+  std::optional<SourceSettings> settings = read_source(node, expressions, diagnostics);
   if (!settings) return nullptr;
-  return std::make_unique<SourcePlan>(std::move(*settings));
+  return std::make_unique<SourcePlan>(std::move(*settings), std::move(expressions));
 }
 
 std::unique_ptr<ports::SinkPlan> read_sink_plan(const config::Node& node, config::Diagnostics& diagnostics) {

@@ -393,6 +393,25 @@ void Session::release(const ports::Ticket& durable) {
   }
 }
 
+void Session::answer(const Publish& request, std::string_view payload) {
+  if (state_ != State::connected || version_ != Version::v5 || output_.size() > kOutputBytesMax / 2) return;
+  const std::string_view topic = text_of(request.properties, PropertyId::response_topic);
+  if (!is_topic_name(topic)) return;
+  PropertyWriter properties;
+  PropertyReader reader(request.properties);
+  for (Property property; reader.next(property);) {
+    if (property.id == PropertyId::correlation_data) properties.text(property.id, property.text);
+  }
+  properties.text(PropertyId::content_type, "application/json");
+  Publish packet;
+  packet.topic = topic;
+  packet.properties = properties.bytes();
+  packet.payload = payload;
+  const std::size_t before = output_.size();
+  encode(version_, packet, output_);
+  if (limits_.packet_bytes_max != 0 && output_.size() - before > limits_.packet_bytes_max) output_.resize(before);
+}
+
 void Session::disconnect(std::uint8_t code) { encode(version_, Disconnect{code, {}}, output_); }
 
 void Session::sent(std::size_t bytes, BootTime now) {

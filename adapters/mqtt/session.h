@@ -106,6 +106,10 @@ class Session {
   void release(const ports::Ticket& durable);
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
 
+  // MQTT 5: queues a message of QoS 0 to the response topic of `request`, with its correlation data [5 4.10]. Left out
+  // where there is no such topic, it is none, or the output is long already.
+  void answer(const Publish& request, std::string_view payload);
+
   // Queues DISCONNECT.
   void disconnect(std::uint8_t reason);
 

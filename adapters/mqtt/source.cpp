@@ -89,9 +89,9 @@ class Engine final : public Link::Owner, public Session::Listener {
         link_(loop_, *this),
         servers_(settings.urls, settings.follow_redirects),
         session_(session_options(settings), *this),
-        interpreter_(context.name, settings.retained, settings.rows),
-        batch_({context.name, settings.ack == AckPolicy::durable, session_, interpreter_, intake, context.reporter,
-                context.clock}),
+        interpreter_(context.name, settings.retained, settings.rows, settings.unpacked_bytes_max),
+        batch_({context.name, settings.ack == AckPolicy::durable, settings.answer_refused, session_, interpreter_,
+                intake, context.reporter, context.clock}),
         backoff_(settings.backoff, system::random_seed()),
         long_backoff_(settings.long_backoff, system::random_seed()),
         retry_backoff_({std::chrono::milliseconds{50}, std::chrono::seconds{2}}, system::random_seed()) {
@@ -284,6 +284,7 @@ class Engine final : public Link::Owner, public Session::Listener {
   [[nodiscard]] bool reads() const { return !blocked_ && !stopping_ && session_.accepts(); }
 
   void on_link_ready(bool broken) override {
+    if (leaving_) return leave(broken);
     if (reads()) {
       pull();
     } else if (broken) {
@@ -445,7 +446,8 @@ class Engine final : public Link::Owner, public Session::Listener {
       if (*sent == 0) break;
       session_.sent(*sent, loop_.now());
     }
-    link_.watch(reads(), !session_.output().empty());
+    if (leaving_ && session_.output().empty()) link_.end_writing();
+    link_.watch(reads() || leaving_, !session_.output().empty());
   }
 
   // A DISCONNECT with the reason, if it goes out at once.
@@ -478,20 +480,38 @@ class Engine final : public Link::Owner, public Session::Listener {
     });
   }
 
-  // What is durable by now is still acknowledged; then DISCONNECT without dropping the session.
+  // What is durable by now is still acknowledged; then DISCONNECT without dropping the session. What the broker sent
+  // meanwhile is read and thrown away until it closes: unread bytes would make the system reset the connection, and the
+  // broker would never see the acknowledgements that were just written.
   void drain() {
     stopping_ = true;
     loop_.cancel(reconnect_timer_);
     loop_.cancel(retry_timer_);
     loop_.cancel(pull_timer_);
-    const BootTime until = loop_.now() + kDrainMax;
+    BootTime until = loop_.now() + kDrainMax;
     flush();
     while (session_.is_connected() && (session_.waiting() > 0 || !session_.output().empty()) && loop_.now() < until) {
       loop_.run_once(until - loop_.now());
     }
     if (!session_.is_connected()) return;
     session_.disconnect(reason::kSuccess);
-    flush_last_words();
+    until = loop_.now() + kDrainMax;
+    leaving_ = true;
+    flush();
+    while (link_.is_up() && loop_.now() < until) loop_.run_once(until - loop_.now());
+  }
+
+  void leave(bool broken) {
+    flush();
+    if (!link_.is_up()) return;
+    if (session_.output().empty()) link_.end_writing();
+    buffer_.clear();
+    for (;;) {
+      const Result<std::size_t> count = link_.read(buffer_.space());
+      if (!count) return link_.close();
+      if (*count == 0) break;
+    }
+    if (broken) link_.close();
   }
 
   const SourceSettings& settings_;
@@ -513,6 +533,7 @@ class Engine final : public Link::Owner, public Session::Listener {
   system::Backoff long_backoff_;
   system::Backoff retry_backoff_;
   bool stopping_ = false;
+  bool leaving_ = false;  // DISCONNECT is on its way, what comes is thrown away
   bool busy_ = false;
   bool stalled_ = false;
   bool blocked_ = false;

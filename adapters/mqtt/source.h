@@ -40,6 +40,8 @@ struct SourceSettings {
   std::vector<Interpreter::Row> rows;
   std::vector<std::uint8_t> qos;  // beside rows
   Retained retained = Retained::mark;
+  std::size_t unpacked_bytes_max = 16 * 1024 * 1024;  // of a compressed payload
+  bool answer_refused = false;                        // MQTT 5: on the message's response topic
   AckPolicy ack = AckPolicy::durable;
   system::Backoff::Options backoff;
   // After a broker said that it wants to see less of us (taken over, banned, quota, ...).

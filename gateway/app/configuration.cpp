@@ -5,6 +5,7 @@
 
 #include "gateway/app/catalogue.h"
 #include "gateway/base/text.h"
+#include "rules/routing/reading_expression.h"
 
 namespace railhead::app {
 namespace {
@@ -46,6 +47,7 @@ void read_sources(Configuration& configuration, config::Diagnostics& diagnostics
     if (kind != nullptr) {
       auto plan = kind->read(named.value.members().front().value, configuration.options.models, diagnostics);
       if (plan) {
+        plan->compile(routing::reading_expressions(), diagnostics);
         known.devices = plan->devices();
         known.devices_complete = plan->devices_are_known();
         configuration.sources.push_back({std::string(named.name()), std::string(kind->name), std::move(plan),

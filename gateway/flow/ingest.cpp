@@ -431,10 +431,13 @@ void Ingest::ignored(std::uint64_t count) { shared_.counts.add(source_, {.in = c
 
 ports::Ticket Ingest::durable() const { return shared_.stores.durable(); }
 
-bool Ingest::is_open(const FieldToken& token) const { return shared_.deliveries.open(token).has_value(); }
+bool Ingest::is_open(const FieldToken& token) const {
+  const std::optional<DeliveryTable::Entry> entry = taken_before(token);
+  return entry && (entry->wanted & ~entry->held) == 0;
+}
 
 ports::Ticket Ingest::open_ticket(const FieldToken& token) const {
-  const std::optional<DeliveryTable::Entry> entry = shared_.deliveries.open(token);
+  const std::optional<DeliveryTable::Entry> entry = taken_before(token);
   return entry ? entry->ticket : ports::Ticket{};
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/ports/expression.h"
 #include "gateway/ports/sink.h"
 #include "gateway/ports/source.h"
 
@@ -44,6 +45,8 @@ struct KnownDevice {
 class SourcePlan {
  public:
   virtual ~SourcePlan() = default;
+  // Called once after reading: compiles the expressions in the source's configuration, reporting what is wrong.
+  virtual void compile(const ExpressionCompiler&, config::Diagnostics&) {}
   [[nodiscard]] virtual std::unique_ptr<Source> make(Context context) const = 0;
   [[nodiscard]] virtual std::vector<KnownDevice> devices() const { return {}; }
   // True when devices() is complete: any other name is a mistake.

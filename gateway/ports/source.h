@@ -30,7 +30,8 @@ class Deliveries {
  public:
   virtual ~Deliveries() = default;
   // QoS 2: this PUBLISH (same session, identifier and content) was taken before and its PUBREL has not come: do not
-  // offer it again; answer PUBREC when durable() covers open_ticket().
+  // offer it again; answer PUBREC when durable() covers open_ticket(). QoS 1: it certainly repeats what was taken and
+  // perhaps not acknowledged (offer() finds that out too). False while a part of it is missing after a kill.
   [[nodiscard]] virtual bool is_open(const FieldToken& token) const = 0;
   [[nodiscard]] virtual Ticket open_ticket(const FieldToken& token) const = 0;
   // QoS 2: PUBREL came. PUBCOMP must wait until the ticket is durable, or the identifier's reuse could look like a

@@ -44,6 +44,7 @@ enum class Level : std::uint8_t { info, warning, error };
   X(poll_missed,           warning, "polls were left out: the link is busier than its plan", "raise every, or move devices to another link") \
   X(reading_superseded,    warning, "readings were left out while the spool takes none; the newest of each device is kept", "see why the spool does not take readings") \
   X(payload_refused,       warning, "a payload could not be read and was set aside", "railhead dead show has the bytes; check payload: in the subscription") \
+  X(payload_time_missing,  warning, "a payload did not give its time: the time of arrival counts", "compare `time:` of the subscription with the payload") \
   X(session_lost,          warning, "the broker forgot our session",              "messages published meanwhile are gone at the broker; check its persistence") \
   X(session_taken_over,    warning, "another client took over our session at the broker", "give each client its own client_id; the source comes back after a long wait instead of fighting") \
   X(session_shortened,     warning, "the broker keeps our session for less time than asked", "raise the broker's limit: what is published while we are away for longer is lost there") \

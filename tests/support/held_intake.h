@@ -148,8 +148,9 @@ class HeldIntake final : public ports::Intake, private ports::Deliveries {
   }
   ports::Ticket open_ticket(const FieldToken& token) const override {
     const base::MutexLock lock(mutex_);
-    const auto found = open_.find({token.session, token.packet_id});
-    return found == open_.end() ? ports::Ticket{} : ticket(found->second.sequence);
+    const auto& list = token.qos == 2 ? open_ : unacknowledged_;
+    const auto found = list.find({token.session, token.packet_id});
+    return found == list.end() ? ports::Ticket{} : ticket(found->second.sequence);
   }
   Result<ports::Ticket> close(std::uint64_t session, std::uint16_t packet_id) override {
     const base::MutexLock lock(mutex_);

@@ -19,9 +19,10 @@ using config::Document;
 
 TEST_CASE("the sample is read without a word") {
   Diagnostics diagnostics;
+  std::vector<RowExpressions> expressions;
   const Document document = Document::load(test::source_directory() + "/adapters/mqtt/sample.yaml", diagnostics);
   const config::Node root = document.root();
-  const auto source = read_source(root.find("sources").find("sensors").find("mqtt"), diagnostics);
+  const auto source = read_source(root.find("sources").find("sensors").find("mqtt"), expressions, diagnostics);
   const auto sink = read_sink(root.find("sinks").find("plant-bus").find("mqtt"), diagnostics);
   CHECK(diagnostics.render() == "");
   REQUIRE(source);
@@ -86,7 +87,8 @@ std::vector<std::string> told(const std::string& text, bool source) {
   Diagnostics diagnostics;
   const Document document = Document::parse(text, "x.yaml", diagnostics);
   if (source) {
-    static_cast<void>(read_source(document.root(), diagnostics));
+    std::vector<RowExpressions> expressions;
+    static_cast<void>(read_source(document.root(), expressions, diagnostics));
   } else {
     static_cast<void>(read_sink(document.root(), diagnostics));
   }
@@ -111,10 +113,9 @@ TEST_CASE("a source's mistakes are told at their place") {
       {"url: mqtt://x\nsubscribe: [{ topic: a, payload: xml }]\n", "2:34 error"},
       {"url: mqtt://x\nsubscribe: []\n", "2:12 error"},
       {"subscribe: [{ topic: a }]\n", "1:1 error"},
-      {"url: mqtt://x\nsubscribe: [{ topic: a, time: value.ts }]\n",
-       "2:31 error `time:` of a subscription is not available yet"},
-      {"url: mqtt://x\nsubscribe: [{ topic: a, split: value.all }]\n",
-       "2:32 error `split:` of a subscription is not available yet"},
+      {"url: mqtt://x\nsubscribe: [{ topic: a, compression: rar }]\n", "2:38 error"},
+      {"url: mqtt://x\nfurther_urls: [mqtt://y, http://z]\nsubscribe: [{ topic: a }]\n", "2:26 error"},
+      {"url: \"ws://x/a b\"\nsubscribe: [{ topic: a }]\n", "1:6 error"},
       {"url: mqtt://x\nsubscribe: [{ topic: \"a/{x}\" }, { topic: a/+ }]\n", "2:42 warning an earlier subscription"},
       {"url: mqtt://x\nsubscribe: [{ topic: a }]\npassword: { env: HOME }\n", "3:11 error a password needs a user"},
       {"url: mqtt://x\nsubscribe: [{ topic: a }]\ntls: { ca: ca.pem }\n", "1:6 warning `tls` has no meaning"},

@@ -1,9 +1,12 @@
 #include "adapters/mqtt/interpreter.h"
 
 #include <doctest/doctest.h>
+#include <zlib.h>
+#include <zstd.h>
 
 #include "adapters/mqtt/content_hash.h"
 #include "adapters/mqtt/properties.h"
+#include "adapters/mqtt/unwrap.h"
 #include "adapters/mqtt/url.h"
 
 namespace railhead::mqtt {
@@ -146,6 +149,67 @@ TEST_CASE("a broker's URL") {
                           "mqtt://x:", "mqtt://u:p@x", "mqtt://x/path", "mqtt://::1", "mqtt://[::1"}) {
     CAPTURE(bad);
     CHECK_FALSE(parse_url(bad));
+  }
+}
+
+std::string gzip(std::string_view text) {
+  z_stream stream{};
+  REQUIRE(::deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) == Z_OK);
+  std::string out(::deflateBound(&stream, text.size()) + 64, '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  REQUIRE(::deflate(&stream, Z_FINISH) == Z_STREAM_END);
+  out.resize(out.size() - stream.avail_out);
+  ::deflateEnd(&stream);
+  return out;
+}
+
+std::string zstd(std::string_view text) {
+  std::string out(::ZSTD_compressBound(text.size()), '\0');
+  const std::size_t size = ::ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 19);
+  REQUIRE(::ZSTD_isError(size) == 0);
+  out.resize(size);
+  return out;
+}
+
+TEST_CASE(
+    "wrapped payloads are unwrapped, several members as one; what is damaged, cut, followed or a bomb is refused") {
+  const std::string large(3'000'000, 'x');
+  for (const Compression compression : {Compression::gzip, Compression::zstd}) {
+    CAPTURE(int(compression));
+    const auto wrap = [&](std::string_view text) { return compression == Compression::gzip ? gzip(text) : zstd(text); };
+    const auto unwrap = [&](std::string_view packed, std::size_t most) -> Result<std::string> {
+      std::string out;
+      const Result<void> done =
+          compression == Compression::gzip ? gunzip(packed, most, out) : unzstd(packed, most, out);
+      if (!done) return fail(done.error());
+      return out;
+    };
+    CHECK(*unwrap(wrap("hello"), 100) == "hello");
+    CHECK(*unwrap(wrap(""), 100) == "");
+    CHECK(*unwrap(wrap("hel") + wrap("lo"), 5) == "hello");
+    CHECK(*unwrap(wrap(large), large.size()) == large);
+    CHECK(wrap(large).size() < 10'000);
+    const Result<std::string> bomb = unwrap(wrap(large), large.size() - 1);
+    REQUIRE_FALSE(bomb);
+    CHECK(bomb.error().what.find("more than") != std::string::npos);
+    CHECK_FALSE(unwrap("", 100));
+    CHECK_FALSE(unwrap("{}", 100));
+    CHECK_FALSE(unwrap(wrap("hello") + "x", 100));
+    const std::string packed = wrap("hello hello hello");
+    for (std::size_t cut = 1; cut < packed.size(); ++cut) {
+      CAPTURE(cut);
+      CHECK_FALSE(unwrap(packed.substr(0, cut), 100));
+    }
+    Interpreter::Row wrapped = row("a/#");
+    wrapped.compression = compression;
+    Reader reader({wrapped});
+    const std::string message = wrap(R"({"t":1})");
+    REQUIRE(reader.read(publish("a/b", message)));
+    CHECK(to_json(reader.reading.value) == R"({"t":1})");
+    CHECK_FALSE(reader.read(publish("a/b", R"({"t":1})")));
   }
 }
 

@@ -120,6 +120,16 @@ class ScriptedBroker {
   }
   // True when the client sends nothing for so long.
   bool silent(int wait_ms) { return buffer_.size() == taken_ && !wait(client_.get(), wait_ms); }
+  // The client ended its side (shutdown), within the bound.
+  bool is_shut() {
+    pollfd entry{client_.get(), POLLRDHUP, 0};
+    return ::poll(&entry, 1, 50) == 1 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+  }
+  // After everything was read: the end came by a FIN, not by a reset.
+  bool ended_in_order() {
+    char byte = 0;
+    return wait(client_.get(), kWaitMs) && ::recv(client_.get(), &byte, 1, 0) == 0;
+  }
   // True when no client connects for so long.
   bool nobody_comes(int wait_ms) { return !wait(listener_.get(), wait_ms); }
   // True when the client closes within the bound; what it sent before is thrown away.

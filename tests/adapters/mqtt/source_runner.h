@@ -1,6 +1,7 @@
 // An MQTT source on a thread of its own, with an intake in the test's hand.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,6 +16,22 @@
 #include "tests/support/process.h"
 
 namespace railhead::mqtt {
+
+// A stand-in for what the rules' room compiles.
+class FixedExpression final : public ports::ExpressionPlan {
+ public:
+  using Function = std::function<Value(const Reading&)>;
+  explicit FixedExpression(Function function) : function_(std::move(function)) {}
+  std::unique_ptr<ports::ReadingExpression> open() const override { return std::make_unique<Open>(function_); }
+
+ private:
+  struct Open final : ports::ReadingExpression {
+    explicit Open(Function made) : function(std::move(made)) {}
+    Value evaluate(const Reading& reading) override { return function(reading); }
+    Function function;
+  };
+  Function function_;
+};
 
 struct SourceRunner {
   static SourceSettings settings(const std::string& url, std::uint8_t qos = 1,

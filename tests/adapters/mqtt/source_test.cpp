@@ -382,6 +382,194 @@ TEST_CASE("of the copies for overlapping topics only the first subscription's is
   CHECK(runner.intake.ignored_count() == (present ? 0 : 1));
 }
 
+TEST_CASE("a message that is split becomes a reading of each element, once, with its own time") {
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.rows[0].split = std::make_shared<FixedExpression>([](const Reading& reading) { return reading.value; });
+  settings.rows[0].time = std::make_shared<FixedExpression>([](const Reading& reading) {
+    return reading.value.is(Kind::integer) ? Value::timestamp(Time{std::chrono::seconds{reading.value.as_integer()}})
+                                           : Value::error("no such key: ts");
+  });
+  SourceRunner runner(std::move(settings), true);
+  broker.welcome();
+  broker.send(message(1, 1, "[10,20,\"x\"]"));
+  broker.send(message(1, 2, "[]"));
+  broker.send(message(1, 3, "{}"));
+  REQUIRE(eventually(5s, [&] { return runner.intake.refused().size() == 1; }));
+  CHECK(runner.intake.refused()[0].payload == "{}");
+  CHECK(runner.intake.refused()[0].why.find("list") != std::string::npos);
+  const std::vector<Reading> readings = runner.intake.readings();
+  REQUIRE(readings.size() == 3);
+  CHECK(readings[0].time == Time{10s});
+  CHECK(readings[1].time == Time{20s});
+  CHECK(readings[1].value.as_integer() == 20);
+  CHECK_FALSE(readings[0].token);
+  REQUIRE(readings[2].token);
+  CHECK(readings[2].time > Time{20s});  // arrival
+  CHECK(runner.intake.ignored_count() == 1);
+  CHECK(runner.reporter.count(Event::payload_time_missing) == 1);
+
+  // The same again after a lost connection: nothing of it is read twice.
+  broker.close();
+  broker.welcome(true, false);
+  broker.send(message(1, 1, "[10,20,\"x\"]", true));
+  broker.send(message(0, 0, "[30]"));
+  REQUIRE(runner.reaches(4));
+  CHECK(runner.intake.readings()[3].value.as_integer() == 30);
+  runner.intake.let_through();
+  CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
+}
+
+TEST_CASE("who sent a payload that cannot be read is told on its response topic, if that is wished") {
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  const bool wished = [] {
+    bool asked = false;
+    SUBCASE("wished") { asked = true; }
+    SUBCASE("not wished") {}
+    return asked;
+  }();
+  settings.answer_refused = wished;
+  SourceRunner runner(std::move(settings));
+  broker.welcome();
+  const auto ask = [&](std::uint16_t id, const char* topic) {
+    PropertyWriter properties;
+    properties.text(PropertyId::response_topic, topic)
+        .text(PropertyId::correlation_data, std::string_view("\0\xff", 2));
+    Publish one = message(1, id, "{");
+    one.properties = properties.bytes();
+    broker.send(one);
+  };
+  ask(1, "answers/#");  // no topic one can publish to
+  ask(2, "answers/7");
+  if (wished) {
+    // Both may come in one read: then the answer is before either PUBACK.
+    Packet packet = broker.read();
+    if (std::holds_alternative<Ack>(packet)) packet = broker.read();
+    REQUIRE(std::holds_alternative<Publish>(packet));
+    const auto& answer = std::get<Publish>(packet);
+    CHECK(answer.topic == "answers/7");
+    CHECK(answer.qos == 0);
+    CHECK(answer.payload.find(R"({"error":"not JSON)") == 0);
+    CHECK(text_of(answer.properties, PropertyId::correlation_data) == std::string_view("\0\xff", 2));
+  } else {
+    CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
+    CHECK(broker.read_ack(PacketType::puback).packet_id == 2);
+  }
+}
+
+TEST_CASE("stopping reads what is on its way to its end, so that the broker gets every acknowledgement") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  broker.welcome();
+  broker.send(message(1, 1, "1"));
+  REQUIRE(runner.reaches(1));
+  // The broker goes on sending while the gateway stops: nothing may be left unread, or the connection is reset.
+  std::string flood;
+  for (int i = 0; i < 2000; ++i) encode(broker.version(), message(0, 0, '"' + std::string(1000, 'x') + '"'), flood);
+  runner.thread.request_stop();
+  std::size_t sent = 0;
+  while (sent < flood.size()) {
+    const std::size_t went = broker.send_what_fits(std::string_view(flood).substr(sent));
+    if (went == 0 && broker.is_shut()) break;
+    sent += went;
+  }
+  CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
+  const Packet packet = broker.read();
+  REQUIRE(std::holds_alternative<Disconnect>(packet));
+  CHECK(broker.ended_in_order());
+  broker.close();
+  runner.stop();
+}
+
+// A broker that misbehaves
+
+TEST_CASE("what a misbehaving broker sends costs its connection at most; nothing is lost or doubled") {
+  struct Row {
+    const char* what;
+    std::string bytes;
+    bool stays;  // connected
+  };
+  std::string twice;
+  encode(Version::v5, message(1, 9, "9"), twice);
+  std::string unknown;
+  encode(Version::v5, Ack{PacketType::pubrel, 99, reason::kPacketIdUnknown, {}}, unknown);
+  encode(Version::v5, Ack{PacketType::puback, 5, 0, {}}, unknown);
+  const std::string huge("\x30\xff\xff\xff\x7f", 5);
+  const Row rows[] = {
+      {"a PUBACK nobody waits for", *base::from_hex("40020005"), false},
+      {"a PUBREC nobody waits for", *base::from_hex("50020005"), false},
+      {"a PUBCOMP nobody waits for", *base::from_hex("70020005"), false},
+      {"a PUBREL of an unknown identifier", *base::from_hex("62020063"), true},
+      {"a SUBACK of an unknown identifier", *base::from_hex("9004006300 01"), false},
+      {"a second CONNACK", *base::from_hex("2003000000"), false},
+      {"a remaining length without end", *base::from_hex("30ffffffffff"), false},
+      {"a packet cut in its middle", *base::from_hex("300a0003612f62"), true},
+      {"a packet whose parts are longer than it", *base::from_hex("3004ffff6162"), false},
+      {"a PUBLISH with packet identifier 0", *base::from_hex("32060001610000 00"), false},
+      {"a packet type that is none", *base::from_hex("0000"), false},
+      {"a CONNECT", *base::from_hex("100d00044d5154540502003c00000161"), false},
+      {"a PUBLISH of 256 MiB whose topic alone is too large", huge + std::string(70'000, '\xff'), false},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    ScriptedBroker broker;
+    SourceRunner runner(SourceRunner::settings(broker.url()));
+    broker.welcome();
+    std::string first;
+    encode(broker.version(), message(1, 1, "1"), first);
+    broker.send_raw(first + row.bytes);
+    REQUIRE(runner.reaches(1));
+    if (row.stays) {
+      CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
+      broker.close();
+    } else {
+      CHECK(broker.closed());
+    }
+    // The broker has no PUBACK for certain, and sends it again; it is recognised.
+    broker.welcome(true, false);
+    broker.send(message(1, 1, "1", true));
+    broker.send(message(1, 2, "2"));
+    CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
+    CHECK(broker.read_ack(PacketType::puback).packet_id == 2);
+    CHECK(runner.intake.size() + runner.intake.redelivered() == 3);
+    CHECK(runner.reporter.count(Event::source_lost) >= 1);
+  }
+}
+
+TEST_CASE("a broker that never answers CONNECT, or sends before it answers, is left within a bound") {
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.session.answer_timeout = 200ms;
+  SourceRunner runner(std::move(settings));
+  broker.accept();
+  CHECK(broker.closed());
+  broker.accept();
+  broker.send(message(1, 1, "1"));
+  CHECK(broker.closed());
+  CHECK(runner.intake.size() == 0);
+  broker.welcome();
+  CHECK(eventually(5s, [&] { return runner.connected(); }));
+  CHECK(runner.reporter.count(Event::source_lost) == 2);
+}
+
+TEST_CASE("a broker that lost the session silently and reuses identifiers loses nothing here") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url(), 2), true);
+  broker.welcome();
+  broker.send(message(2, 5, "1"));
+  REQUIRE(runner.reaches(1));
+  broker.close();
+  // It says the session stands, but what it calls 5 now is another message; then the old one again under 6.
+  broker.welcome(true, false);
+  broker.send(message(2, 5, "2"));
+  broker.send(message(2, 6, "1"));
+  REQUIRE(runner.reaches(3));
+  runner.intake.let_through();
+  CHECK(broker.read_ack(PacketType::pubrec).packet_id == 5);
+  CHECK(broker.read_ack(PacketType::pubrec).packet_id == 6);
+}
+
 TEST_CASE("one read is one offer") {
   ScriptedBroker broker;
   SourceRunner runner(SourceRunner::settings(broker.url()));
