@@ -7,12 +7,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "gateway/message/record.h"
 #include "gateway/message/value.h"
 #include "rules/expression/expression.h"
+#include "rules/routing/accumulator.h"
 #include "rules/routing/destination.h"
 #include "rules/routing/rule_index.h"
 
@@ -36,6 +38,9 @@ enum Slot : std::size_t {
   kLabelsSlot,
   kTablesSlot,
   kPreviousSlot,
+  kWindowSlot,  // of a closing window
+  kItemSlot,    // of for_each
+  kIndexSlot,
   kFirstLetSlot,
 };
 
@@ -106,6 +111,50 @@ struct Deadband {
   double fraction = 0;
 };
 
+// A call of a window function, shared by all places where it is written alike.
+struct WindowCall {
+  WindowFunction function = WindowFunction::count;
+  ExpressionPtr argument;  // none: count()
+  double percent = 0;
+};
+
+struct Window {
+  Duration every{};
+  Duration late{};
+  std::string zone;  // of windows of days; empty: UTC
+  ExpressionPtr by;  // none: one window for the source
+  std::size_t keys_max = 0;
+  std::vector<WindowCall> calls;
+  // Where a program's window functions stand in `calls`; their slots begin at `first_slot`.
+  struct Uses {
+    std::size_t first_slot = 0;
+    std::vector<std::size_t> calls;
+  };
+  std::unordered_map<const expression::Program*, Uses> uses;
+};
+
+struct Dedup {
+  ExpressionPtr by;
+  Duration period{};
+  std::size_t limit = 0;
+};
+
+enum class Repeats : std::uint8_t { send, filter };
+
+struct ExpectedSequence {
+  ExpressionPtr by;  // none: the device
+  ExpressionPtr number;
+  bool reorders = false;
+  Duration wait{};
+  std::size_t limit = 0;
+  Repeats repeats = Repeats::send;
+};
+
+struct Snapshot {
+  Duration every{};
+  std::size_t devices_max = 0;
+};
+
 struct Rule {
   std::string name;
   std::uint64_t fingerprint = 0;  // of its text: a reload keeps the state of rules that did not change (S31)
@@ -119,7 +168,16 @@ struct Rule {
   std::vector<Deadband> on_change;  // empty: every reading
   Duration at_least_every{};        // of on_change; 0: never by time alone
   Duration throttle{};              // at most one in this time, per device; 0: all
+  ExpressionPtr for_each;
+  std::optional<Dedup> dedup;
+  std::optional<ExpectedSequence> sequence;
+  std::optional<Window> window;
+  std::optional<Snapshot> snapshot;
+  std::vector<Send> late_sends;  // of a window
+  std::uint64_t state_id = 0;    // what its state entries are of: the name and all that gives them their meaning
 
+  // Something that survives a restart.
+  [[nodiscard]] bool remembers() const { return dedup || sequence || window || snapshot; }
   [[nodiscard]] bool keeps_state() const { return uses_previous || !on_change.empty() || throttle.count() > 0; }
 };
 

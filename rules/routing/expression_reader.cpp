@@ -28,6 +28,16 @@ bool is_cut_by_comment(const config::Node& node) {
   return line.starts_with(node.text()) && base::trim(line.substr(node.text().size())).starts_with('#');
 }
 
+// How messages about a variable that means nothing here go on; their hint is the one that helps.
+constexpr std::string_view kOutOfPlace = "' is ";
+
+bool is_window_function(std::string_view message) {
+  for (const std::string_view name : {"count", "sum", "mean", "min", "max", "first", "last", "stddev", "percentile"}) {
+    if (message == "unknown function '" + std::string(name) + "'") return true;
+  }
+  return false;
+}
+
 std::string write_it_in_quotes(std::string_view text) {
   return "write it in quotes: " + quoted_for_yaml(base::trim(text));
 }
@@ -94,6 +104,12 @@ ExpressionPtr ExpressionReader::compile(const config::Node& node, std::size_t of
                                         std::string_view what, const expression::Scope& scope) {
   std::vector<expression::Problem> problems;
   ExpressionPtr program = expression::compile(text, scope, problems);
+  if (program) {
+    const std::size_t before = problems.size();
+    check_reads(*program, text, problems);
+    if (problems.size() > before) program = nullptr;
+  }
+  if (program && !program->aggregates().empty() && on_aggregates_) on_aggregates_(*program, scope.size(), node);
   const bool whole = offset == 0 && text == node.text();
   for (expression::Problem& problem : problems) {
     const bool indirect = !node.is_scalar();
@@ -109,13 +125,38 @@ ExpressionPtr ExpressionReader::compile(const config::Node& node, std::size_t of
   return program;
 }
 
+void ExpressionReader::check_reads(const expression::Program& program, std::string_view text,
+                                   std::vector<expression::Problem>& problems) const {
+  for (const expression::MemberPath& path : program.reads()) {
+    const auto found = forbidden_.find(path.slot);
+    if (found == forbidden_.end()) continue;
+    std::string hint = found->second.hint;
+    if (const std::size_t at = hint.find("{}"); at != std::string::npos) {
+      hint.replace(at, 2, text.substr(path.offset, path.length));
+    }
+    problems.push_back({path.offset, path.length, "'" + path.variable + "' " + found->second.message, hint, false});
+  }
+  if (!aggregates_ && !program.aggregates().empty()) {
+    const std::string& name = program.aggregates().front().name;
+    const std::size_t at = text.find(name);
+    problems.push_back({at == std::string_view::npos ? 0 : at, name.size(),
+                        "'" + name + "' is known when the window closes, not here", "it stands in `send`", false});
+  }
+}
+
 void ExpressionReader::reword(expression::Problem& problem, const config::Node& node, std::string_view text,
                               std::string_view what) const {
   constexpr std::string_view kNoMember = "'value' has no member ";
   if (!devices_.empty() && problem.message.starts_with(kNoMember)) {
     problem.message = "no point " + problem.message.substr(kNoMember.size()) + " on " + devices_;
   }
-  if (problem.warning || text.empty()) return;
+  if (problem.hint.find("'#") != std::string::npos) problem.hint.clear();
+  if (problem.message == "unknown name 'window'" || is_window_function(problem.message)) {
+    problem.hint = "it belongs to a rule with `window:`";
+  } else if (problem.message == "unknown name 'item'" || problem.message == "unknown name 'index'") {
+    problem.hint = "it belongs to a rule with `for_each:`";
+  }
+  if (problem.warning || text.empty() || problem.message.find(kOutOfPlace) != std::string::npos) return;
   if (text.find("${") != std::string_view::npos) {
     problem.hint = "`" + std::string(what) + "` is an expression: it stands without ${ }";
   } else if (is_cut_by_comment(node)) {

@@ -3,10 +3,13 @@
 // the expression language collide (S29). Threads: one owner.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "gateway/config/diagnostics.h"
 #include "gateway/config/document.h"
@@ -28,6 +31,20 @@ class ExpressionReader {
 
   // Which devices the rule at hand takes ("'boiler-1'"), for messages about points they do not have; empty: not known.
   void set_devices(std::string devices) { devices_ = std::move(devices); }
+  // Variables that mean nothing where the next expressions stand, with the message and the hint.
+  struct Forbidden {
+    std::string message;
+    std::string hint;
+  };
+  using ForbiddenSlots = std::map<std::size_t, Forbidden>;
+  // `aggregates`: window functions may stand in them.
+  void forbid(ForbiddenSlots slots, bool aggregates) {
+    forbidden_ = std::move(slots);
+    aggregates_ = aggregates;
+  }
+  // Told of each program with window functions; their slots begin at `first_slot`.
+  using OnAggregates = std::function<void(const expression::Program&, std::size_t first_slot, const config::Node&)>;
+  void on_aggregates(OnAggregates listener) { on_aggregates_ = std::move(listener); }
   // The expression `null`, for a YAML null.
   [[nodiscard]] ExpressionPtr null_literal(const expression::Scope& scope);
 
@@ -36,6 +53,9 @@ class ExpressionReader {
  private:
   ExpressionPtr compile(const config::Node& node, std::size_t offset, std::string_view text, std::string_view what,
                         const expression::Scope& scope);
+  // Adds what the program may not read here.
+  void check_reads(const expression::Program& program, std::string_view text,
+                   std::vector<expression::Problem>& problems) const;
   // True after reporting that something other than an expression's text stands here.
   bool collides(const config::Node& node, std::string_view what);
 
@@ -45,6 +65,9 @@ class ExpressionReader {
 
   config::Diagnostics& diagnostics_;
   std::string devices_;
+  ForbiddenSlots forbidden_;
+  bool aggregates_ = true;
+  OnAggregates on_aggregates_;
 };
 
 // The text in YAML quotes: "..." or, if it holds such quotes or backslashes, '...'.

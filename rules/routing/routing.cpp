@@ -47,7 +47,8 @@ struct FinalRule {
 
 std::optional<FinalRule> takes_everything(const Rule& rule, const RuleOptions& options) {
   const bool always =
-      rule.is_final && !rule.when.expression && rule.on_change.empty() && rule.throttle.count() == 0 &&
+      rule.is_final && !rule.when.expression && !rule.remembers() && !rule.for_each && rule.on_change.empty() &&
+      rule.throttle.count() == 0 &&
       std::any_of(rule.sends.begin(), rule.sends.end(), [](const Send& send) { return !send.when.expression; });
   if (!always) return {};
   FinalRule out{options.name.value, options.name.mark, {}};
@@ -132,6 +133,8 @@ void describe(config::Reference& reference) {
   reference.place("rules[].from[?]");
   from_fields().describe(reference);
   reference.place("rules[].send[?]");
+  send_fields().describe(reference);
+  reference.place("rules[].late[?]");
   send_fields().describe(reference);
   reference.place("tables.<name>");
   table_fields().describe(reference);

@@ -7,6 +7,7 @@
 #include "gateway/base/text.h"
 #include "rules/routing/hints.h"
 #include "rules/routing/pattern.h"
+#include "rules/routing/state_bytes.h"
 
 namespace railhead::routing {
 namespace {
@@ -22,7 +23,8 @@ constexpr std::array kBuiltins{
     Builtin{"value", Type::any},      Builtin{"quality", Type::string}, Builtin{"bad", Type::map},
     Builtin{"time", Type::timestamp}, Builtin{"source", Type::string},  Builtin{"device", Type::string},
     Builtin{"attributes", Type::map}, Builtin{"gateway", Type::string}, Builtin{"labels", Type::map},
-    Builtin{"tables", Type::map},     Builtin{"previous", Type::map},
+    Builtin{"tables", Type::map},     Builtin{"previous", Type::map},   Builtin{"window", Type::map},
+    Builtin{"item", Type::any},       Builtin{"index", Type::any},
 };
 static_assert(kBuiltins.size() == kFirstLetSlot);
 
@@ -62,33 +64,57 @@ std::string topic_filter(std::string_view pattern) {
   return out;
 }
 
+// The variables in the order of Slot. What the rule does not have keeps its slot under a name nobody can write.
+void declare_builtins(expression::Scope& base, bool windowed, bool each) {
+  std::size_t slots = 0;
+  for (const Builtin& builtin : kBuiltins) {
+    const bool there = (slots != kWindowSlot || windowed) && ((slots != kItemSlot && slots != kIndexSlot) || each);
+    const std::size_t slot = base.declare((there ? "" : "#") + std::string(builtin.name), builtin.type);
+    RAILHEAD_ASSERT(slot == slots);
+    ++slots;
+  }
+  base.declare_fields("previous",
+                      {{"value", Type::any},
+                       {"quality", Type::string},
+                       {"bad", Type::map},
+                       {"time", Type::timestamp},
+                       {"attributes", Type::map}},
+                      true);
+  if (!windowed) return;
+  base.declare_fields(
+      "window", {{"start", Type::timestamp}, {"end", Type::timestamp}, {"key", Type::any}, {"partial", Type::boolean}},
+      true);
+  base.declare_aggregate("count", 0, 1, Type::integer);
+  for (const char* name : {"sum", "mean", "min", "max", "first", "last", "stddev"}) base.declare_aggregate(name, 1, 1);
+  base.declare_aggregate("percentile", 2, 2);
+}
+
+// What is known of labels and tables.
+void declare_known(const RoutingInput& input, const std::map<std::string, Table>& tables, expression::Scope& base) {
+  expression::Scope::Fields labels;
+  for (const auto& [name, text] : input.labels) labels.emplace_back(name, Type::string);
+  base.declare_fields("labels", std::move(labels), true);
+  expression::Scope::Fields names;
+  for (const auto& [name, table] : tables) names.emplace_back(name, Type::map);
+  base.declare_fields("tables", std::move(names), true);
+  for (const auto& [name, table] : tables) {
+    expression::Scope::Fields columns;
+    for (const std::string& column : table.columns) columns.emplace_back(column, column_type(table, column));
+    if (!columns.empty()) base.declare_fields("tables." + name + "[]", std::move(columns), true);
+  }
+}
+
 }  // namespace
 
 RuleCompiler::RuleCompiler(const RoutingInput& input, const std::map<std::string, Table>& tables,
                            config::Diagnostics& diagnostics)
     : input_(input), diagnostics_(diagnostics), reader_(diagnostics) {
-  for (const Builtin& builtin : kBuiltins) {
-    const std::size_t slot = base_.declare(std::string(builtin.name), builtin.type);
-    RAILHEAD_ASSERT(slot == builtin_names_.size());
-    builtin_names_.emplace_back(builtin.name);
-  }
-  expression::Scope::Fields labels;
-  for (const auto& [name, text] : input.labels) labels.emplace_back(name, Type::string);
-  base_.declare_fields("labels", std::move(labels), true);
-  base_.declare_fields("previous",
-                       {{"value", Type::any},
-                        {"quality", Type::string},
-                        {"bad", Type::map},
-                        {"time", Type::timestamp},
-                        {"attributes", Type::map}},
-                       true);
-  expression::Scope::Fields names;
-  for (const auto& [name, table] : tables) names.emplace_back(name, Type::map);
-  base_.declare_fields("tables", std::move(names), true);
-  for (const auto& [name, table] : tables) {
-    expression::Scope::Fields columns;
-    for (const std::string& column : table.columns) columns.emplace_back(column, column_type(table, column));
-    if (!columns.empty()) base_.declare_fields("tables." + name + "[]", std::move(columns), true);
+  for (const bool windowed : {false, true}) {
+    for (const bool each : {false, true}) {
+      expression::Scope& base = bases_[windowed ? 1 : 0][each ? 1 : 0];
+      declare_builtins(base, windowed, each);
+      declare_known(input, tables, base);
+    }
   }
   bool own = false;
   for (const KnownSource& source : input.sources) {
@@ -116,19 +142,30 @@ std::optional<Rule> RuleCompiler::compile(const RuleOptions& options) {
     rule.from.push_back(selection(from_fields().read(from, diagnostics_)));
   }
   if (rule.from.empty()) rule.from.push_back({default_sources_, {}, {}});
-  expression::Scope scope = base_;
+  expression::Scope scope = base_for(options);
   declare_points(rule.from, scope);
+  if (options.window) rule.window.emplace();
+  window_ = rule.window ? &*rule.window : nullptr;
+  call_texts_.clear();
+  state_id_ = stable_hash(rule.name);
+  reader_.forbid({}, true);
+  reader_.on_aggregates([this](const expression::Program& program, std::size_t first_slot, const config::Node& node) {
+    add_calls(program, first_slot, node);
+  });
   read_lets(options.let, scope, rule);
+  expect_reading(false);
   rule.when = read_condition(options.when, scope);
   read_on_change(options.on_change, scope, rule);
-  const std::vector<config::Node> sends = one_or_many(options.send);
-  if (options.send.present() && !options.send.is_broken() && sends.empty()) {
-    diagnostics_.error(options.send, "`send` is empty", "like send: { to: plant-kafka, topic: telemetry }");
-  }
-  for (const config::Node& node : sends) {
-    const SendOptions send = send_fields().read(node, diagnostics_);
-    if (auto read = read_send(send, options.type, scope)) rule.sends.push_back(std::move(*read));
-  }
+  read_for_each(options, scope, rule);
+  if (options.expect_sequence) read_sequence(*options.expect_sequence, scope, rule);
+  expect_reading(true);
+  if (options.dedup) read_dedup(*options.dedup, scope, rule);
+  if (options.window) read_window(options, scope, rule);
+  if (options.snapshot) read_snapshot(options, rule);
+  read_late(options, scope, rule);
+  if (rule.window) expect_closing();
+  read_sends(options, scope, rule);
+  rule.state_id = state_id_;
   rule.uses_previous = uses_previous_;
   if (diagnostics_.error_count() != errors) return {};
   return rule;
@@ -231,7 +268,7 @@ void RuleCompiler::read_lets(const config::Node& node, expression::Scope& scope,
       diagnostics_.error(member.key, "'" + name + "' cannot be the name of a variable", "letters, digits and _");
       continue;
     }
-    if (std::find(builtin_names_.begin(), builtin_names_.end(), name) != builtin_names_.end()) {
+    if (const auto taken = scope.slot_of(name); taken && *taken < kFirstLetSlot) {
       diagnostics_.error(member.key, "'" + name + "' is already a variable of every rule", "choose another name");
       continue;
     }
@@ -244,19 +281,43 @@ void RuleCompiler::read_lets(const config::Node& node, expression::Scope& scope,
     const std::size_t slot = program ? scope.declare(name, *program) : scope.declare(name);
     RAILHEAD_ASSERT(slot == kFirstLetSlot + rule.lets.size());
     let_needs_.push_back(program ? needs_of(*program) : Needs{});
+    if (program) state_id_ = stable_hash(name + "\n" + program->text(), state_id_);
     if (program) note_use(*program);
     rule.lets.push_back({name, std::move(program)});
   }
 }
 
+const expression::Scope& RuleCompiler::base_for(const RuleOptions& options) const {
+  return bases_[options.window ? 1 : 0][options.for_each.present() ? 1 : 0];
+}
+
+void RuleCompiler::read_sends(const RuleOptions& options, const expression::Scope& scope, Rule& rule) {
+  const std::vector<config::Node> sends = one_or_many(options.send);
+  if (options.send.present() && !options.send.is_broken() && sends.empty()) {
+    diagnostics_.error(options.send, "`send` is empty", "like send: { to: plant-kafka, topic: telemetry }");
+  }
+  for (const config::Node& node : sends) {
+    const SendOptions send = send_fields().read(node, diagnostics_);
+    if (rule.window && !send.body.present()) {
+      diagnostics_.error(send.to.mark, send.to.length, "a window has no reading to send: it needs a `body`",
+                         "like body: { from: window.start, mean: mean(value.temperature) }");
+    }
+    if (auto read = read_send(send, options.type, scope)) rule.sends.push_back(std::move(*read));
+  }
+}
+
 RuleCompiler::Needs RuleCompiler::needs_of(const expression::Program& program) const {
   Needs needs;
+  needs.aggregates = !program.aggregates().empty();
   for (const expression::MemberPath& path : program.reads()) {
+    if (path.slot < kFirstLetSlot) needs.slots.insert(path.slot);
     if (path.only_tested) continue;
     if (path.slot >= kFirstLetSlot) {
       const Needs& inner = let_needs_.at(path.slot - kFirstLetSlot);
       needs.points.insert(inner.points.begin(), inner.points.end());
       needs.previous = needs.previous || inner.previous;
+      needs.slots.insert(inner.slots.begin(), inner.slots.end());
+      needs.aggregates = needs.aggregates || inner.aggregates;
     } else if (path.slot == kPreviousSlot) {
       needs.previous = true;
     } else if (path.slot == kValueSlot && !path.members.empty() && declared_points_.contains(path.members.front())) {
@@ -267,6 +328,9 @@ RuleCompiler::Needs RuleCompiler::needs_of(const expression::Program& program) c
 }
 
 void RuleCompiler::note_use(const expression::Program& program) {
+  for (const expression::Aggregate& aggregate : program.aggregates()) {
+    for (const ExpressionPtr& argument : aggregate.arguments) note_use(*argument);
+  }
   for (const expression::MemberPath& path : program.reads()) {
     if (path.slot == kPreviousSlot) uses_previous_ = true;
   }

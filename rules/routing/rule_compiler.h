@@ -30,6 +30,8 @@ class RuleCompiler {
   struct Needs {
     std::set<std::string> points;
     bool previous = false;
+    std::set<std::size_t> slots;  // built-in variables outside of window functions
+    bool aggregates = false;      // a window function
   };
 
   struct Name {
@@ -48,6 +50,19 @@ class RuleCompiler {
   std::optional<Template> read_topic(const SendOptions& options, const KnownSink& sink, const expression::Scope& scope);
   void read_key(const SendOptions& options, const expression::Scope& scope, Send& send);
   std::optional<Body> read_body(const config::Node& node, const std::string& path, const expression::Scope& scope);
+  void read_sends(const RuleOptions& options, const expression::Scope& scope, Rule& rule);
+  void read_late(const RuleOptions& options, const expression::Scope& scope, Rule& rule);
+  void read_for_each(const RuleOptions& options, const expression::Scope& scope, Rule& rule);
+  void read_dedup(const DedupOptions& options, const expression::Scope& scope, Rule& rule);
+  void read_sequence(const SequenceOptions& options, const expression::Scope& scope, Rule& rule);
+  void read_window(const RuleOptions& options, const expression::Scope& scope, Rule& rule);
+  void read_snapshot(const RuleOptions& options, Rule& rule);
+  // Where one reading is at hand, and where a window closes.
+  void expect_reading(bool with_item);
+  void expect_closing();
+  void forbid(ExpressionReader::ForbiddenSlots builtins, bool aggregates);
+  // Takes the program's window functions into the rule's window.
+  void add_calls(const expression::Program& program, std::size_t first_slot, const config::Node& node);
   Condition read_condition(const config::Node& node, const expression::Scope& scope);
   Needs needs_of(const expression::Program& program) const;
   void note_use(const expression::Program& program);
@@ -55,15 +70,20 @@ class RuleCompiler {
   const RoutingInput& input_;
   config::Diagnostics& diagnostics_;
   ExpressionReader reader_;
-  expression::Scope base_;
+  [[nodiscard]] const expression::Scope& base_for(const RuleOptions& options) const;
+
+  // By what the rule has of its own: [window][for_each].
+  expression::Scope bases_[2][2];
   std::vector<std::string> source_names_;
   std::vector<std::string> default_sources_;  // of a rule that names none: all but the gateway itself
   std::vector<std::string> sink_names_;
-  std::vector<std::string> builtin_names_;
   // Of the rule at hand.
   std::set<std::string> declared_points_;
   std::vector<Needs> let_needs_;
   bool uses_previous_ = false;
+  Window* window_ = nullptr;
+  std::vector<std::string> call_texts_;  // of window_->calls, to find equal ones
+  std::uint64_t state_id_ = 0;
 };
 
 }  // namespace railhead::routing

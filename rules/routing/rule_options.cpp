@@ -59,6 +59,97 @@ const config::Fields<SendOptions>& send_fields() {
   return fields;
 }
 
+namespace {
+
+const config::Fields<WindowOptions>& window_fields() {
+  static const auto fields =
+      config::Fields<WindowOptions>("window", "Gathers readings by their time; `send` says what each window was.")
+          .required("every", &WindowOptions::every,
+                    {.sentence = "How long a window is; windows begin at multiples of it since 1970 UTC.",
+                     .example = "1 min",
+                     .min = "1 ms",
+                     .max = "31 d"})
+          .raw("by", &WindowOptions::by,
+               {.sentence = "Expression; a window for each of its values. Left out: one for the source.",
+                .example = "device"})
+          .optional("late", &WindowOptions::late,
+                    {.sentence = "How long a window waits for readings that come late.",
+                     .example = "5 s",
+                     .min = "0",
+                     .max = "31 d"})
+          .optional(
+              "zone", &WindowOptions::zone,
+              {.sentence = "Windows of whole days begin at midnight of this time zone.", .example = "Europe/Berlin"})
+          .optional("keys", &WindowOptions::keys,
+                    {.sentence = "How many windows may be open at once; readings beyond are dropped and counted.",
+                     .min = 1,
+                     .max = 1'000'000})
+          .marked(&WindowOptions::mark);
+  return fields;
+}
+
+const config::Fields<DedupOptions>& dedup_fields() {
+  static const auto fields =
+      config::Fields<DedupOptions>("dedup", "Lets one of several equal ones through; remembers also over a restart.")
+          .raw(
+              "by", &DedupOptions::by,
+              {.sentence = "Expression; what has the same value is the same.", .example = "value.id", .required = true})
+          .required("for", &DedupOptions::period,
+                    {.sentence = "For how long after the one that went through.",
+                     .example = "10 min",
+                     .min = "1 ms",
+                     .max = "31 d"})
+          .optional(
+              "limit", &DedupOptions::limit,
+              {.sentence = "How many are remembered; beyond it the oldest is forgotten.", .min = 1, .max = 1'000'000});
+  return fields;
+}
+
+const config::Fields<ReorderOptions>& reorder_fields() {
+  static const auto fields =
+      config::Fields<ReorderOptions>("reorder", "Holds a reading back until those before it have come.")
+          .required("wait", &ReorderOptions::wait,
+                    {.sentence = "For how long, at most.", .example = "5 s", .min = "1 ms", .max = "1 d"})
+          .optional("limit", &ReorderOptions::limit,
+                    {.sentence = "How many readings of one sender wait, at most.", .min = 1, .max = 10'000});
+  return fields;
+}
+
+const config::Fields<SequenceOptions>& sequence_fields() {
+  static const auto fields =
+      config::Fields<SequenceOptions>("expect_sequence",
+                                      "For senders that number what they send: tells what is missing.")
+          .raw("by", &SequenceOptions::by,
+               {.sentence = "Expression; who numbers. Left out: the device.", .example = "device"})
+          .raw("number", &SequenceOptions::number,
+               {.sentence = "Expression; the number, an int or uint that grows by one.",
+                .example = "value.seq",
+                .required = true})
+          .table("reorder", &SequenceOptions::reorder, reorder_fields(),
+                 {.sentence = "Left out: readings go on as they come."})
+          .choice("repeats", &SequenceOptions::repeats, {{"send", Repeats::send}, {"filter", Repeats::filter}},
+                  {.sentence = "What becomes of a number that came before; it is counted either way."});
+  return fields;
+}
+
+const config::Fields<SnapshotOptions>& snapshot_fields() {
+  static const auto fields =
+      config::Fields<SnapshotOptions>("snapshot", "The last known points of a device as one reading.")
+          .required("every", &SnapshotOptions::every,
+                    {.sentence = "How often, at multiples of it since 1970 UTC.",
+                     .example = "10 min",
+                     .min = "1 ms",
+                     .max = "31 d"})
+          .optional("devices", &SnapshotOptions::devices,
+                    {.sentence = "How many devices are remembered; readings of others are dropped and counted.",
+                     .min = 1,
+                     .max = 1'000'000})
+          .marked(&SnapshotOptions::mark);
+  return fields;
+}
+
+}  // namespace
+
 const config::Fields<RuleOptions>& rule_fields() {
   static const auto fields =
       config::Fields<RuleOptions>(
@@ -79,6 +170,19 @@ const config::Fields<RuleOptions>& rule_fields() {
                 .example = "{ value.temperature: 0.5, value.pressure: 1 %, at_least_every: 5 min }"})
           .optional("throttle", &RuleOptions::throttle,
                     {.sentence = "At most one reading per device in this time; 0: all.", .example = "10 s", .min = "0"})
+          .raw("for_each", &RuleOptions::for_each,
+               {.sentence = "Expression, a list or a map: the rule sends for each `item` of it, with `index` its place "
+                            "(the key, in a map).",
+                .example = "value.alarms"})
+          .table("dedup", &RuleOptions::dedup, dedup_fields(), {.sentence = "Left out: equal ones are sent again."})
+          .table("expect_sequence", &RuleOptions::expect_sequence, sequence_fields(),
+                 {.sentence = "Left out: nothing is numbered."})
+          .table("window", &RuleOptions::window, window_fields(), {.sentence = "Left out: each reading by itself."})
+          .table("snapshot", &RuleOptions::snapshot, snapshot_fields(),
+                 {.sentence = "Left out: each reading by itself."})
+          .raw("late", &RuleOptions::late,
+               {.sentence = "As send: for readings that came after their window had closed, or lie more than an hour "
+                            "ahead. Left out: they are dropped and counted."})
           .raw("send", &RuleOptions::send, {.sentence = "What to send where; one or a list.", .required = true})
           .optional("type", &RuleOptions::type,
                     {.sentence = "The CloudEvents type of the records; default railhead.reading."})

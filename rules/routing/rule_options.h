@@ -45,6 +45,39 @@ struct SendOptions {
   config::Mark mark;
 };
 
+struct WindowOptions {
+  Duration every{};
+  config::Node by;
+  Duration late{};
+  std::string zone;
+  std::uint32_t keys = 10'000;
+  config::Mark mark;
+};
+
+struct DedupOptions {
+  config::Node by;
+  Duration period{};
+  std::uint32_t limit = 100'000;
+};
+
+struct ReorderOptions {
+  Duration wait{};
+  std::uint32_t limit = 100;
+};
+
+struct SequenceOptions {
+  config::Node by;
+  config::Node number;
+  std::optional<ReorderOptions> reorder;
+  Repeats repeats = Repeats::send;
+};
+
+struct SnapshotOptions {
+  Duration every{};
+  std::uint32_t devices = 10'000;
+  config::Mark mark;
+};
+
 struct RuleOptions {
   config::Located<std::string> name;
   config::Node from;  // one FromOptions or a list
@@ -52,6 +85,12 @@ struct RuleOptions {
   config::Node let;
   config::Node on_change;
   Duration throttle{};
+  config::Node for_each;
+  std::optional<DedupOptions> dedup;
+  std::optional<SequenceOptions> expect_sequence;
+  std::optional<WindowOptions> window;
+  std::optional<SnapshotOptions> snapshot;
+  config::Node late;  // as send
   config::Node send;  // one SendOptions or a list
   std::string type;
   OnError on_error = OnError::set_aside;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "gateway/base/assert.h"
 #include "gateway/message/json.h"
@@ -32,23 +33,44 @@ RuleStateOf::RuleStateOf(std::shared_ptr<const Compiled> compiled)
     : compiled_(std::move(compiled)),
       lets_(compiled_->lets_max),
       lets_done_(compiled_->lets_max),
+      remembered_(compiled_->rules.size()),
       qualities_{Value::text(name_of(Quality::good)), Value::text(name_of(Quality::uncertain)),
                  Value::text(name_of(Quality::bad))},
-      memories_(compiled_->rules.size()) {}
+      memories_(compiled_->rules.size()) {
+  for (RuleNumber number = 0; number < compiled_->rules.size(); ++number) {
+    const Rule& rule = compiled_->rules[number];
+    if (rule.remembers()) by_state_id_.emplace(rule.state_id, number);
+  }
+}
+
+Value RuleStateOf::evaluate(const expression::Program& program) {
+  if (rule_ == nullptr || !rule_->window) return evaluator_.evaluate(program, *this);
+  const auto found = rule_->window->uses.find(&program);
+  const Window::Uses* before = std::exchange(uses_, found == rule_->window->uses.end() ? nullptr : &found->second);
+  Value value = evaluator_.evaluate(program, *this);
+  uses_ = before;
+  return value;
+}
 
 void RuleStateOf::route(const Reading& reading, const ports::Now& now, ports::Routed& out) {
   out.verdict = ports::Verdict::unrouted;
   out.records.clear();
   out.set_aside.clear();
+  out.before.clear();
+  out.after.clear();
+  out.state.clear();
   reading_ = &reading;
   now_ = now.boot;
+  wall_ = now.wall;
   time_ = Value::timestamp(reading.time);
   device_known_ = false;
+  bool absorbed = false;
   bool dropped = false;
   bool filtered = false;
   for (const RuleNumber number : matching_rules(reading)) {
     const Rule& rule = compiled_->rules[number];
     const Outcome outcome = run(rule, number, out);
+    if (outcome == Outcome::absorbed) absorbed = true;
     if (outcome == Outcome::dropped) dropped = true;
     if (outcome == Outcome::filtered) filtered = true;
     if (took_it_ && rule.is_final) break;
@@ -56,6 +78,8 @@ void RuleStateOf::route(const Reading& reading, const ports::Now& now, ports::Ro
   // S14: the first that applies.
   if (!out.records.empty()) {
     out.verdict = ports::Verdict::routed;
+  } else if (absorbed) {
+    out.verdict = ports::Verdict::absorbed;
   } else if (!out.set_aside.empty()) {
     out.verdict = ports::Verdict::set_aside;
   } else if (dropped) {
@@ -64,21 +88,6 @@ void RuleStateOf::route(const Reading& reading, const ports::Now& now, ports::Ro
     out.verdict = ports::Verdict::filtered;
   }
   reading_ = nullptr;
-}
-
-void RuleStateOf::take_over(ports::RuleState& old, const ports::Now& /*now*/, std::vector<ports::Group>& /*closed*/) {
-  auto* const before = dynamic_cast<RuleStateOf*>(&old);
-  if (before == nullptr) return;
-  std::unordered_map<std::string_view, RuleNumber> by_name;
-  for (RuleNumber i = 0; i < before->compiled_->rules.size(); ++i) by_name.emplace(before->compiled_->rules[i].name, i);
-  for (RuleNumber i = 0; i < compiled_->rules.size(); ++i) {
-    const auto same = by_name.find(compiled_->rules[i].name);
-    if (same == by_name.end() ||
-        before->compiled_->rules[same->second].fingerprint != compiled_->rules[i].fingerprint) {
-      continue;
-    }
-    memories_[i] = std::move(before->memories_[same->second]);
-  }
 }
 
 const std::vector<RuleNumber>& RuleStateOf::matching_rules(const Reading& reading) {
@@ -107,9 +116,14 @@ const std::vector<RuleNumber>& RuleStateOf::matching_rules(const Reading& readin
 
 RuleStateOf::Outcome RuleStateOf::run(const Rule& rule, RuleNumber number, ports::Routed& out) {
   rule_ = &rule;
+  number_ = number;
   took_it_ = false;
   std::fill_n(lets_done_.begin(), rule.lets.size(), false);
   memory_ = rule.keeps_state() ? &memory_of(number) : nullptr;
+  return rule.sequence ? in_sequence(rule, out) : decide_and_take(rule, out);
+}
+
+RuleStateOf::Outcome RuleStateOf::decide_and_take(const Rule& rule, ports::Routed& out) {
   std::string why;
   Outcome outcome = Outcome::filtered;
   const Truth truth = decide(rule.when, why);
@@ -122,18 +136,18 @@ RuleStateOf::Outcome RuleStateOf::run(const Rule& rule, RuleNumber number, ports
     if (!due(rule, is_due, why)) {
       outcome = fail(rule, why, out);
     } else if (is_due) {
-      outcome = run_sends(rule, out);
+      outcome = rule.for_each ? take_items(rule, out) : take(rule, out);
       took_it_ = outcome != Outcome::filtered;
-      if (outcome == Outcome::sent) note_sent(rule);
+      if (outcome == Outcome::sent || outcome == Outcome::absorbed) note_sent(rule);
     }
   }
   if (rule.uses_previous) remember_previous();
   return outcome;
 }
 
-RuleStateOf::Outcome RuleStateOf::run_sends(const Rule& rule, ports::Routed& out) {
+RuleStateOf::Outcome RuleStateOf::run_sends(const Rule& rule, const std::vector<Send>& sends, ports::Routed& out) {
   Outcome whole = Outcome::filtered;
-  for (const Send& one : rule.sends) whole = std::min(whole, send(rule, one, out));
+  for (const Send& one : sends) whole = std::min(whole, send(rule, one, out));
   return whole;
 }
 
@@ -251,7 +265,7 @@ void RuleStateOf::report(const Rule& rule, const std::string& reason, std::strin
 
 RuleStateOf::Truth RuleStateOf::decide(const Condition& condition, std::string& why) {
   if (!condition.expression) return Truth::yes;
-  const Value value = evaluator_.evaluate(*condition.expression, *this);
+  const Value value = evaluate(*condition.expression);
   if (value.is(Kind::boolean)) return value.as_boolean() ? Truth::yes : Truth::no;
   if (value.is(Kind::error)) {
     if (lacks_a_needed_point(condition)) return Truth::no;
@@ -274,7 +288,7 @@ bool RuleStateOf::render(const Template& text, std::string& out, std::string& wh
       out += part.text;
       continue;
     }
-    const Value value = evaluator_.evaluate(*part.expression, *this);
+    const Value value = evaluate(*part.expression);
     if (value.is(Kind::error)) {
       why = value.as_text();
       return false;
@@ -289,7 +303,7 @@ bool RuleStateOf::render(const Template& text, std::string& out, std::string& wh
 
 bool RuleStateOf::write_body(const Body& body, std::string& out, std::string& why) {
   if (body.shape == Body::Shape::expression) {
-    const Value value = evaluator_.evaluate(*body.expression, *this);
+    const Value value = evaluate(*body.expression);
     if (value.is(Kind::error)) {
       why = body.path + ": " + std::string(value.as_text());
       return false;
@@ -309,7 +323,7 @@ bool RuleStateOf::write_body(const Body& body, std::string& out, std::string& wh
 }
 
 bool RuleStateOf::write_raw(const Body& body, std::string& out, std::string& why) {
-  const Value value = evaluator_.evaluate(*body.expression, *this);
+  const Value value = evaluate(*body.expression);
   if (value.is(Kind::bytes)) {
     out += value.as_text();
     return true;
@@ -331,7 +345,7 @@ bool RuleStateOf::due(const Rule& rule, bool& is_due, std::string& why) {
   bool says_something = false;
   for (std::size_t i = 0; i < rule.on_change.size(); ++i) {
     const Deadband& band = rule.on_change[i];
-    Value value = evaluator_.evaluate(*band.value.expression, *this);
+    Value value = evaluate(*band.value.expression);
     if (value.is(Kind::error)) {
       if (lacks_a_needed_point(band.value)) continue;
       why = "on_change: " + band.value.expression->text() + ": " + std::string(value.as_text());
@@ -379,11 +393,12 @@ RuleStateOf::DeviceMemory& RuleStateOf::memory_of(RuleNumber number) {
 }
 
 const Value& RuleStateOf::get(std::size_t slot) {
+  if (uses_ != nullptr && slot >= uses_->first_slot) return results_[uses_->calls[slot - uses_->first_slot]];
   if (slot >= kFirstLetSlot) {
     const std::size_t i = slot - kFirstLetSlot;
     RAILHEAD_ASSERT(i < rule_->lets.size());
     if (!lets_done_[i]) {
-      Value value = evaluator_.evaluate(*rule_->lets[i].expression, *this);
+      Value value = evaluate(*rule_->lets[i].expression);
       if (value.is(Kind::error)) {
         value = Value::error("let " + rule_->lets[i].name + ": " + std::string(value.as_text()));
       }
@@ -409,6 +424,9 @@ const Value& RuleStateOf::get(std::size_t slot) {
     case kLabelsSlot: return compiled_->labels;
     case kTablesSlot: return compiled_->tables;
     case kPreviousSlot: return memory_ == nullptr || memory_->previous.is(Kind::null) ? empty_map_ : memory_->previous;
+    case kWindowSlot: return window_;
+    case kItemSlot: return item_;
+    case kIndexSlot: return index_;
     case kFirstLetSlot: break;
   }
   RAILHEAD_ASSERT(false);

@@ -15,6 +15,7 @@
 
 #include "gateway/ports/router.h"
 #include "rules/routing/compiled.h"
+#include "rules/routing/rule_memory.h"
 
 namespace railhead::routing {
 
@@ -27,9 +28,14 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   explicit RuleStateOf(std::shared_ptr<const Compiled> compiled);
   void route(const Reading& reading, const ports::Now& now, ports::Routed& out) override;
   void take_over(ports::RuleState& old, const ports::Now& now, std::vector<ports::Group>& closed) override;
+  std::optional<BootTime> next_due() const override { return due_; }
+  void close_due(const ports::Now& now, std::vector<ports::Group>& out) override;
+  bool recall(std::string_view source, std::string_view entry, Duration age, const ports::Now& now) override;
+  void restate(std::string_view source, const ports::Now& now, const std::function<void(std::string)>& take) override;
 
  private:
-  enum class Outcome : std::uint8_t { sent, failed, dropped, filtered };
+  // In the order of S14.
+  enum class Outcome : std::uint8_t { sent, absorbed, failed, dropped, filtered };
   enum class Truth : std::uint8_t { yes, no, failed };
 
   // What one rule remembers of one device.
@@ -43,7 +49,38 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   const Value& get(std::size_t slot) override;
   const std::vector<RuleNumber>& matching_rules(const Reading& reading);
   Outcome run(const Rule& rule, RuleNumber number, ports::Routed& out);
-  Outcome run_sends(const Rule& rule, ports::Routed& out);
+  // From `when` on.
+  Outcome decide_and_take(const Rule& rule, ports::Routed& out);
+  Outcome run_sends(const Rule& rule, const std::vector<Send>& sends, ports::Routed& out);
+
+  // What remembers (rule_state_memory.cpp).
+  Outcome take_items(const Rule& rule, ports::Routed& out);
+  Outcome take(const Rule& rule, ports::Routed& out);  // dedup, then window, snapshot or sends
+  Outcome in_sequence(const Rule& rule, ports::Routed& out);
+  Outcome absorb_in_window(const Rule& rule, ports::Routed& out);
+  Outcome absorb_points(const Rule& rule, ports::Routed& out);
+  Outcome late(const Rule& rule, ports::Routed& out);
+  RuleMemory& rule_memory(RuleNumber number, std::string_view source);
+  // Closes what is due at `event_time` (of windows, snapshots).
+  void close_windows(RuleMemory& memory, Time event_time, bool partial, std::vector<ports::Group>& out);
+  void close_cell(const Rule& rule, RuleMemory& memory, const Span& span, const std::string& key, WindowCell& cell,
+                  bool partial, std::vector<ports::Group>& out);
+  void send_snapshots(RuleMemory& memory, Time event_time, std::vector<ports::Group>& out);
+  // Lets go the readings that need wait no longer.
+  void release(RuleMemory& memory, const std::string& sender, std::vector<ports::Group>& out);
+  // Runs the rule on a reading of its own and puts what comes of it into a group.
+  template <class Run>
+  void as_group(const Rule& rule, const Reading& reading, Run run, ports::Group& group);
+  // What a rule that is no more still owes: open windows, waiting readings.
+  void settle_debts(RuleNumber number, const ports::Now& now, std::vector<ports::Group>& out);
+  void due_at(BootTime when) {
+    if (!due_ || when < *due_) due_ = when;
+  }
+  [[nodiscard]] std::optional<BootTime> due_of(const RuleMemory& memory) const;
+  void tell_bound(const Rule& rule, std::string_view what);
+  void apply(RuleMemory& memory, std::uint8_t kind, std::string_view body, Duration age, BootTime now);
+
+  Value evaluate(const expression::Program& program);
   Outcome send(const Rule& rule, const Send& send, ports::Routed& out);
   bool write_record(const Rule& rule, const Send& send, Record& record, std::string& why);
   Outcome fail(const Rule& rule, std::string reason, ports::Routed& out);
@@ -81,6 +118,18 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   std::vector<Value> lets_;
   std::vector<bool> lets_done_;
   std::vector<Value> deadband_values_;
+
+  // Of windows and for_each.
+  const Window::Uses* uses_ = nullptr;  // of the program at hand
+  std::vector<Value> results_;          // of the window that closes, as Window::calls
+  Value window_;
+  Value item_;
+  Value index_;
+  std::optional<Time> wall_;
+  std::vector<std::vector<std::unique_ptr<RuleMemory>>> remembered_;  // by rule, one a source
+  std::unordered_map<std::uint64_t, RuleNumber> by_state_id_;
+  std::optional<BootTime> due_;
+  RuleNumber number_ = 0;  // of the rule at hand
 
   const Value empty_map_ = Value::map({});
   const Value qualities_[3];

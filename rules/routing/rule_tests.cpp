@@ -9,6 +9,7 @@
 #include "gateway/message/reading.h"
 #include "rules/routing/expectation.h"
 #include "rules/routing/node_value.h"
+#include "rules/routing/rehearsal.h"
 #include "rules/routing/rule_options.h"
 
 namespace railhead::routing {
@@ -69,14 +70,18 @@ std::vector<std::string> run(const ports::Router& router, const RuleTest& test) 
   std::vector<std::string> faults;
   std::vector<Record> records;
   std::vector<ports::SetAside> failures;
-  const std::unique_ptr<ports::RuleState> state = router.open();
-  ports::Routed routed;
+  Rehearsal rehearsal(router);
+  Rehearsal::Came came;
+  const auto keep = [&] {
+    for (Record& record : came.records) records.push_back(std::move(record));
+    for (ports::SetAside& failure : came.set_aside) failures.push_back(std::move(failure));
+  };
   for (const Reading& reading : test.given) {
-    const BootTime now{reading.time - test.given.front().time};
-    state->route(reading, now, routed);
-    for (Record& record : routed.records) records.push_back(std::move(record));
-    for (ports::SetAside& failure : routed.set_aside) failures.push_back(std::move(failure));
+    rehearsal.feed(reading, came);
+    keep();
   }
+  rehearsal.finish(came);
+  keep();
   for (std::size_t i = 0; i < failures.size(); ++i) {
     const ports::SetAside& failure = failures[i];
     const bool expected = i < test.errors.size() &&

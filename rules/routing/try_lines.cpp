@@ -10,6 +10,7 @@
 #include "gateway/base/text.h"
 #include "gateway/message/json.h"
 #include "rules/routing/expectation.h"
+#include "rules/routing/rehearsal.h"
 
 namespace railhead::routing {
 namespace {
@@ -85,12 +86,22 @@ std::string record_line(const Record& record) {
 }
 
 int try_lines(const ports::Router& router, const TryOptions& options, std::istream& in, std::ostream& out) {
-  const std::unique_ptr<ports::RuleState> state = router.open();
+  Rehearsal rehearsal(router);
   JsonParser parser;
-  ports::Routed routed;
+  Rehearsal::Came came;
+  const auto print = [&] {
+    for (const Record& record : came.records) out << record_line(record) << "\n";
+    for (const ports::SetAside& failure : came.set_aside) {
+      std::string answer = R"({"error":)";
+      write_json_text(failure.reason, answer);
+      answer += R"(,"rule":)";
+      write_json_text(failure.rule, answer);
+      out << answer << "}\n";
+    }
+    return static_cast<bool>(out << std::flush);
+  };
   std::string line;
   int exit_code = 0;
-  Time first{};
   for (std::size_t number = 1; std::getline(in, line); ++number) {
     if (base::trim(line).empty()) continue;
     Reading reading;
@@ -102,19 +113,11 @@ int try_lines(const ports::Router& router, const TryOptions& options, std::istre
       exit_code = 1;
       continue;
     }
-    if (first == Time{}) first = reading.time;
-    state->route(reading, BootTime{reading.time - first}, routed);
-    for (const Record& record : routed.records) out << record_line(record) << "\n";
-    for (const ports::SetAside& failure : routed.set_aside) {
-      std::string answer = R"({"error":)";
-      write_json_text(failure.reason, answer);
-      answer += R"(,"rule":)";
-      write_json_text(failure.rule, answer);
-      out << answer << "}\n";
-    }
-    if (!(out << std::flush)) return 2;
+    rehearsal.feed(reading, came);
+    if (!print()) return 2;
   }
-  return exit_code;
+  rehearsal.finish(came);
+  return print() ? exit_code : 2;
 }
 
 }  // namespace railhead::routing
