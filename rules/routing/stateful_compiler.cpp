@@ -60,7 +60,7 @@ void RuleCompiler::expect_closing() {
   ExpressionReader::ForbiddenSlots slots;
   for (const Slot slot :
        {kValueSlot, kQualitySlot, kBadSlot, kTimeSlot, kAttributesSlot, kPreviousSlot, kItemSlot, kIndexSlot}) {
-    slots[slot] = {"is of one reading, and a window has many", "ask a window function: last({}), mean({}), ..."};
+    slots[slot] = {"is of one reading, and a window has many", "ask a window function, like last({})"};
   }
   forbid(std::move(slots), true);
 }
