@@ -110,14 +110,18 @@ double delivered_of(const Value& document, std::string_view sink) {
 }  // namespace
 
 Result<std::string> ask(const std::filesystem::path& socket, std::string_view command) {
-  Result<system::Descriptor> link = connect_to(socket);
-  if (!link) return fail(link.error());
   status::JsonWriter json;
   json.begin_object();
   json.field("command", command);
   json.end_object();
-  const std::string request = json.take() + "\n";
-  if (::send(link->get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
+  return ask_line(socket, json.take());
+}
+
+Result<std::string> ask_line(const std::filesystem::path& socket, const std::string& request) {
+  Result<system::Descriptor> link = connect_to(socket);
+  if (!link) return fail(link.error());
+  const std::string whole = request + "\n";
+  if (::send(link->get(), whole.data(), whole.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(whole.size())) {
     return fail(system_error("ask the gateway", errno));
   }
   Result<std::string> line = read_line(link->get());

@@ -22,6 +22,8 @@ inline constexpr std::size_t kAnswerBytes = std::size_t{64} * 1024 * 1024;
 // Asks one command and gives the result's JSON text. Errc::unavailable: no gateway there; denied: no right to ask;
 // timeout: it does not answer; refused: its own refusal, in its words.
 [[nodiscard]] Result<std::string> ask(const std::filesystem::path& socket, std::string_view command);
+// The same with a whole request, {"command":...} and what belongs to it, without line ends.
+[[nodiscard]] Result<std::string> ask_line(const std::filesystem::path& socket, const std::string& request);
 
 enum class StatusForm { text, json };
 int run_status(const std::filesystem::path& socket, StatusForm form, std::ostream& out, std::ostream& err);

@@ -150,6 +150,7 @@ void Assembly::add(const Configuration::NamedSink& sink) {
 }
 
 Result<void> Assembly::start(const std::filesystem::path& control_socket) {
+  set_rules(configuration_->router);
   if (configuration_->router->takes_from(config::kOwnSource)) make_own_source();
   Result<std::unique_ptr<flow::Pipeline>> opened =
       flow::Pipeline::open(*disk_, clock_, pipeline_options(*configuration_), log_);
@@ -168,20 +169,30 @@ Result<void> Assembly::start(const std::filesystem::path& control_socket) {
                           .record = control_socket.empty() ? "" : control_socket.parent_path() / "leds"},
         log_);
   }
+  spool_desk_ = std::make_unique<SpoolDesk>(*pipeline_, clock_, [this] { return todays_rules(); });
   if (!control_socket.empty()) {
     Result<std::unique_ptr<panel::ControlSocket>> control = panel::ControlSocket::open(
         control_socket,
-        [this](std::string_view command, std::string_view) -> Result<std::string> {
+        [this](std::string_view command, std::string_view line) -> Result<std::string> {
           if (command == "reload") {
             if (Result<void> accepted = on_reload_(); !accepted) return fail(accepted.error());
             return std::string("\"the new configuration is applied\"");
           }
+          if (std::optional<Result<std::string>> answer = spool_desk_->answer(command, line)) return *answer;
           if (std::optional<std::string> answer = panel::answer_from(snapshot(), command)) return *answer;
           return fail(Errc::invalid, "there is no command '" + std::string(command) + "'");
         },
         clock_);
     if (!control) return fail(control.error());
     control_ = std::move(*control);
+  }
+  if (const auto& http = configuration_->options.panel.http) {
+    Result<std::unique_ptr<panel::HttpPage>> page = panel::HttpPage::open(http->value, [this] { return snapshot(); });
+    if (page) {
+      page_ = std::move(*page);
+    } else {
+      log_.report(status::Event::page_failed, {{"error", page.error().what}});
+    }
   }
   pipeline_->start();
   status_thread_ = std::make_unique<panel::StatusThread>(panel::StatusThread::Parts{
@@ -193,6 +204,7 @@ Result<void> Assembly::start(const std::filesystem::path& control_socket) {
       .every_second =
           [this] {
             pipeline_->tick();
+            watch_spools();
             log_.tick();
           },
   });
@@ -206,8 +218,10 @@ void Assembly::stop(Duration drain) {
   log_.report(status::Event::stopping, {});
   if (drain > Duration::zero()) service_manager_.stopping();
   status_thread_->stop();
-  pipeline_->stop(drain);
   control_.reset();
+  spool_desk_.reset();
+  pipeline_->stop(drain);
+  page_.reset();
   log_.report(status::Event::stopped, {});
 }
 
@@ -235,6 +249,7 @@ void Assembly::apply(std::shared_ptr<const Configuration> fresh) {
   ending.insert(ending.end(), sources.removed.begin(), sources.removed.end());
   pipeline_->stop_sources(ending);
   pipeline_->set_router(configuration_->router);
+  set_rules(configuration_->router);
   const bool had_own = before->router->takes_from(config::kOwnSource);
   const bool has_own = configuration_->router->takes_from(config::kOwnSource);
   if (had_own && !has_own) remove_own_source();
@@ -294,6 +309,8 @@ status::Snapshot Assembly::snapshot() const {
     source.devices_total = seat->link.devices_total();
     source.devices_down = seat->link.devices_down();
     if (const auto found = readings.find(seat->name); found != readings.end()) source.readings = found->second.in;
+    if (const std::optional<BootTime> latest = pipeline_->latest_reading(seat->name))
+      source.last_reading = now - *latest;
     snapshot.sources.push_back(std::move(source));
   }
   add_lanes(snapshot);
@@ -304,6 +321,10 @@ status::Snapshot Assembly::snapshot() const {
       // Before its first turn a part has had its time since its start.
       snapshot.parts.push_back({.name = seat->name, .since = now - std::max(last, seat->since)});
     }
+  }
+  for (std::size_t i = 0; i < status::kEvents.size(); ++i) {
+    const std::uint64_t count = log_.count(static_cast<status::Event>(i));
+    if (count > 0) snapshot.event_counts[std::string(status::kEvents[i].name)] = count;
   }
   snapshot.events = log_.recent();
   return snapshot;
@@ -332,6 +353,23 @@ void Assembly::add_lanes(status::Snapshot& snapshot) const {
   }
 }
 
+void Assembly::set_rules(std::shared_ptr<const ports::Router> rules) {
+  const base::MutexLock lock(mutex_);
+  rules_ = std::move(rules);
+}
+
+std::shared_ptr<const ports::Router> Assembly::todays_rules() const {
+  const base::MutexLock lock(mutex_);
+  return rules_;
+}
+
+void Assembly::watch_spools() {
+  const BootTime now = clock_.boot_now();
+  for (const SpoolId id : {SpoolId::telemetry, SpoolId::alarms, SpoolId::dead}) {
+    spool_watches_[static_cast<std::size_t>(id)].look(now, pipeline_->stores().of(id));
+  }
+}
+
 void Assembly::add_spools(status::Snapshot& snapshot) const {
   for (const auto& [name, id] : {std::pair{"telemetry", SpoolId::telemetry}, std::pair{"alarms", SpoolId::alarms},
                                  std::pair{"dead", SpoolId::dead}}) {
@@ -357,6 +395,9 @@ void Assembly::add_spools(status::Snapshot& snapshot) const {
     status.why = usage.why;
     status.dropped = dropped;
     status.damaged = damaged;
+    status.bytes_written = usage.bytes_written;
+    status.syncs = usage.syncs;
+    spool_watches_[static_cast<std::size_t>(id)].tell(clock_.boot_now(), status);
     snapshot.spools.push_back(std::move(status));
   }
 }

@@ -3,6 +3,7 @@
 // by the status and the control thread.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -10,10 +11,13 @@
 #include <vector>
 
 #include "adapters/panel/control_socket.h"
+#include "adapters/panel/http_page.h"
 #include "adapters/panel/led.h"
 #include "adapters/panel/status_thread.h"
 #include "adapters/panel/systemd.h"
 #include "gateway/app/configuration.h"
+#include "gateway/app/spool_desk.h"
+#include "gateway/app/spool_watch.h"
 #include "gateway/base/mutex.h"
 #include "gateway/flow/own_source.h"
 #include "gateway/flow/pipeline.h"
@@ -82,6 +86,9 @@ class Assembly {
   void drop_seat(Seats& seats, std::string_view name) RAILHEAD_EXCLUDES(mutex_);
   void add_lanes(status::Snapshot& snapshot) const RAILHEAD_REQUIRES(mutex_);
   void add_spools(status::Snapshot& snapshot) const;
+  void watch_spools();
+  void set_rules(std::shared_ptr<const ports::Router> rules) RAILHEAD_EXCLUDES(mutex_);
+  [[nodiscard]] std::shared_ptr<const ports::Router> todays_rules() const RAILHEAD_EXCLUDES(mutex_);
 
   std::shared_ptr<const Configuration> configuration_;
   const std::string gateway_;
@@ -91,6 +98,7 @@ class Assembly {
   const BootTime started_;
   mutable base::Mutex mutex_;
   std::string refused_ RAILHEAD_GUARDED_BY(mutex_);
+  std::shared_ptr<const ports::Router> rules_ RAILHEAD_GUARDED_BY(mutex_);
   std::unique_ptr<system::Disk> disk_;
   Seats sources_ RAILHEAD_GUARDED_BY(mutex_);
   Seats sinks_ RAILHEAD_GUARDED_BY(mutex_);
@@ -99,7 +107,10 @@ class Assembly {
   std::unique_ptr<Listening> listening_;
   panel::ServiceManager service_manager_;
   std::unique_ptr<panel::StatusLeds> leds_;
+  std::array<SpoolWatch, ports::kSpools> spool_watches_;
+  std::unique_ptr<SpoolDesk> spool_desk_;
   std::unique_ptr<panel::ControlSocket> control_;
+  std::unique_ptr<panel::HttpPage> page_;
   std::unique_ptr<panel::StatusThread> status_thread_;
 };
 

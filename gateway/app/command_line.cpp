@@ -65,20 +65,41 @@ void add_commands(CLI::App& app, int& exit_code) {
                             sub.add_flag("--schema", arguments.schema, "As JSON Schema, for editors");
                           });
   add<SpoolArguments>(
-      app, exit_code, "spool", "Look into a spool, also beside a running gateway",
-      "railhead spool dump /var/lib/railhead/spool", run_spool, [](CLI::App& sub, SpoolArguments& arguments) {
-        sub.add_option("action", arguments.action, "verify, dump or stats")
+      app, exit_code, "spool", "Look into a spool, also beside a running gateway; send records again",
+      "railhead spool dump /var/lib/railhead/spool --lane plant-kafka\n"
+      "  railhead spool replay /var/lib/railhead/spool --lane plant-kafka --since 2026-01-31T12:00:00Z",
+      run_spool, [](CLI::App& sub, SpoolArguments& arguments) {
+        sub.add_option("action", arguments.action,
+                       "verify, dump or stats; replay (send records again that are still there) or drop (a lane whose "
+                       "sink is gone)")
             ->required()
-            ->check(CLI::IsMember({"verify", "dump", "stats"}));
+            ->check(CLI::IsMember({"verify", "dump", "stats", "replay", "drop"}));
         sub.add_option("path", arguments.path, "The directory spool.path names, or one spool in it")->required();
+        sub.add_option("--lane", arguments.lane, "The sink whose records are meant");
+        sub.add_option("--to", arguments.to, "For replay: another sink that gets them");
+        sub.add_option("--from", arguments.from, "First sequence");
+        sub.add_option("--through", arguments.through, "Last sequence");
+        sub.add_option("--since", arguments.since, "Taken in at or after this time, 2026-01-31T12:00:00Z");
+        sub.add_option("--until", arguments.until, "Taken in at or before this time");
+        sub.add_flag("--settled", arguments.settled, "For dump: also what is delivered and still there");
+        sub.add_flag("--internal", arguments.internal, "For dump: also the gateway's own state");
+        socket_option(sub, arguments.socket);
       });
   add<DeadArguments>(
       app, exit_code, "dead", "Dead letters: what was set aside, and why",
-      "railhead dead list --spool /var/lib/railhead/spool", run_dead, [](CLI::App& sub, DeadArguments& arguments) {
-        sub.add_option("action", arguments.action, "list or show")->required()->check(CLI::IsMember({"list", "show"}));
-        sub.add_option("sequence", arguments.sequence, "For show: the letter's number in the list");
+      "railhead dead list --spool /var/lib/railhead/spool\n  railhead dead requeue 12 13", run_dead,
+      [](CLI::App& sub, DeadArguments& arguments) {
+        sub.add_option("action", arguments.action,
+                       "list, show, requeue (a record as it was routed, a reading through today's rules) or drop")
+            ->required()
+            ->check(CLI::IsMember({"list", "show", "requeue", "drop"}));
+        sub.add_option("sequence", arguments.sequences, "The letters' numbers in the list");
+        sub.add_flag("--all", arguments.all, "For requeue and drop: every letter");
         arguments.path = "/var/lib/railhead/spool";
         sub.add_option("--spool", arguments.path, "The directory spool.path names")->capture_default_str();
+        sub.add_option("-c,--config", arguments.config,
+                       "For requeue while no gateway runs: the configuration whose rules readings go through");
+        socket_option(sub, arguments.socket);
       });
   const auto control = [](CLI::App& sub, ControlArguments& arguments) { socket_option(sub, arguments.socket); };
   add<ControlArguments>(app, exit_code, "status", "The running gateway: state, ledgers, sources, lanes, spool",

@@ -360,7 +360,7 @@ Result<ports::Ticket> Ingest::append(Work& work) {
   }
   if (work.restates) journal_.restated(restated, ticket->through[static_cast<std::size_t>(SpoolId::telemetry)]);
   for (const std::uint64_t identity : work.done_again) shared_.open_state.forget_done(identity);
-  shared_.counts.add(source_, work.tally);
+  shared_.counts.add(source_, work.tally, shared_.clock.boot_now());
   raise(*ticket, work.repeats);
   work.clear();
   return ticket;
@@ -400,7 +400,7 @@ Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& wh
   }
   if (raw.token) {
     if (const std::optional<DeliveryTable::Entry> entry = taken_before(*raw.token)) {
-      shared_.counts.add(source_, {.in = 1, .redelivered = 1});
+      shared_.counts.add(source_, {.in = 1, .redelivered = 1}, shared_.clock.boot_now());
       return entry->ticket;
     }
   }
@@ -423,11 +423,13 @@ Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& wh
                                              .held = letter.token->spools,
                                              .ticket = *ticket});
   }
-  shared_.counts.add(source_, {.in = 1, .refused = 1});
+  shared_.counts.add(source_, {.in = 1, .refused = 1}, shared_.clock.boot_now());
   return ticket;
 }
 
-void Ingest::ignored(std::uint64_t count) { shared_.counts.add(source_, {.in = count, .refused = count}); }
+void Ingest::ignored(std::uint64_t count) {
+  shared_.counts.add(source_, {.in = count, .refused = count}, shared_.clock.boot_now());
+}
 
 ports::Ticket Ingest::durable() const { return shared_.stores.durable(); }
 

@@ -174,6 +174,7 @@ void Lane::give(Place place, const spool::Frame& frame, Record record, bool repe
   Outgoing outgoing;
   outgoing.place = place;
   outgoing.identity = record.identity.empty() ? identity_of(gateway_, frame.epoch, frame.sequence) : record.identity;
+  if (outgoing.identity.starts_with('/')) outgoing.identity.insert(0, gateway_);
   outgoing.record = std::move(record);
   if (frame.age) outgoing.appended = clock_.boot_now() - *frame.age;
   outgoing.started_before = started_.before(sink_, place);

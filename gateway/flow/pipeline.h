@@ -67,6 +67,10 @@ class Pipeline {
   void tick();
   [[nodiscard]] const Stores& stores() const { return *stores_; }
   [[nodiscard]] std::map<std::string, status::ReadingLedger> readings() const { return counts_.all(); }
+  // Of a source's latest reading since the start.
+  [[nodiscard]] std::optional<BootTime> latest_reading(const std::string& source) const {
+    return counts_.latest(source);
+  }
   [[nodiscard]] std::size_t unacknowledged() const { return deliveries_.unacknowledged(); }
   struct LaneView {
     std::string name;

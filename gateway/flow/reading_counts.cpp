@@ -29,9 +29,16 @@ void ReadingCounts::restore(std::string_view note) {
   sources_ = std::move(sources);
 }
 
-void ReadingCounts::add(const std::string& source, const ReadingLedger& more) {
+void ReadingCounts::add(const std::string& source, const ReadingLedger& more, BootTime now) {
   const base::MutexLock lock(mutex_);
   sources_[source] += more;
+  if (more.in > 0) latest_[source] = now;
+}
+
+std::optional<BootTime> ReadingCounts::latest(const std::string& source) const {
+  const base::MutexLock lock(mutex_);
+  const auto found = latest_.find(source);
+  return found == latest_.end() ? std::nullopt : std::optional<BootTime>(found->second);
 }
 
 std::map<std::string, ReadingLedger> ReadingCounts::all() const {

@@ -52,8 +52,9 @@ struct Record {
   std::string device;
   std::string type = "railhead.reading";
   std::string content_type = "application/json";
-  std::string quality;   // written as rh-quality when not good
-  std::string identity;  // empty: <gateway>/<epoch>/<sequence> of its own frame (S3)
+  std::string quality;  // written as rh-quality when not good
+  // Empty: <gateway>/<epoch>/<sequence> of its own frame (S3). "/<epoch>/<sequence>": this gateway's.
+  std::string identity;
   std::optional<FieldToken> token;
   std::vector<Header> headers;  // the user's
   std::string body;

@@ -74,6 +74,7 @@ enum class Level : std::uint8_t { info, warning, error };
   X(sink_unblocked,        info,    "the broker takes records again",             "") \
   /* the panel */ \
   X(control_failed,        warning, "the control socket cannot be opened: railhead status, health and reload do not work", "check the folder of the socket and whether another gateway runs") \
+  X(page_failed,           warning, "the page of panel.http cannot be served: no status page, no metrics", "check the address and whether another program has the port") \
   X(led_failed,            warning, "the status LED cannot be driven",            "check panel.led and the rights on the LED's files") \
   X(health_changed,        info,    "health changed",                             "railhead health says why")
 // clang-format on

@@ -53,6 +53,12 @@ struct SpoolStatus {
   std::optional<Duration> last_drop{};  // age of the latest drop
   std::uint64_t damaged = 0;            // records set aside as damaged, since the ledger began
   std::optional<Duration> last_damage{};
+  std::optional<Duration> full_in{};  // at the rate of the last minutes; nullopt while it does not grow
+  // What the flash has to bear, since the start of the process.
+  std::uint64_t bytes_written = 0;
+  std::uint64_t payload_bytes = 0;  // of records committed
+  std::uint64_t syncs = 0;
+  std::uint64_t compactions = 0;  // segments rewritten
 };
 
 struct DeadLetterStatus {
@@ -93,6 +99,8 @@ struct Snapshot {
 };
 
 [[nodiscard]] std::string_view name_of(LinkStatus::State state);
+// Bytes written for each byte of records; 0 before the first record.
+[[nodiscard]] double write_amplification(const SpoolStatus& spool);
 
 // The status document: one JSON object in one line, with the health that judge() gives. Field names are a contract with
 // dashboards: add, never rename.

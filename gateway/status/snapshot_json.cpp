@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "gateway/status/health.h"
 #include "gateway/status/json_writer.h"
 #include "gateway/status/snapshot.h"
@@ -97,6 +99,17 @@ void write_spool(JsonWriter& json, const SpoolStatus& spool) {
   age_field(json, "last_drop_s", spool.last_drop);
   json.field("damaged", spool.damaged);
   age_field(json, "last_damage_s", spool.last_damage);
+  age_field(json, "full_in_s", spool.full_in);
+  if (spool.full_in) {
+    json.field("full_in_hours", std::round(seconds(*spool.full_in) / 360.0) / 10.0);
+  } else {
+    json.null_field("full_in_hours");
+  }
+  json.field("bytes_written", spool.bytes_written);
+  json.field("payload_bytes", spool.payload_bytes);
+  json.field("write_amplification", std::round(write_amplification(spool) * 1000.0) / 1000.0);
+  json.field("syncs", spool.syncs);
+  json.field("compactions", spool.compactions);
   json.end_object();
 }
 
@@ -134,6 +147,11 @@ std::string_view name_of(LinkStatus::State state) {
     case LinkStatus::State::down: break;
   }
   return "down";
+}
+
+double write_amplification(const SpoolStatus& spool) {
+  if (spool.payload_bytes == 0) return 0.0;
+  return static_cast<double>(spool.bytes_written) / static_cast<double>(spool.payload_bytes);
 }
 
 std::string to_json(const Snapshot& snapshot) {

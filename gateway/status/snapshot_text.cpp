@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdio>
 
 #include "gateway/base/text.h"
 #include "gateway/status/health.h"
@@ -72,6 +73,22 @@ class Table {
  private:
   std::vector<std::vector<std::string>> rows_;
 };
+
+// "31 h", "0.4 h"
+std::string hours_text(Duration span) {
+  const double hours = static_cast<double>(span.count()) / 3.6e12;
+  char text[32];
+  std::snprintf(text, sizeof text, hours < 10 ? "%.1f h" : "%.0f h", hours);
+  return text;
+}
+
+// "12 MiB, x1.3"
+std::string written_text(const SpoolStatus& spool) {
+  if (spool.payload_bytes == 0) return base::format_size(spool.bytes_written);
+  char text[32];
+  std::snprintf(text, sizeof text, ", x%.1f", write_amplification(spool));
+  return base::format_size(spool.bytes_written) + text;
+}
 
 std::string terms(std::initializer_list<std::pair<const char*, std::uint64_t>> all) {
   std::string text;
@@ -155,11 +172,12 @@ std::string to_text(const Snapshot& snapshot) {
   }
   lanes.print(out);
 
-  Table spools({"spool", "used", "limit", "dropped", "state"});
+  Table spools({"spool", "used", "limit", "full in", "written", "syncs", "dropped", "state"});
   for (const SpoolStatus& spool : snapshot.spools) {
     std::string state = spool.failing ? "disk failing" : spool.blocking ? "full" : "ok";
     if (!spool.why.empty()) state += ": " + shortened(spool.why);
     spools.add({spool.name, base::format_size(spool.used_bytes), base::format_size(spool.limit_bytes),
+                spool.full_in ? hours_text(*spool.full_in) : "-", written_text(spool), std::to_string(spool.syncs),
                 std::to_string(spool.dropped), state});
   }
   spools.print(out);

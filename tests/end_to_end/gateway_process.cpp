@@ -15,13 +15,14 @@ GatewayProcess::GatewayProcess(const TemporaryDirectory& directory, const std::s
       socket_path_(directory.path() + "/control.sock"),
       log_path_(directory.path() + "/gateway.log") {}
 
+std::string GatewayProcess::program() { return test::build_directory() + "/railhead"; }
+
 void GatewayProcess::start() {
   process_.reset();
   Process::Options options;
   options.output = log_path_;
-  process_ = std::make_unique<Process>(std::vector<std::string>{test::build_directory() + "/railhead", "run", "-c",
-                                                                config_path_, "--socket", socket_path_},
-                                       options);
+  process_ = std::make_unique<Process>(
+      std::vector<std::string>{program(), "run", "-c", config_path_, "--socket", socket_path_}, options);
   const bool answers =
       eventually(std::chrono::seconds{20}, [&] { return status().has_value() || !process_->running(); }) &&
       process_->running();
@@ -38,7 +39,7 @@ std::optional<Value> GatewayProcess::status() const {
 }
 
 Ran GatewayProcess::command(std::vector<std::string> arguments) const {
-  arguments.insert(arguments.begin(), test::build_directory() + "/railhead");
+  arguments.insert(arguments.begin(), program());
   Process::Options options;
   options.environment["RAILHEAD_SOCKET"] = socket_path_;
   return run(std::move(arguments), std::chrono::seconds{60}, options);

@@ -21,6 +21,8 @@ class GatewayProcess {
   void kill9() { process_->kill9(); }
   std::optional<int> terminate(milliseconds at_most) { return process_->terminate(at_most); }
   Process& process() { return *process_; }
+  const Process& process() const { return *process_; }
+  static std::string program();
   std::string log() const { return read_file(log_path_); }
 
   // The status document, or nullopt when it does not answer.

@@ -19,6 +19,13 @@ bool NumberedSensors::finish() {
   return !failed_ && published_ == options_.messages;
 }
 
+std::optional<std::size_t> NumberedSensors::end() {
+  end_ = true;
+  if (thread_.joinable()) thread_.join();
+  if (failed_) return std::nullopt;
+  return published_ / options_.devices;
+}
+
 void NumberedSensors::run() {
   try {
     mqtt::async_client client(options_.url, "numbered-sensors", mqtt::create_options(MQTTVERSION_3_1_1, 1000));
@@ -29,6 +36,7 @@ void NumberedSensors::run() {
     std::deque<mqtt::delivery_token_ptr> waiting;
     for (std::size_t i = 0; i < options_.messages && !stop_; ++i) {
       const std::size_t device = i % options_.devices;
+      if (end_ && device == 0) break;
       std::this_thread::sleep_until(start + std::chrono::nanoseconds{1'000'000'000ull * i / options_.per_second});
       waiting.push_back(client.publish("plant/hall/device-" + std::to_string(device) + "/telemetry",
                                        "{\"n\":" + std::to_string(i / options_.devices) + "}", 1, false));

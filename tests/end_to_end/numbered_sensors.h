@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -23,6 +24,9 @@ class NumberedSensors {
   std::size_t published() const { return published_; }
   // Waits for all PUBACKs; false if something failed.
   bool finish();
+  // Publishes no more than what every device has an equal share of. The messages of each device, or nullopt if
+  // something failed.
+  std::optional<std::size_t> end();
 
  private:
   void run();
@@ -30,6 +34,7 @@ class NumberedSensors {
   std::atomic<std::size_t> published_{0};
   std::atomic<bool> failed_{false};
   std::atomic<bool> stop_{false};
+  std::atomic<bool> end_{false};
   std::thread thread_;
 };
 

@@ -3,6 +3,7 @@
 // and retained messages over it, not over kill -9. Threads: one test's.
 #pragma once
 
+#include <csignal>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -38,6 +39,9 @@ class Mosquitto {
     stop();
     start();
   }
+  // SIGSTOP and SIGCONT: a broker that takes connections and says nothing.
+  void freeze() const { process_->signal(SIGSTOP); }
+  void thaw() const { process_->signal(SIGCONT); }
   // Forgets all sessions: what a broker without persistence does.
   void forget();
   [[nodiscard]] std::string log() const { return process_ ? process_->output() : std::string(); }

@@ -40,17 +40,31 @@ struct ReferenceArguments {
 int run_reference(const ReferenceArguments& arguments);
 
 struct SpoolArguments {
-  std::string action;  // verify, dump, stats
+  std::string action;  // verify, dump, stats, replay, drop
   std::string path;
+  std::string lane;
+  std::string to;
+  std::string from;  // sequences
+  std::string through;
+  std::string since;  // times
+  std::string until;
+  bool settled = false;
+  bool internal = false;
+  std::string socket;
 };
 int run_spool(const SpoolArguments& arguments);
+int run_spool_change(const SpoolArguments& arguments);  // replay, drop
 
 struct DeadArguments {
-  std::string action;  // list, show
+  std::string action;  // list, show, requeue, drop
   std::string path;    // of the spool
-  std::string sequence;
+  std::vector<std::string> sequences;
+  bool all = false;
+  std::string config;  // whose rules a reading goes through; with a running gateway its own
+  std::string socket;
 };
 int run_dead(const DeadArguments& arguments);
+int run_dead_change(const DeadArguments& arguments);  // requeue, drop
 
 struct ControlArguments {
   std::string socket;

@@ -111,11 +111,12 @@ int say(const Error& error) {
 }  // namespace
 
 int run_spool(const SpoolArguments& arguments) {
-  std::ios::sync_with_stdio(false);
   if (!fs::is_directory(arguments.path)) {
     std::cerr << "railhead spool: '" << arguments.path << "' is no directory; name what spool.path says\n";
     return arguments.action == "verify" ? 2 : 1;
   }
+  if (arguments.action == "replay" || arguments.action == "drop") return run_spool_change(arguments);
+  std::ios::sync_with_stdio(false);
   const std::unique_ptr<system::Disk> disk = system::posix_disk();
   int exit_code = 0;
   for (const fs::path& path : spools_in(arguments.path)) {
@@ -136,13 +137,15 @@ int run_spool(const SpoolArguments& arguments) {
 }
 
 int run_dead(const DeadArguments& arguments) {
+  if (arguments.action == "requeue" || arguments.action == "drop") return run_dead_change(arguments);
   fs::path path = arguments.path;
   if (fs::is_directory(path / "dead")) path /= "dead";
   spool::DumpOptions options;
   const bool show = arguments.action == "show";
   std::uint64_t wanted = 0;
   if (show) {
-    const std::optional<std::uint64_t> sequence = base::parse_uint(arguments.sequence);
+    const std::optional<std::uint64_t> sequence =
+        base::parse_uint(arguments.sequences.empty() ? std::string() : arguments.sequences.front());
     if (!sequence) {
       std::cerr << "railhead dead show: which one? Name a sequence that `railhead dead list` shows\n";
       return 1;

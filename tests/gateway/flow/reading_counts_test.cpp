@@ -7,9 +7,9 @@ using flow::ReadingCounts;
 
 TEST_CASE("counts come back from their note, and a garbled note is no count at all") {
   ReadingCounts counts;
-  counts.add("sensors", {.in = 5, .redelivered = 1, .routed = 4});
-  counts.add("sensors", {.in = 1, .unrouted = 1});
-  counts.add("meter", {.in = 300, .filtered = 300});
+  counts.add("sensors", {.in = 5, .redelivered = 1, .routed = 4}, BootTime{});
+  counts.add("sensors", {.in = 1, .unrouted = 1}, BootTime{});
+  counts.add("meter", {.in = 300, .filtered = 300}, BootTime{});
   const std::string note = counts.note();
   ReadingCounts back;
   back.restore(note);

@@ -38,7 +38,13 @@ Snapshot plant() {
                        .oldest_unsettled = minutes{3},
                        .ledger = {.carried_over = 5, .accepted = 85, .delivered = 50, .spooled = 40, .repeats = 3}};
   snapshot.spools.resize(1);
-  snapshot.spools[0] = {.name = "telemetry", .used_bytes = 8192, .limit_bytes = 2147483648};
+  snapshot.spools[0] = {.name = "telemetry",
+                        .used_bytes = 8192,
+                        .limit_bytes = 2147483648,
+                        .full_in = minutes{90},
+                        .bytes_written = 3072,
+                        .payload_bytes = 2048,
+                        .syncs = 17};
   snapshot.dead_letters = {.count = 2, .bytes = 300, .limit_bytes = 1000};
   snapshot.parts.push_back({.name = "spool", .since = seconds{1}});
   snapshot.events.push_back(
@@ -67,7 +73,11 @@ TEST_CASE("the status document is JSON that says everything") {
   CHECK(at(lane, "oldest_s").to_real() == 180);
   CHECK(at(at(lane, "records"), "carried_over").to_real() == 5);
   CHECK(at(at(lane, "records"), "adds_up").as_boolean());
-  CHECK(at(at(*document, "spools").as_list().at(0), "last_drop_s").is(Kind::null));
+  const Value& spool = at(*document, "spools").as_list().at(0);
+  CHECK(at(spool, "last_drop_s").is(Kind::null));
+  CHECK(at(spool, "full_in_hours").to_real() == 1.5);
+  CHECK(at(spool, "write_amplification").to_real() == 1.5);
+  CHECK(at(spool, "syncs").to_real() == 17);
   CHECK(at(at(*document, "sources").as_list().at(0), "devices_down").to_real() == 1);
   CHECK(at(at(*document, "dead_letters"), "count").to_real() == 2);
   CHECK(at(at(*document, "event_counts"), "sink_lost").to_real() == 5);
@@ -131,8 +141,8 @@ boiler-house  modbus  degraded  2/3 up   100       4 s ago  meter-1: timed out
 sink         kind   state  backlog  bytes  oldest  why
 plant-kafka  kafka  down   40       8 KiB  3 min   connection refused
 
-spool      used   limit  dropped  state
-telemetry  8 KiB  2 GiB  0        ok
+spool      used   limit  full in  written      syncs  dropped  state
+telemetry  8 KiB  2 GiB  1.5 h    3 KiB, x1.5  17     0        ok
 
 dead letters 2 (300 B)
 
