@@ -245,6 +245,7 @@ std::optional<SinkSettings> read_sink(const Node& node, Diagnostics& diagnostics
                       "a sink checks the name in the URL; `server_name` is for sources",
                       "use the certificate's name in url:");
   }
+  if (options.tls) tls::refuse_token(*options.tls, node.find("tls"), diagnostics);
   if (options.version == Protocol::v3_1_1) {
     diagnostics.warning(node.find("version"), "MQTT 3.1.1 has no headers: readers cannot recognise repeats",
                         "use version: 5, or put an identity of your own into the body");

@@ -1,6 +1,9 @@
 #include "adapters/tls/context.h"
 
+// Debian 12 has PKCS #11 as an engine only; there is no provider for it.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/bio.h>
+#include <openssl/engine.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -10,6 +13,7 @@
 #include <utility>
 
 #include "gateway/base/assert.h"
+#include "gateway/base/mutex.h"
 #include "gateway/system/event_loop.h"
 
 namespace railhead::tls {
@@ -174,6 +178,46 @@ class TlsStream final : public system::Stream {
   std::uint32_t wanted_ = system::EventLoop::kReadable | system::EventLoop::kWritable;
 };
 
+// The engine "pkcs11" (libp11), initialised once and kept: keys of any context may use it.
+// REQUIRES: the caller holds the lock of use_token_key().
+Result<ENGINE*> token_engine(const std::string& module) {
+  static ENGINE* kept = nullptr;
+  if (kept != nullptr) return kept;
+  ::ENGINE_load_dynamic();
+  ENGINE* engine = ::ENGINE_by_id("pkcs11");
+  if (engine == nullptr) return fail(Errc::invalid, "no OpenSSL engine pkcs11 (package libengine-pkcs11-openssl)");
+  if ((!module.empty() && ::ENGINE_ctrl_cmd_string(engine, "MODULE_PATH", module.c_str(), 0) != 1) ||
+      ::ENGINE_init(engine) != 1) {
+    ::ENGINE_free(engine);
+    return fail(Errc::invalid, "PKCS #11: " + library_error());
+  }
+  kept = engine;
+  return engine;
+}
+
+struct KeyFreed {
+  void operator()(EVP_PKEY* key) const { ::EVP_PKEY_free(key); }
+};
+
+Result<void> use_token_key(SSL_CTX* context, const Options& options) {
+  static base::Mutex mutex;
+  const base::MutexLock lock(mutex);
+  const Result<ENGINE*> engine = token_engine(options.pkcs11_module.string());
+  if (!engine) return fail(engine.error());
+  if (options.pin.present()) {
+    const Result<std::string> pin = options.pin.read();
+    if (!pin) return fail(pin.error().in("pin"));
+    if (::ENGINE_ctrl_cmd_string(*engine, "PIN", pin->c_str(), 0) != 1) return fail(Errc::invalid, library_error());
+  }
+  const std::unique_ptr<EVP_PKEY, KeyFreed> key(
+      ::ENGINE_load_private_key(*engine, options.key_uri.c_str(), nullptr, nullptr));
+  if (key == nullptr || ::SSL_CTX_use_PrivateKey(context, key.get()) != 1 ||
+      ::SSL_CTX_check_private_key(context) != 1) {
+    return fail(Errc::invalid, library_error());
+  }
+  return {};
+}
+
 }  // namespace
 
 struct Context::State {
@@ -204,11 +248,18 @@ Result<std::shared_ptr<const Context>> Context::make(const Options& options) {
   } else if (options.verify && ::SSL_CTX_set_default_verify_paths(context) != 1) {
     return fail(Errc::invalid, "TLS: the system's certificates: " + library_error());
   }
-  if (options.cert.empty() != options.key.empty()) return fail(Errc::invalid, "TLS: cert and key go together");
+  const bool has_key = !options.key.empty() || !options.key_uri.empty();
+  if (options.cert.empty() == has_key) return fail(Errc::invalid, "TLS: cert and key go together");
   if (!options.cert.empty()) {
     if (::SSL_CTX_use_certificate_chain_file(context, options.cert.c_str()) != 1) {
       return fail(Errc::invalid, "TLS: cert '" + options.cert.string() + "': " + library_error());
     }
+  }
+  if (!options.key_uri.empty()) {
+    if (Result<void> used = use_token_key(context, options); !used) {
+      return fail(used.error().in("TLS: key_uri '" + options.key_uri + "'"));
+    }
+  } else if (!options.key.empty()) {
     // No prompt: an encrypted key is an error.
     ::SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return 0; });
     if (::SSL_CTX_use_PrivateKey_file(context, options.key.c_str(), SSL_FILETYPE_PEM) != 1 ||

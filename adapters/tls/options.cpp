@@ -5,6 +5,14 @@
 
 namespace railhead::tls {
 
+namespace {
+
+std::string uri_fault(std::string_view text) {
+  return text.substr(0, 7) == "pkcs11:" ? std::string() : "a PKCS #11 URI begins with pkcs11:";
+}
+
+}  // namespace
+
 const config::Fields<Options>& option_fields() {
   static const config::Fields<Options> fields =
       config::Fields<Options>("TLS", "How a TLS connection proves both ends; TLS 1.2 or newer.")
@@ -15,6 +23,14 @@ const config::Fields<Options>& option_fields() {
               "cert", &Options::cert,
               {.sentence = "Our own certificate with its chain (PEM), if the peer wants one.", .example = "client.pem"})
           .optional("key", &Options::key, {.sentence = "The key of `cert` (PEM).", .example = "client.key"})
+          .optional("key_uri", &Options::key_uri,
+                    {.sentence = "In place of `key`: where a token (TPM, HSM, smart card) holds it, PKCS #11.",
+                     .example = "\"pkcs11:token=gateway;object=client\"",
+                     .check = uri_fault})
+          .optional("pin", &Options::pin, {.sentence = "The token's PIN.", .example = "{ file: secrets/pin }"})
+          .optional("pkcs11_module", &Options::pkcs11_module,
+                    {.sentence = "The token's library; without it p11-kit finds it.",
+                     .example = "/usr/lib/softhsm/libsofthsm2.so"})
           .optional("verify", &Options::verify,
                     {.sentence = "Check the peer's certificate and name. Switch off only to find a mistake.",
                      .example = "true"})
@@ -27,14 +43,23 @@ const config::Fields<Options>& option_fields() {
 }
 
 void check(const Options& options, const config::Node& at, config::Diagnostics& diagnostics) {
-  if (options.cert.empty() != options.key.empty()) {
+  const bool has_key = !options.key.empty() || !options.key_uri.empty();
+  if (options.cert.empty() == has_key) {
     diagnostics.error(at, options.cert.empty() ? "`key` without `cert`" : "`cert` without `key`", "they go together");
+  }
+  if (!options.key.empty() && !options.key_uri.empty()) {
+    diagnostics.error(at.find("key_uri"), "`key_uri` beside `key`", "one key is enough");
   }
   if (!options.verify) {
     const config::Node node = at.find("verify");
     diagnostics.warning(node.present() ? node : at, "the peer is not verified: anybody may pretend to be it",
                         "give its authority as `ca` instead");
   }
+}
+
+void refuse_token(const Options& options, const config::Node& at, config::Diagnostics& diagnostics) {
+  if (options.key_uri.empty()) return;
+  diagnostics.error(at.find("key_uri"), "this adapter's library takes no key from a token", "use `key`");
 }
 
 }  // namespace railhead::tls

@@ -10,11 +10,14 @@
 namespace railhead::tls {
 
 struct Options {
-  std::filesystem::path ca;    // PEM, one or more certificates; empty: the system's
-  std::filesystem::path cert;  // PEM, our certificate and its chain; empty: none
-  std::filesystem::path key;   // PEM, not encrypted
-  bool verify = true;          // the peer's certificate and name
-  std::string server_name;     // the name to ask for and to check; empty: the URL's host
+  std::filesystem::path ca;             // PEM, one or more certificates; empty: the system's
+  std::filesystem::path cert;           // PEM, our certificate and its chain; empty: none
+  std::filesystem::path key;            // PEM, not encrypted
+  std::string key_uri;                  // in place of `key`: a key in a token, pkcs11:... (RFC 7512)
+  config::Secret pin;                   // of the token
+  std::filesystem::path pkcs11_module;  // the token's library; empty: p11-kit finds it
+  bool verify = true;                   // the peer's certificate and name
+  std::string server_name;              // the name to ask for and to check; empty: the URL's host
   std::vector<std::string> alpn;
 };
 
@@ -22,5 +25,7 @@ struct Options {
 
 // What the table alone cannot say: cert and key go together; a peer that is not verified is a warning.
 void check(const Options& options, const config::Node& at, config::Diagnostics& diagnostics);
+// For adapters whose library speaks TLS itself: it takes no key from a token.
+void refuse_token(const Options& options, const config::Node& at, config::Diagnostics& diagnostics);
 
 }  // namespace railhead::tls

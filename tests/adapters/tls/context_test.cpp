@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <netinet/in.h>
 
+#include <cstdlib>
 #include <cstring>
 
 #include "gateway/system/clock.h"
@@ -136,6 +137,34 @@ TEST_CASE("ALPN is offered") {
   // The server ends the handshake when nothing that is offered suits it: so the offer did arrive.
   options.alpn = {"other"};
   CHECK_FALSE(talk(server, options, "127.0.0.1", "ab\n"));
+}
+
+TEST_CASE("a key that never leaves its PKCS #11 token signs for our certificate") {
+  const Server server({"-Verify", "1", "-verify_return_error", "-CAfile", "cert.pem"});
+  const std::string at = server.directory.path();
+  // The token is a directory; the library reads where from the environment.
+  server.directory.write("softhsm2.conf", "directories.tokendir = " + at + "/tokens\nlog.level = ERROR\n");
+  server.directory.write("tokens/.keep", "");
+  REQUIRE(::setenv("SOFTHSM2_CONF", (at + "/softhsm2.conf").c_str(), 1) == 0);
+  REQUIRE(test::run({"softhsm2-util", "--init-token", "--free", "--label", "gateway", "--so-pin", "12345678", "--pin",
+                     "87654321"},
+                    30s)
+              .status == 0);
+  REQUIRE(test::run({"softhsm2-util", "--import", at + "/key.pem", "--token", "gateway", "--label", "client", "--id",
+                     "a1", "--pin", "87654321"},
+                    30s)
+              .status == 0);
+  Options options = server.trusting();
+  CHECK_FALSE(talk(server, options, "127.0.0.1", "ab\n"));  // no certificate
+  options.cert = at + "/cert.pem";
+  options.pkcs11_module = "/usr/lib/softhsm/libsofthsm2.so";
+  options.key_uri = "pkcs11:token=gateway;object=client;type=private";
+  options.pin = config::Secret::plain("87654321");
+  CHECK(talk(server, options, "127.0.0.1", "ab\n").value_or("failed") == "ba\n");
+  options.key_uri = "pkcs11:token=gateway;object=nobody;type=private";
+  const auto missing = Context::make(options);
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().what.find("nobody") != std::string::npos);
 }
 
 TEST_CASE("files that are missing or do not fit are told by name") {
