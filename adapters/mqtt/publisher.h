@@ -4,8 +4,10 @@
 //          but on_waiting().
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -38,8 +40,10 @@ class Publisher {
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
 
-  // Queues; `number` comes back in the confirm. `headers` are left out at 3.1.1.
-  [[nodiscard]] Result<void> publish(std::uint32_t number, const Record& record, const std::vector<Header>& headers);
+  // Queues; `number` comes back in the confirm. `headers` and `expiry` (the broker throws it away after so long) are
+  // left out at 3.1.1.
+  [[nodiscard]] Result<void> publish(std::uint32_t number, const Record& record, const std::vector<Header>& headers,
+                                     std::optional<std::chrono::seconds> expiry);
 
  private:
   struct State;

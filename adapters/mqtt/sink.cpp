@@ -33,9 +33,23 @@ std::string fault_of(const Record& record, const std::vector<Header>& headers) {
   if (record.body.size() > 268'000'000) return "the body is larger than an MQTT packet";
   for (const Header& header : headers) {
     if (header.name.size() > 0xffff || header.value.size() > 0xffff) return "header '" + header.name + "' is too long";
+    if (header.name == kCorrelationDataHeader) continue;  // any bytes
     if (!is_text(header.name) || !is_text(header.value)) return "header '" + header.name + "' is not text";
+    if (header.name == kResponseTopicHeader && !is_topic_name(header.value)) {
+      return "'" + header.value + "' is not a topic to answer to";
+    }
   }
   return {};
+}
+
+// What is left of the record's time, in whole seconds as MQTT counts, never 0.
+std::optional<std::chrono::seconds> expiry_of(const ports::Outgoing& outgoing, BootTime now) {
+  if (outgoing.record.ttl <= Duration::zero()) return std::nullopt;
+  Duration left = outgoing.record.ttl;
+  if (outgoing.appended) left -= now - *outgoing.appended;
+  constexpr std::chrono::seconds kMost{0x7fffffff};
+  if (left >= kMost) return std::nullopt;
+  return std::max(std::chrono::ceil<std::chrono::seconds>(left), std::chrono::seconds{1});
 }
 
 // These will be refused again; the others may pass later.
@@ -171,7 +185,9 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
       number = next_number_++;
       on_the_way_.emplace(number, outgoing);
     }
-    if (Result<void> queued = publisher.publish(number, outgoing.record, headers); !queued) {
+    if (Result<void> queued =
+            publisher.publish(number, outgoing.record, headers, expiry_of(outgoing, context_.clock.boot_now()));
+        !queued) {
       on_lost(queued.error().what);
       return false;
     }

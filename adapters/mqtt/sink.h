@@ -4,7 +4,9 @@
 // Order:   records leave in the outlet's order; after a lost connection the lane is rewound to its first unsettled
 // record
 //          and sent again with the same identity.
-// Headers: at MQTT 5 user properties (S34) and the content type; 3.1.1 has none, so repeats cannot be recognised there.
+// Headers: at MQTT 5 user properties (S34), the content type, the rest of the record's ttl as expiry, and of the user's
+//          headers kResponseTopicHeader and kCorrelationDataHeader as the properties of these names; 3.1.1 has none of
+//          them, so repeats cannot be recognised there.
 // Errors:  a record that the broker refuses for good (topic, rights, size, format) is set aside; any other refusal is
 //          tried again later. A broker that answers nothing for `timeout` is left and connected to anew.
 // Threads: run() has its own; confirms come on Paho's.
@@ -13,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "adapters/mqtt/url.h"
@@ -23,6 +26,10 @@
 #include "gateway/system/backoff.h"
 
 namespace railhead::mqtt {
+
+// Headers of a `send` that are no user properties.
+inline constexpr std::string_view kResponseTopicHeader = "mqtt-response-topic";
+inline constexpr std::string_view kCorrelationDataHeader = "mqtt-correlation-data";
 
 struct SinkSettings {
   std::vector<Url> urls;  // tried in turn; at least one

@@ -67,6 +67,46 @@ TEST_CASE("only PUBACK settles, in any order, and the headers are user propertie
   CHECK(runner.done());
 }
 
+TEST_CASE("the rest of the ttl is the expiry; response topic and correlation data are properties") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url()));
+  accept(broker);
+  Record record;
+  record.sink = "bus";
+  record.topic = "out";
+  record.source = "sensors";
+  record.body = "{}";
+  record.ttl = 90s;
+  record.headers = {{std::string(kResponseTopicHeader), "answers/7"},
+                    {std::string(kCorrelationDataHeader), std::string("\0\xff", 2)},
+                    {"colour", "red"}};
+  runner.outlet.append(record);
+  record.ttl = {};
+  record.headers = {{std::string(kResponseTopicHeader), "answers/#"}};
+  runner.outlet.append(record);
+  const Packet packet = broker.read();
+  REQUIRE(std::holds_alternative<Publish>(packet));
+  const auto& publish = std::get<Publish>(packet);
+  const auto expiry = number_of(publish.properties, PropertyId::message_expiry);
+  REQUIRE(expiry);
+  CHECK(*expiry <= 90);
+  CHECK(*expiry >= 60);
+  CHECK(text_of(publish.properties, PropertyId::response_topic) == "answers/7");
+  CHECK(text_of(publish.properties, PropertyId::correlation_data) == std::string_view("\0\xff", 2));
+  bool red = false;
+  PropertyReader reader(publish.properties);
+  for (Property property; reader.next(property);) {
+    if (property.id != PropertyId::user_property) continue;
+    CHECK(property.text.substr(0, 4) != "mqtt");
+    red = red || (property.text == "colour" && property.value == "red");
+  }
+  CHECK(red);
+  answer(broker, PacketType::puback, publish.packet_id);
+  // The other one can never leave.
+  CHECK(runner.done());
+  CHECK(runner.outlet.aside().size() == 1);
+}
+
 TEST_CASE("what was not confirmed when the connection broke is sent again in order with the same identity") {
   ScriptedBroker broker;
   SinkRunner runner(SinkRunner::settings(broker.url()));
