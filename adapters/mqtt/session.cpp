@@ -46,7 +46,7 @@ void Session::open(Version version, BootTime now) {
   }
   Connect connect;
   connect.version = version;
-  connect.clean_start = false;
+  connect.clean_start = options_.clean_start;
   connect.keep_alive_seconds = options_.keep_alive_seconds;
   connect.properties = properties.bytes();
   connect.client_id = options_.client_id;

@@ -41,6 +41,7 @@ class Session {
     std::string client_id;
     std::optional<std::string> user;
     std::optional<std::string> password;
+    bool clean_start = false;                      // forget what the broker kept for this client_id
     std::uint16_t keep_alive_seconds = 60;         // 0: none
     std::uint32_t session_expiry_seconds = 0;      // MQTT 5; 0xffffffff never
     std::uint16_t receive_maximum = 4096;          // MQTT 5: messages of QoS 1 and 2 the broker may have on the way

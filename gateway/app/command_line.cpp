@@ -35,6 +35,23 @@ void socket_option(CLI::App& sub, std::string& socket) {
       ->capture_default_str();
 }
 
+void add_probe_mqtt(CLI::App& probe, int& exit_code) {
+  add<ProbeMqttArguments>(
+      probe, exit_code, "mqtt", "Listen to a broker: topics, rates, payloads, and what to write to read them",
+      "railhead probe mqtt mqtt://broker.local 'plant/#' --for '30 s'", run_probe_mqtt,
+      [](CLI::App& sub, ProbeMqttArguments& arguments) {
+        sub.add_option("url", arguments.url, "mqtt://host, mqtts://host, ws://host/path or wss://host/path")
+            ->required();
+        sub.add_option("topic", arguments.topic, "A topic filter")->required();
+        sub.add_option("--for", arguments.listen, "How long to listen")->capture_default_str();
+        sub.add_option("--user", arguments.user, "User name");
+        sub.add_option("--password-file", arguments.password_file, "File with the password");
+        sub.add_option("--ca", arguments.ca, "Certificates (PEM) that may sign the broker's");
+        sub.add_option("--cert", arguments.cert, "Our certificate (PEM)");
+        sub.add_option("--key", arguments.key, "Its key (PEM)");
+      });
+}
+
 void add_commands(CLI::App& app, int& exit_code) {
   add<RunArguments>(app, exit_code, "run", "Run the gateway", "railhead run -c /etc/railhead/railhead.yaml",
                     run_gateway, [](CLI::App& sub, RunArguments& arguments) {
@@ -101,6 +118,9 @@ void add_commands(CLI::App& app, int& exit_code) {
                        "For requeue while no gateway runs: the configuration whose rules readings go through");
         socket_option(sub, arguments.socket);
       });
+  CLI::App* probe = app.add_subcommand("probe", "Find out what a device or a broker has, before configuring it");
+  probe->require_subcommand(1);
+  add_probe_mqtt(*probe, exit_code);
   const auto control = [](CLI::App& sub, ControlArguments& arguments) { socket_option(sub, arguments.socket); };
   add<ControlArguments>(app, exit_code, "status", "The running gateway: state, ledgers, sources, lanes, spool",
                         "railhead status --json", run_status, [&](CLI::App& sub, ControlArguments& arguments) {

@@ -66,6 +66,18 @@ struct DeadArguments {
 int run_dead(const DeadArguments& arguments);
 int run_dead_change(const DeadArguments& arguments);  // requeue, drop
 
+struct ProbeMqttArguments {
+  std::string url;
+  std::string topic;
+  std::string listen = "10 s";
+  std::string user;
+  std::string password_file;
+  std::string ca;
+  std::string cert;
+  std::string key;
+};
+int run_probe_mqtt(const ProbeMqttArguments& arguments);
+
 struct ControlArguments {
   std::string socket;
   bool json = false;

@@ -1,6 +1,8 @@
 // The MQTT source against a real mosquitto, with Paho as the publisher.
 #include "adapters/mqtt/source.h"
 
+#include "adapters/mqtt/probe.h"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -227,6 +229,29 @@ TEST_CASE("through WebSockets, plain and secured: at QoS 1 and 2, messages large
       CHECK(runner.reporter.count(Event::source_lost) == 0);
     }
   }
+}
+
+TEST_CASE("a probe lists what a broker carries, leaves no session behind, and says why it cannot") {
+  Mosquitto broker;
+  PahoPublisher publisher(broker.url());
+  publisher.publish("plant/north/pump-1/telemetry", R"({"t":1})", 1, true);
+  publisher.publish("plant/south/pump-2/telemetry", R"({"t":2.5})", 1, true);
+  publisher.finish();
+  ProbeSettings settings;
+  settings.url = *parse_url(broker.url());
+  settings.filter = "plant/#";
+  settings.listen = 1s;
+  Probed probed;
+  std::uint64_t told = 0;
+  REQUIRE(probe(settings, probed, [&](std::uint64_t messages) { told = messages; }));
+  CHECK(told == 2);
+  CHECK(probed.survey.topics().size() == 2);
+  CHECK(probed.survey.proposal(broker.url()).find("plant/{level2}/{device}/telemetry") != std::string::npos);
+  settings.url.port = 1;
+  Probed nothing;
+  const Result<void> refused = probe(settings, nothing, [](std::uint64_t) {});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().what.find("refused") != std::string::npos);
 }
 
 TEST_CASE("user and password") {
