@@ -235,5 +235,14 @@ TEST_CASE("properties are walked in order") {
   CHECK(seen == "2 381 382 9 ");
 }
 
+TEST_CASE("a byte order mark in a topic is kept") {
+  const std::string bytes = bytes_of("30 06 0004 efbbbf61");
+  const Result<Packet> packet = decode_whole(k3, bytes);
+  REQUIRE(packet);
+  CHECK(std::get<Publish>(*packet).topic ==
+        "\xef\xbb\xbf"
+        "a");
+}
+
 }  // namespace
 }  // namespace railhead::mqtt

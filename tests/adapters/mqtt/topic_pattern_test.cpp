@@ -66,5 +66,15 @@ TEST_CASE("overlapping patterns are those that one topic can match") {
   }
 }
 
+TEST_CASE("a topic beginning with $ is matched by no wildcard in the first level") {
+  std::vector<std::string_view> captures;
+  for (const char* pattern : {"#", "+/x", "{d}/x"}) {
+    CAPTURE(pattern);
+    CHECK_FALSE(TopicPattern::parse(pattern)->match("$SYS/x", captures));
+    CHECK(TopicPattern::parse(pattern)->match("SYS/x", captures));
+  }
+  CHECK(TopicPattern::parse("$SYS/#")->match("$SYS/x", captures));
+}
+
 }  // namespace
 }  // namespace railhead::mqtt
