@@ -24,6 +24,8 @@ constexpr seconds kHurry{1};                 // any call, after a stop
 constexpr milliseconds kConfirmMost{5'000};  // for confirmations at the stop
 constexpr milliseconds kCloseMost{1'000};
 constexpr seconds kSettled{30};  // a connection that lived so long was a good one
+constexpr system::Backoff::Options kHeldBackoff{.first = milliseconds{500}, .most = seconds{30}};
+constexpr std::size_t kHeldMost = 1'000;
 constexpr system::Backoff::Options kBackoff{.first = milliseconds{200}, .most = seconds{15}};
 
 }  // namespace
@@ -97,6 +99,7 @@ Result<void> Feed::turn(const std::stop_token& stop) {
   }
   if (protocol_fault_) return fail(Errc::protocol, "the broker confirmed a message that was never sent");
   if (!blocked_) {
+    try_held(now);
     if (Result<void> sent = send_window(stop); !sent) return sent;
     if (confirms_.size() > 0 && now - last_answer_ > options_.confirm_timeout) {
       return fail(Errc::timeout, "the broker confirmed nothing for " +
@@ -123,6 +126,7 @@ Result<void> Feed::send_window(const std::stop_token& stop) {
     return {};
   }
   for (const ports::Outgoing& outgoing : batch) {
+    if (!holds_.empty() && waits(ports::destination_of(outgoing.record))) continue;
     if (Result<void> sent = send(outgoing); !sent) return sent;
   }
   return {};
@@ -163,6 +167,7 @@ Result<void> Feed::send(const ports::Outgoing& outgoing) {
     return {};
   }
   if (confirms_.size() == 0) last_answer_ = context_.clock.boot_now();
+  ++flying_[std::string(ports::destination_of(record))];
   static_cast<void>(confirms_.published(outgoing));
   return {};
 }
@@ -180,11 +185,16 @@ void Feed::answered(std::uint64_t tag, bool multiple, Answer answer) {
 }
 
 void Feed::concluded(const ports::Outgoing& outgoing, Answer answer, const std::string& returned) {
+  const std::string_view destination = ports::destination_of(outgoing.record);
+  if (const auto flying = flying_.find(destination); flying != flying_.end() && --flying->second == 0) {
+    flying_.erase(flying);
+  }
   if (answer == Answer::nack) {
     refused_for_now(outgoing, "the broker did not take it (nack)");
   } else if (returned.empty()) {
     outlet_.settle(outgoing.place);
     backoff_.reset();
+    if (!holds_.empty()) landed(destination);
   } else if (options_.unroutable == Unroutable::hold) {
     refused_for_now(outgoing, returned);
   } else {
@@ -195,11 +205,66 @@ void Feed::concluded(const ports::Outgoing& outgoing, Answer answer, const std::
 void Feed::set_aside(const ports::Outgoing& outgoing, std::string why) {
   context_.reporter.report(Event::sink_refused, {{"sink", context_.name}, {"error", why}});
   outlet_.set_aside(outgoing, Error{Errc::refused, std::move(why)});
+  // If it was a probe, the next one tells.
+  const auto held = holds_.find(ports::destination_of(outgoing.record));
+  if (held != holds_.end() && held->second.sent) held->second.probing = held->second.sent = false;
 }
 
 void Feed::refused_for_now(const ports::Outgoing& outgoing, std::string why) {
   context_.reporter.report(Event::sink_retried, {{"sink", context_.name}, {"error", why}});
+  hold(ports::destination_of(outgoing.record));
   outlet_.retry(outgoing, Error{Errc::unavailable, std::move(why)});
+}
+
+void Feed::hold(std::string_view destination) {
+  auto found = holds_.find(destination);
+  if (found == holds_.end()) {
+    if (holds_.size() >= kHeldMost) {
+      outlet_.release(holds_.begin()->first);
+      holds_.erase(holds_.begin());
+    }
+    found = holds_
+                .emplace(std::string(destination), Hold{.backoff = system::Backoff(kHeldBackoff, system::random_seed()),
+                                                        .until = {},
+                                                        .probing = false,
+                                                        .sent = false})
+                .first;
+    outlet_.hold(destination);
+  } else if (!found->second.probing) {
+    return;  // sent before it was held
+  }
+  found->second.probing = found->second.sent = false;
+  found->second.until = context_.clock.boot_now() + found->second.backoff.next();
+}
+
+// One record of each, when its time has come and nothing of the destination is unanswered.
+void Feed::try_held(BootTime now) {
+  for (auto& [destination, hold] : holds_) {
+    if (hold.probing || now < hold.until || flying_.contains(destination)) continue;
+    hold.probing = true;
+    outlet_.probe(destination);
+    more_ = true;
+  }
+}
+
+bool Feed::waits(std::string_view destination) {
+  const auto found = holds_.find(destination);
+  if (found == holds_.end()) return false;
+  if (!found->second.probing || found->second.sent) return true;
+  found->second.sent = true;
+  return false;
+}
+
+void Feed::landed(std::string_view destination) {
+  const auto found = holds_.find(destination);
+  if (found == holds_.end()) return;
+  if (!found->second.sent) {
+    found->second.until = context_.clock.boot_now();  // sent before it was held: it is taken again
+    return;
+  }
+  holds_.erase(found);
+  outlet_.release(destination);
+  more_ = true;
 }
 
 void Feed::on_return(std::string_view message_id, std::string reason) {
@@ -230,6 +295,8 @@ void Feed::lost(const Error& error) {
     if (context_.clock.boot_now() - connected_at_ > kSettled) backoff_.reset();
     connection_.reset();
     confirms_ = Confirms();
+    flying_.clear();
+    for (auto& [destination, hold] : holds_) hold.probing = hold.sent = false;
     outlet_.rewind();
   }
 }
@@ -241,7 +308,7 @@ void Feed::wait(bool for_records, milliseconds at_most) {
                                {.fd = for_records ? outlet_.ready_fd() : -1, .events = POLLIN, .revents = 0}}};
   const int ready = ::poll(waits.data(), waits.size(), static_cast<int>(at_most.count()));
   if ((waits[0].revents & POLLIN) != 0) wake_.clear();
-  // Why: a record given back by retry() becomes due without a signal, so a quiet tick asks the outlet too.
+  // Why: what waits for a time becomes due without a signal, so a quiet tick asks the outlet too.
   if (ready == 0 || (waits[2].revents & POLLIN) != 0) more_ = true;
 }
 

@@ -1,6 +1,7 @@
 // Feed: one run of an AMQP sink; what sink.h promises is done here. Threads: one owner.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -43,10 +44,23 @@ class Feed final : private Connection::Listener {
   void concluded(const ports::Outgoing& outgoing, Answer answer, const std::string& returned);
   void set_aside(const ports::Outgoing& outgoing, std::string why);
   void refused_for_now(const ports::Outgoing& outgoing, std::string why);
+  void hold(std::string_view destination);
+  void try_held(BootTime now);
+  // The outlet gives this record again when its destination is let out.
+  [[nodiscard]] bool waits(std::string_view destination);
+  void landed(std::string_view destination);
   void lost(const Error& error);
   void finish();
   void wait(bool for_records, std::chrono::milliseconds at_most);
   [[nodiscard]] bool room() const;
+
+  // A destination whose records wait in the outlet.
+  struct Hold {
+    system::Backoff backoff;
+    BootTime until;        // then one of its records is tried
+    bool probing = false;  // the outlet was asked for one, or it is on its way
+    bool sent = false;     // it is on its way
+  };
 
   const AmqpOptions& options_;
   const ports::Context& context_;
@@ -57,6 +71,8 @@ class Feed final : private Connection::Listener {
 
   std::unique_ptr<Connection> connection_;
   Confirms confirms_;  // of this connection
+  std::map<std::string, Hold, std::less<>> holds_;
+  std::map<std::string, std::size_t, std::less<>> flying_;  // unanswered records of each destination
   BootTime connected_at_{};
   BootTime last_answer_{};  // or the first publish into an empty window
   bool blocked_ = false;

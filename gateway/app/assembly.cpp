@@ -10,6 +10,8 @@ namespace {
 
 using ports::SpoolId;
 
+constexpr Time kClockSet{std::chrono::hours{24 * 365 * 50}};  // about 2020
+
 // S12: unless the configuration says otherwise, the smaller of 512 MiB and a tenth of the disk is left to others.
 std::uint64_t keep_free(const config::SpoolSettings& settings) {
   if (settings.keep_free) return settings.keep_free->value();
@@ -348,6 +350,13 @@ void Assembly::add_lanes(status::Snapshot& snapshot) const {
       }
       lane.ledger = *ledger;
       lane.backlog = ledger->spooled + ledger->held;
+      const std::size_t at = std::string_view(spool) == "alarms" ? 1 : 0;
+      lane.backlog_bytes = view.backlog_bytes[at];
+      // A time from before the clock was set says nothing of an age (S20).
+      const std::optional<Time> oldest = view.oldest[at];
+      if (lane.backlog > 0 && oldest && kClockSet < *oldest) {
+        lane.oldest_unsettled = std::max(Duration::zero(), snapshot.now - *oldest);
+      }
       snapshot.lanes.push_back(std::move(lane));
     }
   }
@@ -396,7 +405,9 @@ void Assembly::add_spools(status::Snapshot& snapshot) const {
     status.dropped = dropped;
     status.damaged = damaged;
     status.bytes_written = usage.bytes_written;
+    status.payload_bytes = usage.payload_bytes;
     status.syncs = usage.syncs;
+    status.compactions = usage.compactions;
     spool_watches_[static_cast<std::size_t>(id)].tell(clock_.boot_now(), status);
     snapshot.spools.push_back(std::move(status));
   }

@@ -15,6 +15,8 @@ namespace {
 
 using ports::SpoolId;
 
+constexpr Duration kSaveMost = std::chrono::seconds{10};
+
 std::string text_of(const Value& request, std::string_view name) {
   const Value* found = request.find(name);
   return found != nullptr && found->is(Kind::string) ? std::string(found->as_text()) : std::string();
@@ -175,6 +177,10 @@ Result<std::string> SpoolDesk::letters(const Value& request, bool requeue) {
     }
     if (!errors.empty()) errors += ',';
     status::append_json_text(result.error().what, errors);
+  }
+  // So that a list read from the disk right now says the same.
+  if (const Result<void> saved = pipeline_.stores().of(SpoolId::dead).flush(kSaveMost); !saved) {
+    return fail(saved.error());
   }
   return "{\"done\":" + std::to_string(done) + ",\"records\":" + std::to_string(records) + ",\"errors\":[" + errors +
          "]}";

@@ -11,10 +11,11 @@ void SpoolWatch::see(Seen& seen, std::uint64_t count, bool first, BootTime now) 
 void SpoolWatch::look(BootTime now, const spool::Spool& spool) {
   std::uint64_t dropped = 0;
   std::uint64_t damaged = 0;
-  const std::uint64_t owed = spool.usage().bytes;
+  std::uint64_t owed = 0;
   for (const spool::LaneInfo& lane : spool.lanes()) {
     dropped += lane.ledger.dropped;
     damaged += lane.ledger.damaged;
+    owed += lane.backlog_bytes;
   }
   const base::MutexLock lock(mutex_);
   see(dropped_, dropped, !looked_, now);

@@ -204,7 +204,10 @@ std::vector<Pipeline::LaneView> Pipeline::lanes() const {
   const auto collect = [&](SpoolId id, status::LaneLedger LaneView::*ledger) {
     for (const spool::LaneInfo& info : stores_->of(id).lanes()) {
       if (info.name == kStateLane) continue;
-      views[info.name].*ledger = info.ledger;
+      LaneView& view = views[info.name];
+      view.*ledger = info.ledger;
+      view.backlog_bytes[static_cast<std::size_t>(id)] = info.backlog_bytes;
+      view.oldest[static_cast<std::size_t>(id)] = info.oldest;
     }
   };
   collect(SpoolId::telemetry, &LaneView::telemetry);

@@ -6,7 +6,9 @@
 // and the views may be called from another one between start and stop.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -77,6 +79,9 @@ class Pipeline {
     bool orphan = false;
     status::LaneLedger telemetry;
     status::LaneLedger alarms;
+    // Of what it is owed, in the same order: bytes on disk, and when the oldest was appended.
+    std::array<std::uint64_t, 2> backlog_bytes{};
+    std::array<std::optional<Time>, 2> oldest{};
   };
   [[nodiscard]] std::vector<LaneView> lanes() const;
 

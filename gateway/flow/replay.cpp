@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <thread>
-#include <vector>
 
 #include "gateway/message/record.h"
 
@@ -13,7 +12,6 @@ constexpr std::uint64_t kProgressEvery = 1'000;  // records
 constexpr auto kFullWait = std::chrono::milliseconds{10};
 constexpr auto kFullMost = std::chrono::seconds{30};
 constexpr Duration kFlushMost = std::chrono::seconds{30};
-constexpr std::size_t kDropRecords = 10'000;
 
 bool wanted(const ReplayOptions& options, const spool::Frame& frame) {
   if (options.from && frame.sequence < *options.from) return false;
@@ -90,23 +88,10 @@ Result<std::uint64_t> replay(spool::Spool& spool, const ReplayOptions& options, 
 }
 
 Result<std::uint64_t> drop_lane(spool::Spool& spool, std::string_view lane) {
-  const std::optional<spool::LaneId> id = find_lane(spool, lane);
-  if (!id) return fail(no_lane(lane));
-  const std::uint64_t before = spool.ledger(*id).dropped;
-  std::vector<spool::Frame> frames;
-  std::vector<Sequence> many;
-  for (Sequence at;;) {
-    frames.clear();
-    const Result<Sequence> next = spool.read(*id, at, kDropRecords, std::size_t{8} << 20, frames);
-    if (!next) return fail(next.error());
-    many.clear();
-    for (const spool::Frame& frame : frames) many.push_back(frame.sequence);
-    spool.settle(*id, many, spool::Outcome::dropped);
-    if (frames.empty() && *next == at) break;
-    at = *next;
-  }
+  Result<std::uint64_t> dropped = spool.drop_lane(lane);
+  if (!dropped) return dropped;
   if (const Result<void> flushed = spool.flush(kFlushMost); !flushed) return fail(flushed.error());
-  return spool.ledger(*id).dropped - before;
+  return dropped;
 }
 
 }  // namespace railhead::flow

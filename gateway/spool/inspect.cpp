@@ -116,6 +116,7 @@ Result<void> for_each_kept(system::Disk& disk, const std::string& directory, con
   KeptRecord record;
   for (const auto& segment : found.segments.all()) {
     if (segment->last < options.from || (segment->unsettled == 0 && !options.settled)) continue;
+    if (options.through && *options.through < segment->first()) break;
     const auto file = disk.open(directory + "/" + segment_name(*segment->header), system::OpenMode::read);
     if (!file && looked->running) continue;  // trimmed meanwhile
     const Result<ReadBack> read = file ? read_whole(**file, segment->used) : fail(file.error());
@@ -129,6 +130,9 @@ Result<void> for_each_kept(system::Disk& disk, const std::string& directory, con
           record.settled = segment->settled(lane, frame.header.sequence);
           if ((record.settled && !options.settled) || (frame.header.internal && !options.internal)) return;
           if (options.lane && record.lane != *options.lane) return;
+          if (options.through && *options.through < frame.header.sequence) return;
+          if (options.since && frame.header.appended < *options.since) return;
+          if (options.until && *options.until < frame.header.appended) return;
           record.sequence = frame.header.sequence;
           record.appended = frame.header.appended;
           record.clock_trusted = frame.header.clock_trusted;

@@ -35,6 +35,9 @@ struct KeptRecord {
 struct KeptOptions {
   std::optional<std::string> lane;  // only this one
   Sequence from{1};
+  std::optional<Sequence> through;
+  std::optional<Time> since;  // by the wall clock at the append
+  std::optional<Time> until;
   bool settled = false;   // also what nobody owes any more and is still on disk
   bool internal = false;  // also the gateway's own state
 };

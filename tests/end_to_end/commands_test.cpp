@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "gateway/base/text.h"
@@ -314,4 +315,61 @@ TEST_CASE("idle: below 16 MB of anonymous memory and below 0.5 % of a core") {
   CHECK(anonymous_kb > 0);
   CHECK(anonymous_kb < 16'000);
   CHECK(share < 0.005);
+}
+
+TEST_CASE("delivered records are sent again from a running gateway and from its directory; an orphan lane is dropped") {
+  const Box box;
+  GatewayProcess gateway(box.directory, box.configuration());
+  gateway.start();
+  REQUIRE(eventually(20s, [&] { return box.lines() >= 10; }));
+  const auto repeated = [&] {
+    std::map<std::string, int> seen;
+    JsonParser parser;
+    const std::string text = read_file(box.directory.path() + "/out.jsonl");
+    for (const std::string_view line : base::split(base::trim(text), '\n')) {
+      const Result<Value> record = parser.parse(line);
+      REQUIRE(record);
+      ++seen[std::string(record->find("headers")->find("ce_id")->as_text())];
+    }
+    return std::count_if(seen.begin(), seen.end(), [](const auto& one) { return one.second == 2; });
+  };
+  const Ran replayed = gateway.command({"spool", "replay", gateway.spool(), "--lane", "out"});
+  CHECK_MESSAGE(replayed.status == 0, replayed.output);
+  CHECK(replayed.output.find(" records will be sent again") != std::string::npos);
+  CHECK(replayed.output.find('\r') == std::string::npos);  // quiet in a pipe
+  CHECK(eventually(20s, [&] { return repeated() >= 1; }));
+  CHECK(gateway.command({"spool", "replay", gateway.spool(), "--lane", "nowhere"}).status == 1);
+  const Ran refused = gateway.command({"spool", "drop", gateway.spool(), "--lane", "out"});
+  CHECK(refused.status == 1);
+  CHECK(refused.output.find("belongs to a sink that is configured") != std::string::npos);
+  CHECK(gateway.command({"dead", "list", "--spool", gateway.spool()}).output.empty());
+  CHECK(gateway.command({"dead", "drop", "7", "--spool", gateway.spool()}).status == 1);
+  const auto copy = [&] {
+    const Ran copied = gateway.command({"spool", "replay", gateway.spool(), "--lane", "out", "--to", "copy"});
+    CHECK_MESSAGE(copied.status == 0, copied.output);
+  };
+  copy();
+  const Ran dropped = gateway.command({"spool", "drop", gateway.spool(), "--lane", "copy"});
+  CHECK(dropped.status == 0);
+  CHECK(dropped.output.find(" records dropped") != std::string::npos);
+  CHECK_FALSE(dropped.output.starts_with("0 "));
+  copy();
+  CHECK(gateway.terminate(20s) == 0);
+
+  const Ran dump = run({kProgram, "spool", "dump", gateway.spool(), "--lane", "copy"});
+  CHECK(dump.status == 0);
+  CHECK(dump.output.find("\"identity\":\"") != std::string::npos);
+  const auto lines_of = [](const Ran& ran) { return std::count(ran.output.begin(), ran.output.end(), '\n'); };
+  CHECK(lines_of(dump) >= 1);
+  CHECK(lines_of(run(
+            {kProgram, "spool", "dump", gateway.spool(), "--lane", "copy", "--since", "2100-01-01T00:00:00Z"})) == 0);
+  CHECK(run({kProgram, "spool", "dump", gateway.spool(), "--since", "soon"}).status == 1);
+  CHECK(run({kProgram, "spool", "dump", gateway.spool(), "--lane", "nowhere"}).status == 1);
+  const Ran again = run({kProgram, "spool", "replay", gateway.spool(), "--lane", "copy", "--to", "third"});
+  CHECK(again.status == 0);
+  CHECK(run({kProgram, "spool", "drop", gateway.spool(), "--lane", "copy"}).status == 0);
+  CHECK(run({kProgram, "spool", "dump", gateway.spool(), "--lane", "copy"}).output.empty());
+  CHECK(lines_of(run({kProgram, "spool", "dump", gateway.spool(), "--lane", "third"})) == std::stol(again.output));
+  CHECK(std::stol(again.output) >= lines_of(dump));  // and what was dropped and is still there
+  CHECK(run({kProgram, "spool", "verify", gateway.spool()}).status == 0);
 }

@@ -76,7 +76,8 @@ spool::PayloadMembers letter_members(bool whole) {
       member("payload_base64", base::to_base64(payload), json);
       return;
     }
-    for (const auto& [key, value] : describe(*letter).as_map()) {
+    const Value described = describe(*letter);
+    for (const auto& [key, value] : described.as_map()) {
       if (!whole && key.as_text().starts_with("payload")) continue;
       json += ',';
       write_json(key, json);
@@ -103,6 +104,30 @@ std::vector<fs::path> spools_in(const fs::path& path) {
   return spools;
 }
 
+Result<spool::DumpOptions> dump_options(const SpoolArguments& arguments) {
+  spool::DumpOptions options;
+  if (!arguments.lane.empty()) options.lane = arguments.lane;
+  options.settled = arguments.settled;
+  options.internal = arguments.internal;
+  std::optional<Sequence> from;
+  std::optional<Sequence> through;
+  for (const auto& [text, sequence] : {std::pair{&arguments.from, &from}, std::pair{&arguments.through, &through}}) {
+    if (text->empty()) continue;
+    const std::optional<std::uint64_t> number = base::parse_uint(*text);
+    if (!number) return fail(Errc::invalid, "'" + *text + "' is no sequence");
+    *sequence = Sequence(*number);
+  }
+  for (const auto& [text, time] :
+       {std::pair{&arguments.since, &options.since}, std::pair{&arguments.until, &options.until}}) {
+    if (text->empty()) continue;
+    *time = parse_rfc3339(*text);
+    if (!*time) return fail(Errc::invalid, "'" + *text + "' is no time like 2026-01-31T12:00:00Z");
+  }
+  options.from = from.value_or(Sequence(1));
+  options.through = through;
+  return options;
+}
+
 int say(const Error& error) {
   std::cerr << "railhead: " << error.what << '\n';
   return 2;
@@ -119,18 +144,33 @@ int run_spool(const SpoolArguments& arguments) {
   std::ios::sync_with_stdio(false);
   const std::unique_ptr<system::Disk> disk = system::posix_disk();
   int exit_code = 0;
-  for (const fs::path& path : spools_in(arguments.path)) {
+  bool found = false;
+  const std::vector<fs::path> spools = spools_in(arguments.path);
+  const Result<spool::DumpOptions> options = dump_options(arguments);
+  if (!options) {
+    std::cerr << "railhead spool dump: " << options.error().what << '\n';
+    return 1;
+  }
+  for (const fs::path& path : spools) {
     if (arguments.action == "verify") {
       exit_code = std::max(exit_code, static_cast<int>(spool::verify(*disk, path.string(), std::cout)));
       continue;
     }
     if (arguments.action == "stats") std::cout << path.string() << '\n';
-    const Result<void> done =
-        arguments.action == "stats"
-            ? spool::stats(*disk, path.string(), std::cout)
-            : spool::dump(*disk, path.string(), {}, path.filename() == "dead" ? letter_members(true) : payload_members,
-                          std::cout);
+    if (arguments.action == "stats") {
+      if (const Result<void> done = spool::stats(*disk, path.string(), std::cout); !done) return say(done.error());
+      continue;
+    }
+    const Result<void> done = spool::dump(
+        *disk, path.string(), *options,
+        path.filename() == "dead" ? letter_members(true) : spool::PayloadMembers(payload_members), std::cout);
+    if (!done && done.error().code == Errc::invalid && options->lane && spools.size() > 1) continue;  // not in this one
     if (!done) return say(done.error());
+    found = true;
+  }
+  if (arguments.action == "dump" && !found) {
+    std::cerr << "railhead spool dump: there is no lane '" << arguments.lane << "' in " << arguments.path << '\n';
+    return 1;
   }
   std::cout.flush();
   return std::cout ? exit_code : 2;
