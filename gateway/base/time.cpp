@@ -1,7 +1,6 @@
 #include "gateway/base/time.h"
 
 #include <array>
-#include <cstdio>
 
 namespace railhead {
 namespace {
@@ -13,27 +12,44 @@ using std::chrono::year_month_day;
 
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 
+// The last `count` digits of `number`. Why not printf: it was a fifth of the time of routing a reading.
+void put(char*& at, unsigned number, int count) {
+  for (int i = count - 1; i >= 0; --i) {
+    at[i] = static_cast<char>('0' + number % 10);
+    number /= 10;
+  }
+  at += count;
+}
+
 std::string format(std::chrono::sys_seconds time, long fraction, int digits) {
   const sys_days day = floor<days>(time);
   const year_month_day date{day};
-  const std::chrono::hh_mm_ss clock{time - day};
-  std::array<char, 64> text{};
-  int length = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
-                             static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                             static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                             static_cast<int>(clock.seconds().count()));
-  std::string result(text.data(), static_cast<std::size_t>(length));
+  auto second = static_cast<unsigned>((time - day).count());
+  std::array<char, 40> text{};
+  char* at = text.data();
+  put(at, static_cast<unsigned>(static_cast<int>(date.year())), 4);
+  *at++ = '-';
+  put(at, static_cast<unsigned>(date.month()), 2);
+  *at++ = '-';
+  put(at, static_cast<unsigned>(date.day()), 2);
+  *at++ = 'T';
+  put(at, second / 3600, 2);
+  *at++ = ':';
+  second %= 3600;
+  put(at, second / 60, 2);
+  *at++ = ':';
+  put(at, second % 60, 2);
   if (digits != 0 || fraction != 0) {
-    length = std::snprintf(text.data(), text.size(), ".%09ld", fraction);
-    std::string tail(text.data(), static_cast<std::size_t>(length));
+    *at++ = '.';
+    put(at, static_cast<unsigned>(fraction), 9);
     if (digits != 0) {
-      tail.resize(static_cast<std::size_t>(digits) + 1);
+      at -= 9 - digits;
     } else {
-      while (tail.back() == '0') tail.pop_back();
+      while (at[-1] == '0') --at;
     }
-    result += tail;
   }
-  return result + "Z";
+  *at++ = 'Z';
+  return std::string(text.data(), static_cast<std::size_t>(at - text.data()));
 }
 
 std::string format(Time time, int digits) {
