@@ -4,6 +4,7 @@
 
 #include <ctime>
 #include <fstream>
+#include <optional>
 #include <string>
 
 namespace railhead::system {
@@ -25,6 +26,12 @@ std::string first_line(const char* path) {
   return line;
 }
 
+bool kernel_is_synchronised() {
+  timex state{};
+  const int status = adjtimex(&state);
+  return status >= 0 && status != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
+}
+
 }  // namespace
 
 Time SystemClock::now() const { return Time{read(CLOCK_REALTIME)}; }
@@ -33,9 +40,16 @@ BootTime SystemClock::boot_now() const { return BootTime{read(CLOCK_BOOTTIME)}; 
 bool SystemClock::trusted() const {
   if (now() < kNotBefore) return false;
   if (trust_rtc_) return true;
-  timex state{};
-  const int status = adjtimex(&state);
-  return status >= 0 && status != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
+  // Why kept for a moment: this is asked for each reading, and the system call was a quarter of a message's time.
+  constexpr Duration kKept = std::chrono::milliseconds{100};
+  thread_local std::optional<BootTime> asked_at;
+  thread_local bool synchronised = false;
+  const BootTime boot = boot_now();
+  if (!asked_at || boot - *asked_at > kKept) {
+    synchronised = kernel_is_synchronised();
+    asked_at = boot;
+  }
+  return synchronised;
 }
 
 std::string boot_id() {
