@@ -88,6 +88,8 @@ Result<void> Recovery::read_state() {
   if (!*state) return {};
   have_state_ = true;
   state_ = std::move(**state);
+  // Held records are saved as spooled; a file that has some is read so.
+  for (StoredLane& stored : state_.lanes) stored.ledger.spooled += std::exchange(stored.ledger.held, 0);
   for (const StoredLane& stored : state_.lanes) {
     const LaneId id = lane(stored.name);
     out_.ledgers[id.value()] = stored.ledger;

@@ -1,5 +1,5 @@
 // Every fuzz target once more, as a test: its committed seeds, then mutations of them. What libFuzzer found once is a
-// seed and stays found; what a change breaks grossly is seen without clang.
+// seed and stays found; what a change breaks grossly is seen without clang. RAILHEAD_FUZZ_SEED=N repeats a run.
 #include <doctest/doctest.h>
 
 #include <cstdint>
@@ -66,7 +66,8 @@ void replay(Target target, const std::string& name) {
   run(target, "");
   for (const std::string& seed : seeds) run(target, seed);
   std::random_device device;
-  const std::uint64_t seed = device();
+  const char* const given = std::getenv("RAILHEAD_FUZZ_SEED");
+  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : device();
   std::cout << name << ": " << seeds.size() << " seeds, mutations from " << seed << "\n";
   std::mt19937_64 random(seed);
   for (const std::string& one : seeds) {
