@@ -1,0 +1,173 @@
+// Stale bytes of an earlier life of a file, and a clock that boots in 1970: neither costs or invents a record.
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/gateway/spool/owed.h"
+#include "tests/gateway/spool/spool_harness.h"
+#include "tests/support/crash_disk.h"
+
+namespace railhead::spool {
+namespace {
+
+using test::CrashDisk;
+using test::FrozenDisk;
+
+SpoolOptions small_options() {
+  SpoolOptions options;
+  options.path = "/spool";
+  options.limit = 1 << 20;
+  options.when_full = SpoolOptions::WhenFull::block;
+  options.commit = Duration{0};
+  options.state_interval = std::chrono::hours{1000};
+  return options;
+}
+
+// Some segments, groups of one to three, one record settled out of order and saved so.
+class Small {
+ public:
+  Small() {
+    disk_.directories = {"/"};
+    for (int life = 0; life < 2; ++life) {
+      CrashDisk disk(disk_);
+      const auto opened = Spool::open(disk, clock_, small_options(), reporter_);
+      REQUIRE(opened.has_value());
+      for (std::uint64_t size = 1; size <= 3; ++size) {
+        std::vector<Entry> entries;
+        const std::uint64_t first = (*opened)->next().value();
+        std::vector<std::string> payloads;
+        for (std::uint64_t i = 0; i < size; ++i) payloads.push_back("payload " + std::to_string(first + i));
+        for (std::uint64_t i = 0; i < size; ++i) {
+          entries.push_back({(*opened)->lane(i == 1 ? "amqp" : "kafka"), 1, false, i + 1 == size, payloads[i]});
+          payload_[first + i] = payloads[i];
+          group_[first + i] = first;
+        }
+        REQUIRE((*opened)->append(entries).has_value());
+        REQUIRE((*opened)->flush(kPatience).has_value());
+      }
+      if (life == 1) (*opened)->settle((*opened)->lane("kafka"), Sequence(4), Outcome::delivered);
+      REQUIRE((*opened)->flush(kPatience).has_value());
+      disk_ = CrashDisk(disk.frozen()).frozen();
+    }
+  }
+
+  // Opens the spool on `disk`, twice. `groups`: how many groups may be gone; the settled record may come again when the
+  // lane states were hit.
+  void check(const FrozenDisk& disk, std::size_t groups, bool state_hit) const {
+    FrozenDisk once = disk;
+    std::set<std::uint64_t> first_found;
+    for (const bool again : {false, true}) {
+      INFO("again ", again);
+      CrashDisk running(once);
+      test::CapturingReporter reporter;
+      std::set<std::uint64_t> found;
+      std::set<std::uint64_t> lost;
+      {
+        const auto opened = Spool::open(running, clock_, small_options(), reporter);
+        REQUIRE_MESSAGE(opened.has_value(), (opened ? "" : opened.error().what));
+        std::vector<Frame> frames;
+        const std::string problem = read_everything(**opened, frames);
+        REQUIRE_MESSAGE(problem.empty(), problem);
+        for (const Frame& frame : frames) {
+          const auto known = payload_.find(frame.sequence.value());
+          REQUIRE(known != payload_.end());
+          REQUIRE(frame.payload == known->second);
+          REQUIRE(found.insert(frame.sequence.value()).second);
+        }
+        REQUIRE((found.count(4) == 0 || state_hit));
+        for (const LaneInfo& lane : (*opened)->lanes()) REQUIRE(lane.ledger.adds_up());
+        for (const auto& [sequence, group] : group_) {
+          if (found.count(sequence) == 0 && sequence != 4) lost.insert(group);
+        }
+        REQUIRE(lost.size() <= groups);
+        if (again) REQUIRE(found == first_found);
+        first_found = found;
+      }
+      const FrozenDisk after = running.frozen();
+      if (again) REQUIRE(after.hash() == once.hash());
+      once = after;
+    }
+  }
+  [[nodiscard]] const FrozenDisk& disk() const { return disk_; }
+  [[nodiscard]] std::vector<std::string> files() const {
+    std::vector<std::string> paths;
+    for (const auto& [path, bytes] : disk_.files) {
+      if (path.ends_with(".seg") || path.ends_with("/lanes")) paths.push_back(path);
+    }
+    return paths;
+  }
+
+ private:
+  test::ManualClock clock_;
+  test::CapturingReporter reporter_;
+  FrozenDisk disk_;
+  std::map<std::uint64_t, std::string> payload_;
+  std::map<std::uint64_t, std::uint64_t> group_;
+};
+
+bool is_state(const std::string& path) { return path.ends_with("/lanes"); }
+
+TEST_CASE("stale bytes of an earlier life behind the frames of a segment are never taken for records") {
+  const Small small;
+  for (const std::string& path : small.files()) {
+    if (is_state(path)) continue;
+    // The frames of both segments, behind the end of this one: as in a file that is used again.
+    FrozenDisk disk = small.disk();
+    std::string& bytes = disk.files.at(path).change();
+    for (const std::string& from : small.files()) {
+      if (!is_state(from) && from != path) bytes += small.disk().files.at(from).text();
+    }
+    small.check(disk, 0, false);
+  }
+}
+
+TEST_CASE("a clock that boots in 1970 and steps to now leaves a backlog of 10,000 intact") {
+  CrashDisk disk;
+  test::ManualClock clock;
+  const Time real = clock.now();
+  test::CapturingReporter reporter;
+  SpoolOptions options = small_options();
+  options.limit = 64 << 20;
+  options.when_full = SpoolOptions::WhenFull::drop_oldest;
+  options.age = std::chrono::hours{24 * 30};
+  clock.trust(false);
+  clock.step_wall(Time{std::chrono::seconds{100}});
+  constexpr std::uint64_t kBacklog = 10'000;
+  const auto backlog = [&](Spool& spool) {
+    std::vector<Frame> frames;
+    const std::string problem = read_everything(spool, frames);
+    REQUIRE_MESSAGE(problem.empty(), problem);
+    REQUIRE(frames.size() == kBacklog);
+    for (std::uint64_t i = 0; i < kBacklog; ++i) REQUIRE(frames[i].payload == std::to_string(i + 1));
+    const status::LaneLedger ledger = spool.ledger(spool.lane("sink"));
+    REQUIRE(ledger.spooled == kBacklog);
+    REQUIRE(ledger.expired + ledger.dropped + ledger.damaged == 0);
+  };
+  for (int life = 0; life < 3; ++life) {
+    const auto opened = Spool::open(disk, clock, options, reporter);
+    REQUIRE(opened.has_value());
+    Spool& spool = **opened;
+    const LaneId lane = spool.lane("sink");
+    if (life == 0) {
+      for (std::uint64_t i = 1; i <= kBacklog; ++i) {
+        const std::string payload = std::to_string(i);
+        const Entry entry{lane, 1, false, true, payload};
+        REQUIRE(spool.append(std::span<const Entry>(&entry, 1)).has_value());
+      }
+      REQUIRE(spool.flush(kPatience).has_value());
+      backlog(spool);
+      clock.step_wall(real);
+      clock.trust(true);
+    }
+    for (int hour = 0; hour < 50; ++hour) {  // time for whatever acts on ages
+      clock.advance(std::chrono::hours{1});
+      spool.set_note(std::to_string(life * 100 + hour));
+      REQUIRE(spool.flush(kPatience).has_value());
+    }
+    backlog(spool);
+  }
+}
+
+}  // namespace
+}  // namespace railhead::spool
