@@ -60,9 +60,18 @@ void add_commands(CLI::App& app, int& exit_code) {
                       sub.add_option("--socket", arguments.socket, "Control socket, in place of the configured one");
                     });
   add<CheckArguments>(app, exit_code, "check", "Check a configuration: every error and warning at once",
-                      "railhead check -c railhead.yaml", run_check, config_option<CheckArguments>);
-  add<CheckArguments>(app, exit_code, "test", "Run the rule tests of a configuration", "railhead test -c railhead.yaml",
-                      run_rule_tests, config_option<CheckArguments>);
+                      "railhead check -c railhead.yaml --against old/railhead.yaml", run_check,
+                      [](CLI::App& sub, CheckArguments& arguments) {
+                        config_option(sub, arguments);
+                        sub.add_option("--against", arguments.against,
+                                       "An older configuration: says what changes for who reads the sinks");
+                      });
+  add<TestArguments>(
+      app, exit_code, "test", "Run the rule tests of a configuration", "railhead test -c railhead.yaml --coverage",
+      run_rule_tests, [](CLI::App& sub, TestArguments& arguments) {
+        config_option(sub, arguments);
+        sub.add_flag("--coverage", arguments.coverage, "Name the rules, sends and branches that no test reaches");
+      });
   add<TryArguments>(
       app, exit_code, "try", "Readings as JSON lines in, the records that would leave out; never connects",
       R"(echo '{"device":"boiler-1","value":{"temperature":93.5}}' | railhead try -c railhead.yaml --source boiler-house)",

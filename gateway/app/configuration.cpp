@@ -119,7 +119,7 @@ config::Fingerprint frame_of(const Configuration& configuration) {
 }  // namespace
 
 Configuration load_configuration(const std::filesystem::path& path, config::Diagnostics& diagnostics,
-                                 status::Reporter* reporter) {
+                                 status::Reporter* reporter, bool enforce_schemas) {
   Configuration configuration;
   configuration.document = config::Document::load(path, diagnostics);
   configuration.options = config::read_gateway(configuration.document, diagnostics);
@@ -130,6 +130,7 @@ Configuration load_configuration(const std::filesystem::path& path, config::Diag
   configuration.routing.rules = configuration.options.rules;
   configuration.routing.tables = configuration.options.tables;
   configuration.routing.reporter = reporter;
+  configuration.routing.enforce_schemas = enforce_schemas;
   read_dead_letters(configuration, diagnostics);
   configuration.frame = frame_of(configuration);
   for (const config::Node& part : {configuration.options.sources, configuration.options.sinks}) {

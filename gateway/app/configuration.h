@@ -42,8 +42,9 @@ struct Configuration {
 };
 
 // Reads all of it; the mistakes are in `diagnostics`. A configuration with errors must not be run.
+// `enforce_schemas`: every schema counts, as railhead test wants it.
 [[nodiscard]] Configuration load_configuration(const std::filesystem::path& path, config::Diagnostics& diagnostics,
-                                               status::Reporter* reporter = nullptr);
+                                               status::Reporter* reporter = nullptr, bool enforce_schemas = false);
 // Every field of every part, for `railhead reference`.
 void describe_everything(config::Reference& reference);
 

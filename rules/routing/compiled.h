@@ -16,6 +16,7 @@
 #include "rules/expression/expression.h"
 #include "rules/routing/accumulator.h"
 #include "rules/routing/destination.h"
+#include "rules/routing/json_schema.h"
 #include "rules/routing/rule_index.h"
 
 namespace railhead::status {
@@ -57,6 +58,8 @@ struct Template {
 enum class BodyFormat : std::uint8_t {
   json,
   raw,  // one expression: a text or bytes as they are, other scalars as their text
+  messagepack,
+  cbor,
 };
 
 // A tree of maps and lists whose leaves are expressions.
@@ -66,6 +69,7 @@ struct Body {
   ExpressionPtr expression;
   std::string path;               // "body.celsius", for messages
   std::vector<std::string> keys;  // of a map: written as JSON with the colon, beside `members`
+  std::vector<Value> names;       // of a map: the same as texts
   std::vector<Body> members;
 };
 
@@ -97,6 +101,9 @@ struct Send {
   Duration ttl{};
   std::string type;
   std::string content_type;
+  std::shared_ptr<const JsonSchema> schema;  // what the consumer demands of the body; may be null
+  std::string schema_name;
+  bool enforce = false;  // a body that does not fit it is not sent
 };
 
 struct Let {

@@ -17,7 +17,7 @@ class Rehearsal {
     std::vector<Record> records;
     std::vector<ports::SetAside> set_aside;
   };
-  explicit Rehearsal(const ports::Router& router) : state_(router.open()) {}
+  explicit Rehearsal(std::unique_ptr<ports::RuleState> state) : state_(std::move(state)) {}
 
   // Replaces what is in `came`.
   void feed(const Reading& reading, Came& came);

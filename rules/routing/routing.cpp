@@ -8,6 +8,7 @@
 #include "gateway/config/fingerprint.h"
 #include "gateway/config/reference.h"
 #include "rules/routing/compiled.h"
+#include "rules/routing/program.h"
 #include "rules/routing/rule_compiler.h"
 #include "rules/routing/rule_options.h"
 #include "rules/routing/rule_state.h"
@@ -15,16 +16,6 @@
 
 namespace railhead::routing {
 namespace {
-
-class Program final : public ports::Router {
- public:
-  explicit Program(std::shared_ptr<const Compiled> compiled) : compiled_(std::move(compiled)) {}
-  std::unique_ptr<ports::RuleState> open() const override { return std::make_unique<RuleStateOf>(compiled_); }
-  bool takes_from(std::string_view source) const override { return compiled_->index.takes_from(source); }
-
- private:
-  std::shared_ptr<const Compiled> compiled_;
-};
 
 // True if the name is new.
 bool is_first_of_its_name(const RuleOptions& options, std::unordered_map<std::string, config::Mark>& seen,
@@ -88,6 +79,16 @@ Value tables_of(const std::map<std::string, Table>& tables) {
 }
 
 }  // namespace
+
+Program::Program(std::shared_ptr<const Compiled> compiled) : compiled_(std::move(compiled)) {}
+
+std::unique_ptr<ports::RuleState> Program::open() const { return std::make_unique<RuleStateOf>(compiled_); }
+
+std::unique_ptr<ports::RuleState> Program::open(Coverage& coverage) const {
+  return std::make_unique<RuleStateOf>(compiled_, &coverage);
+}
+
+bool Program::takes_from(std::string_view source) const { return compiled_->index.takes_from(source); }
 
 std::shared_ptr<const ports::Router> build(const RoutingInput& input, config::Diagnostics& diagnostics) {
   const std::size_t errors = diagnostics.error_count();

@@ -47,6 +47,8 @@ struct RoutingInput {
   config::Node tables = {};  // the map under `tables:`, or absent
   std::vector<KnownSource> sources = {};
   std::vector<KnownSink> sinks = {};
+  // Every `schema` is enforced, as railhead test does.
+  bool enforce_schemas = false;
   // Told of what on_error drops or passes; what it sets aside is in Routed. May be null; outlives the Router.
   status::Reporter* reporter = nullptr;
 };

@@ -63,6 +63,7 @@ class RuleCompiler {
   void forbid(ExpressionReader::ForbiddenSlots builtins, bool aggregates);
   // Takes the program's window functions into the rule's window.
   void add_calls(const expression::Program& program, std::size_t first_slot, const config::Node& node);
+  void read_schema(const SendOptions& options, Send& send);
   Condition read_condition(const config::Node& node, const expression::Scope& scope);
   Needs needs_of(const expression::Program& program) const;
   void note_use(const expression::Program& program);

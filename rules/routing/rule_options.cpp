@@ -38,8 +38,21 @@ const config::Fields<SendOptions>& send_fields() {
                {.sentence =
                     "Expressions, in maps and lists as you like, written as JSON. Default: the reading as a document.",
                 .example = "{ device: device, celsius: value.temperature }"})
-          .choice("format", &SendOptions::format, {{"json", BodyFormat::json}, {"raw", BodyFormat::raw}},
+          .choice("format", &SendOptions::format,
+                  {{"json", BodyFormat::json},
+                   {"raw", BodyFormat::raw},
+                   {"messagepack", BodyFormat::messagepack},
+                   {"cbor", BodyFormat::cbor}},
                   {.sentence = "How the body is written; raw: one expression, a text or bytes as they are."})
+          .optional(
+              "schema", &SendOptions::schema,
+              {.sentence = "A JSON Schema (2020-12; .json or .yaml) that the consumer demands of the body: railhead "
+                           "check and railhead test hold the rule against it.",
+               .example = "schemas/telemetry.json"})
+          .optional(
+              "enforce", &SendOptions::enforce,
+              {.sentence = "Also the running gateway: a body that does not fit the schema is an error of the rule "
+                           "(on_error) and is never sent."})
           .choice("priority", &SendOptions::priority,
                   {{"low", Priority::low},
                    {"normal", Priority::normal},
@@ -51,8 +64,10 @@ const config::Fields<SendOptions>& send_fields() {
                      .example = "1 h",
                      .min = "0"})
           .optional("type", &SendOptions::type, {.sentence = "The CloudEvents type; default: that of the rule."})
-          .optional("content_type", &SendOptions::content_type,
-                    {.sentence = "The content type of the body; default application/json, of a raw body text/plain."})
+          .optional(
+              "content_type", &SendOptions::content_type,
+              {.sentence = "The content type of the body; default application/json, of a raw body text/plain, else "
+                           "application/msgpack or application/cbor."})
           .optional("amqp_priority", &SendOptions::amqp_priority,
                     {.sentence = "The priority of the AMQP message.", .min = 0, .max = 255})
           .marked(&SendOptions::mark);

@@ -42,6 +42,8 @@ struct SendOptions {
   std::string type;
   std::string content_type;
   std::optional<std::uint8_t> amqp_priority;
+  config::Located<std::filesystem::path> schema;
+  bool enforce = false;
   config::Mark mark;
 };
 

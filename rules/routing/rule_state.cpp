@@ -29,8 +29,9 @@ bool moved(const Value& value, const Value& last, const Deadband& band) {
 
 }  // namespace
 
-RuleStateOf::RuleStateOf(std::shared_ptr<const Compiled> compiled)
+RuleStateOf::RuleStateOf(std::shared_ptr<const Compiled> compiled, Coverage* coverage)
     : compiled_(std::move(compiled)),
+      coverage_(coverage),
       lets_(compiled_->lets_max),
       lets_done_(compiled_->lets_max),
       remembered_(compiled_->rules.size()),
@@ -127,6 +128,7 @@ RuleStateOf::Outcome RuleStateOf::decide_and_take(const Rule& rule, ports::Route
   std::string why;
   Outcome outcome = Outcome::filtered;
   const Truth truth = decide(rule.when, why);
+  if (coverage_ != nullptr && truth != Truth::failed) coverage_->decided(number_, truth == Truth::yes);
   const bool passes = truth == Truth::failed && rule.on_error == OnError::pass;
   if (passes) report(rule, "when: " + why, "passed");
   if (truth == Truth::failed && !passes) {
@@ -147,7 +149,15 @@ RuleStateOf::Outcome RuleStateOf::decide_and_take(const Rule& rule, ports::Route
 
 RuleStateOf::Outcome RuleStateOf::run_sends(const Rule& rule, const std::vector<Send>& sends, ports::Routed& out) {
   Outcome whole = Outcome::filtered;
-  for (const Send& one : sends) whole = std::min(whole, send(rule, one, out));
+  for (const Send& one : sends) {
+    const Outcome outcome = send(rule, one, out);
+    whole = std::min(whole, outcome);
+    // `late` is no part of the coverage.
+    if (coverage_ == nullptr || &sends != &rule.sends) continue;
+    if (outcome == Outcome::sent || outcome == Outcome::filtered) {
+      coverage_->sent(number_, static_cast<std::size_t>(&one - sends.data()), outcome == Outcome::sent);
+    }
+  }
   return whole;
 }
 
@@ -188,9 +198,12 @@ bool RuleStateOf::write_record(const Rule& rule, const Send& send, Record& recor
   }
   body_.clear();
   bool is_document = false;  // in the place of a body that failed
-  if (!send.body) {
+  const bool binary = send.format == BodyFormat::messagepack || send.format == BodyFormat::cbor;
+  if (!send.body && !binary) {
     record.body = canonical_json(*reading_, compiled_->gateway);
-  } else if (send.format == BodyFormat::raw ? write_raw(*send.body, body_, why) : write_body(*send.body, body_, why)) {
+  } else if (binary                           ? write_binary(send, body_, why)
+             : send.format == BodyFormat::raw ? write_raw(*send.body, body_, why)
+                                              : write_body(*send.body, body_, why)) {
     record.body = body_;
   } else {
     if (!pass) return false;
@@ -198,6 +211,7 @@ bool RuleStateOf::write_record(const Rule& rule, const Send& send, Record& recor
     record.body = canonical_json(*reading_, compiled_->gateway);
     is_document = true;
   }
+  if (send.enforce && !fits_schema(send, record, why)) return false;
   record.sink = send.sink;
   record.priority = send.priority;
   record.flags = static_cast<std::uint8_t>((reading_->maybe_repeat ? kMaybeRepeat : 0) |

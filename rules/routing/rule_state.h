@@ -13,8 +13,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "gateway/message/json.h"
 #include "gateway/ports/router.h"
 #include "rules/routing/compiled.h"
+#include "rules/routing/coverage.h"
 #include "rules/routing/rule_memory.h"
 
 namespace railhead::routing {
@@ -25,7 +27,8 @@ inline constexpr std::size_t kRouteNumbersMax = 1'000'000;
 
 class RuleStateOf final : public ports::RuleState, private expression::Bindings {
  public:
-  explicit RuleStateOf(std::shared_ptr<const Compiled> compiled);
+  // `coverage`, if there is one, is told of what the readings reach.
+  explicit RuleStateOf(std::shared_ptr<const Compiled> compiled, Coverage* coverage = nullptr);
   void route(const Reading& reading, const ports::Now& now, ports::Routed& out) override;
   void take_over(ports::RuleState& old, const ports::Now& now, std::vector<ports::Group>& closed) override;
   std::optional<BootTime> next_due() const override { return due_; }
@@ -91,6 +94,9 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   bool render(const Template& text, std::string& out, std::string& why);
   bool write_body(const Body& body, std::string& out, std::string& why);
   bool write_raw(const Body& body, std::string& out, std::string& why);
+  bool write_binary(const Send& send, std::string& out, std::string& why);
+  bool body_value(const Body& body, Value& out, std::string& why);
+  bool fits_schema(const Send& send, const Record& record, std::string& why);
   bool destination(const Send& send, Record& record, std::string& why);
   // False with a reason when an expression failed; `changed` says whether the rule is due.
   bool due(const Rule& rule, bool& is_due, std::string& why);
@@ -99,6 +105,7 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   DeviceMemory& memory_of(RuleNumber number);
 
   const std::shared_ptr<const Compiled> compiled_;
+  Coverage* const coverage_;
   expression::Evaluator evaluator_;
   // Which rules' `from` takes a source's device (and topic): worked out once for each.
   std::unordered_map<std::string, std::vector<RuleNumber>> routes_;
@@ -135,6 +142,7 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   const Value qualities_[3];
   std::vector<std::unordered_map<std::string, DeviceMemory>> memories_;  // by rule
   std::string key_;                                                      // scratch of the look-ups
+  JsonParser parser_;                                                    // of bodies, for schemas
   std::string body_;  // grows once, so that a record's body is one allocation
 };
 

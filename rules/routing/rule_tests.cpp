@@ -9,6 +9,7 @@
 #include "gateway/message/reading.h"
 #include "rules/routing/expectation.h"
 #include "rules/routing/node_value.h"
+#include "rules/routing/program.h"
 #include "rules/routing/rehearsal.h"
 #include "rules/routing/rule_options.h"
 
@@ -66,11 +67,11 @@ std::optional<RuleTest> read_test(const config::Node& node, config::Diagnostics&
 }
 
 // What went wrong, a line each; empty: passed.
-std::vector<std::string> run(const ports::Router& router, const RuleTest& test) {
+std::vector<std::string> run(const ports::Router& router, const RuleTest& test, Coverage* coverage) {
   std::vector<std::string> faults;
   std::vector<Record> records;
   std::vector<ports::SetAside> failures;
-  Rehearsal rehearsal(router);
+  Rehearsal rehearsal(coverage == nullptr ? router.open() : dynamic_cast<const Program&>(router).open(*coverage));
   Rehearsal::Came came;
   const auto keep = [&] {
     for (Record& record : came.records) records.push_back(std::move(record));
@@ -115,8 +116,12 @@ std::vector<std::string> run(const ports::Router& router, const RuleTest& test) 
 }  // namespace
 
 TestCount run_rule_tests(const ports::Router& router, const config::Node& tests, config::Diagnostics& diagnostics,
-                         std::ostream& out) {
+                         std::ostream& out, ShowCoverage show) {
   TestCount count;
+  std::optional<Coverage> coverage;
+  if (const auto* program = dynamic_cast<const Program*>(&router); program && show == ShowCoverage::yes) {
+    coverage.emplace(program->compiled());
+  }
   if (tests.present() && !tests.is_null() && !tests.is_broken() && !tests.is_list()) {
     diagnostics.error(tests, "`tests` must be a list, not " + std::string(tests.kind_name()),
                       "each test begins with `- name:`");
@@ -124,7 +129,8 @@ TestCount run_rule_tests(const ports::Router& router, const config::Node& tests,
   }
   for (const config::Node& node : tests.items()) {
     const std::optional<RuleTest> test = read_test(node, diagnostics);
-    const std::vector<std::string> faults = test ? run(router, *test) : std::vector<std::string>{};
+    const std::vector<std::string> faults =
+        test ? run(router, *test, coverage ? &*coverage : nullptr) : std::vector<std::string>{};
     if (test && faults.empty()) {
       ++count.passed;
       continue;
@@ -134,6 +140,7 @@ TestCount run_rule_tests(const ports::Router& router, const config::Node& tests,
     out << test->where << ": failed: " << test->name << "\n";
     for (const std::string& fault : faults) out << "  " << fault << "\n";
   }
+  if (coverage) count.covered = coverage->print(out);
   out << count.passed << " passed, " << count.failed << " failed\n";
   return count;
 }

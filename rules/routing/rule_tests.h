@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <iosfwd>
 
 #include "gateway/config/diagnostics.h"
@@ -14,14 +15,17 @@
 
 namespace railhead::routing {
 
+enum class ShowCoverage : std::uint8_t { no, yes };
+
 struct TestCount {
   std::size_t passed = 0;
   std::size_t failed = 0;
+  bool covered = true;  // every rule, send and branch; told only when asked for
 };
 
 // Runs every test of `tests` (the list under `tests:`). Prints the failures, each with what differs, then "N passed, N
-// failed". A test that is not well formed is a diagnostic and counts as failed.
+// failed", and if asked what no test reached. A test that is not well formed is a diagnostic and counts as failed.
 TestCount run_rule_tests(const ports::Router& router, const config::Node& tests, config::Diagnostics& diagnostics,
-                         std::ostream& out);
+                         std::ostream& out, ShowCoverage coverage = ShowCoverage::no);
 
 }  // namespace railhead::routing

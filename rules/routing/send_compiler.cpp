@@ -76,6 +76,9 @@ std::optional<Send> RuleCompiler::read_send(const SendOptions& options, const st
       diagnostics_.error(options.body, "with `format: raw` the body is one expression");
     }
   }
+  if (send.content_type.empty() && send.format == BodyFormat::messagepack) send.content_type = "application/msgpack";
+  if (send.content_type.empty() && send.format == BodyFormat::cbor) send.content_type = "application/cbor";
+  read_schema(options, send);
   const auto note = [&](const Template& text) {
     for (const Template::Part& part : text.parts) {
       if (part.expression) note_use(*part.expression);
@@ -165,6 +168,7 @@ std::optional<Body> RuleCompiler::read_body(const config::Node& node, const std:
       std::string key;
       write_json_text(member.name(), key);
       body.keys.push_back(key + ":");
+      body.names.push_back(Value::text(member.name()));
       add(member.value, path + "." + std::string(member.name()));
     }
   } else if (node.is_list()) {

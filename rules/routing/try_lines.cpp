@@ -86,7 +86,7 @@ std::string record_line(const Record& record) {
 }
 
 int try_lines(const ports::Router& router, const TryOptions& options, std::istream& in, std::ostream& out) {
-  Rehearsal rehearsal(router);
+  Rehearsal rehearsal(router.open());
   JsonParser parser;
   Rehearsal::Came came;
   const auto print = [&] {

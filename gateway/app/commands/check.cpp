@@ -5,6 +5,7 @@
 #include "gateway/app/commands/commands.h"
 #include "gateway/app/configuration.h"
 #include "gateway/system/clock.h"
+#include "rules/routing/contract.h"
 #include "rules/routing/rule_tests.h"
 #include "rules/routing/try_lines.h"
 
@@ -12,10 +13,26 @@ namespace railhead::app {
 namespace {
 
 // Loads and prints what is wrong; false if it must not be used.
-bool load(const std::string& path, Configuration& configuration, config::Diagnostics& diagnostics) {
-  configuration = load_configuration(path, diagnostics);
+bool load(const std::string& path, Configuration& configuration, config::Diagnostics& diagnostics,
+          bool enforce_schemas = false) {
+  configuration = load_configuration(path, diagnostics, nullptr, enforce_schemas);
   std::cerr << diagnostics.render({.colour = isatty(STDERR_FILENO) != 0});
   return !diagnostics.has_errors();
+}
+
+// What changes for consumers between an older configuration and this one; the exit code.
+int compare_with(const std::string& path, const Configuration& now) {
+  Configuration before;
+  config::Diagnostics diagnostics;
+  if (!load(path, before, diagnostics)) {
+    std::cerr << path << " itself: " << diagnostics.summary() << '\n';
+    return 1;
+  }
+  const std::vector<std::string> changes =
+      routing::changes_for_consumers(routing::contract_of(*before.router), routing::contract_of(*now.router));
+  if (changes.empty()) std::cout << "nothing changes for consumers\n";
+  for (const std::string& change : changes) std::cout << "changes: " << change << '\n';
+  return 0;
 }
 
 }  // namespace
@@ -32,15 +49,16 @@ int run_check(const CheckArguments& arguments) {
   if (diagnostics.warning_count() > 0) std::cout << ", " << diagnostics.summary();
   std::cout << "; " << configuration.sources.size() << " sources, " << configuration.sinks.size() << " sinks, "
             << configuration.routing.rules.items().size() << " rules\n";
-  return 0;
+  return arguments.against.empty() ? 0 : compare_with(arguments.against, configuration);
 }
 
-int run_rule_tests(const CheckArguments& arguments) {
+int run_rule_tests(const TestArguments& arguments) {
   Configuration configuration;
   config::Diagnostics diagnostics;
-  if (!load(arguments.config, configuration, diagnostics)) return 1;
+  if (!load(arguments.config, configuration, diagnostics, true)) return 1;
   const routing::TestCount count =
-      routing::run_rule_tests(*configuration.router, configuration.options.tests, diagnostics, std::cout);
+      routing::run_rule_tests(*configuration.router, configuration.options.tests, diagnostics, std::cout,
+                              arguments.coverage ? routing::ShowCoverage::yes : routing::ShowCoverage::no);
   if (diagnostics.has_errors()) std::cerr << diagnostics.render();
   return count.failed == 0 && !diagnostics.has_errors() ? 0 : 1;
 }

@@ -18,9 +18,15 @@ int run_gateway(const RunArguments& arguments);
 
 struct CheckArguments {
   std::string config = kDefaultConfig;
+  std::string against;  // an older configuration
 };
 int run_check(const CheckArguments& arguments);
-int run_rule_tests(const CheckArguments& arguments);
+
+struct TestArguments {
+  std::string config = kDefaultConfig;
+  bool coverage = false;
+};
+int run_rule_tests(const TestArguments& arguments);
 
 struct TryArguments {
   std::string config = kDefaultConfig;

@@ -1,0 +1,134 @@
+// RuleCompiler's part that reads `schema` and holds the body against it before anything runs: a required field that
+// nobody fills, a field that is not allowed, a type that is known to be wrong.
+#include <algorithm>
+#include <array>
+
+#include "gateway/message/json.h"
+#include "rules/routing/node_value.h"
+#include "rules/routing/rule_compiler.h"
+
+namespace railhead::routing {
+namespace {
+
+constexpr std::size_t kSchemaBytesMax = std::size_t{1} << 20;
+constexpr int kFollowMax = 16;  // $ref and allOf, one behind the other
+
+unsigned json_types_of(expression::Type type) {
+  using expression::Type;
+  switch (type) {
+    case Type::any: return kJsonAny;
+    case Type::null: return kJsonNull;
+    case Type::boolean: return kJsonBoolean;
+    case Type::integer:
+    case Type::uinteger:
+    case Type::real: return kJsonInteger | kJsonNumber;
+    case Type::list: return kJsonArray;
+    case Type::map: return kJsonObject;
+    default: return kJsonString;
+  }
+}
+
+// One send's body against one schema.
+class StaticCheck {
+ public:
+  StaticCheck(const JsonSchema& schema, const std::string& name, config::Diagnostics& diagnostics)
+      : schema_(schema), name_(name), diagnostics_(diagnostics) {}
+
+  void check(std::size_t number, const Body& body, const config::Node& node, int followed = 0) {
+    const JsonSchema::Node& wanted = schema_.node(number);
+    if (followed > kFollowMax) return;
+    if (wanted.ref) check(*wanted.ref, body, node, followed + 1);
+    for (const std::size_t one : wanted.all_of) check(one, body, node, followed + 1);
+    const unsigned types = body.shape == Body::Shape::map    ? kJsonObject
+                           : body.shape == Body::Shape::list ? kJsonArray
+                                                             : json_types_of(body.expression->result_type());
+    if ((types & wanted.types) == 0) {
+      const std::string is = types == (kJsonInteger | kJsonNumber) ? "number" : names_of_types(types);
+      diagnostics_.error(
+          node, body.path + " is " + is + ", the consumer's schema wants " + names_of_types(wanted.types), name_);
+      return;
+    }
+    if (body.shape == Body::Shape::map) check_map(wanted, body, node);
+    if (body.shape == Body::Shape::list && wanted.items && wanted.prefix_items.empty()) {
+      for (std::size_t i = 0; i < body.members.size(); ++i) check(*wanted.items, body.members[i], node.items()[i]);
+    }
+  }
+
+  void check_document(const SendOptions& at) {
+    for (const std::string& name : schema_.node(0).required) {
+      static constexpr std::array<std::string_view, 8> kMembers{"gateway", "source", "device", "time",
+                                                                "quality", "value",  "bad",    "attributes"};
+      if (std::find(kMembers.begin(), kMembers.end(), name) == kMembers.end()) {
+        diagnostics_.error(at.schema.mark, at.schema.length,
+                           "the consumer requires '" + name + "', which the reading's document does not have",
+                           "write a body");
+      }
+    }
+  }
+
+ private:
+  void check_map(const JsonSchema::Node& wanted, const Body& body, const config::Node& node) {
+    for (const std::string& name : wanted.required) {
+      if (!node.find(name).present()) {
+        diagnostics_.error(node, "the consumer requires '" + name + "', which " + body.path + " does not fill", name_);
+      }
+    }
+    for (std::size_t i = 0; i < body.members.size(); ++i) {
+      const config::Member& member = node.members()[i];
+      const auto known = wanted.properties.find(member.name());
+      if (known != wanted.properties.end()) {
+        check(known->second, body.members[i], member.value);
+      } else if (wanted.pattern_properties.empty() && wanted.additional && schema_.node(*wanted.additional).never) {
+        diagnostics_.error(member.key, "the consumer's schema does not allow '" + std::string(member.name()) + "'",
+                           name_);
+      }
+    }
+  }
+
+  const JsonSchema& schema_;
+  const std::string& name_;
+  config::Diagnostics& diagnostics_;
+};
+
+}  // namespace
+
+void RuleCompiler::read_schema(const SendOptions& options, Send& send) {
+  const std::filesystem::path& path = options.schema.value;
+  if (path.empty()) {
+    if (options.enforce) {
+      diagnostics_.error(options.to.mark, options.to.length, "`enforce` without a `schema`");
+    }
+    return;
+  }
+  send.schema_name = path.filename().string();
+  send.enforce = options.enforce || input_.enforce_schemas;
+  const auto fault = [&](const std::string& what) {
+    diagnostics_.error(options.schema.mark, options.schema.length, send.schema_name + ": " + what);
+  };
+  Result<Value> document = fail(Errc::invalid, "");
+  if (path.extension() == ".yaml" || path.extension() == ".yml") {
+    const std::size_t errors = diagnostics_.error_count();
+    const config::Document yaml = config::Document::load_file(path, config::Node(), diagnostics_);
+    if (diagnostics_.error_count() != errors) return;
+    document = value_of(yaml.root());
+  } else {
+    const Result<std::string> text = diagnostics_.store().read(path, kSchemaBytesMax);
+    if (!text) return fault(text.error().what);
+    JsonParser parser;
+    document = parser.parse(*text);
+    if (!document) return fault(document.error().what);
+  }
+  std::vector<std::string> faults;
+  send.schema = JsonSchema::compile(*document, faults);
+  for (const std::string& one : faults) fault(one);
+  if (!send.schema) return;
+  if (send.format == BodyFormat::raw) return fault("a raw body is not held against a schema");
+  StaticCheck check(*send.schema, send.schema_name, diagnostics_);
+  if (send.body) {
+    check.check(0, *send.body, options.body);
+  } else if (!options.body.present()) {
+    check.check_document(options);
+  }
+}
+
+}  // namespace railhead::routing
