@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "adapters/modbus/config.h"
+#include "adapters/modbus/simulator.h"
 #include "adapters/modbus/source.h"
 #include "gateway/base/assert.h"
 #include "gateway/config/reference.h"
@@ -23,6 +24,11 @@ class Plan final : public ports::SourcePlan {
   }
   [[nodiscard]] std::vector<ports::KnownDevice> devices() const override { return devices_; }
   [[nodiscard]] bool devices_are_known() const override { return complete_; }
+  [[nodiscard]] std::unique_ptr<ports::Simulation> simulate(ports::SimulationOptions options,
+                                                            const system::Clock& clock) const override {
+    RAILHEAD_ASSERT(options_);
+    return std::make_unique<Simulator>(*options_, std::move(options), clock);
+  }
 
  private:
   std::optional<SourceOptions> options_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "adapters/mqtt/config.h"
+#include "adapters/mqtt/simulator.h"
 
 namespace railhead::mqtt {
 namespace {
@@ -28,6 +29,10 @@ class SourcePlan final : public ports::SourcePlan {
     SourceSettings settings = settings_;
     settings.session.client_id = client_id_of(settings.session.client_id, context);
     return make_source(std::move(settings), std::move(context));
+  }
+  std::unique_ptr<ports::Simulation> simulate(ports::SimulationOptions options,
+                                              const system::Clock& clock) const override {
+    return std::make_unique<Simulator>(settings_, std::move(options), clock);
   }
 
  private:

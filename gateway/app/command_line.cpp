@@ -52,6 +52,35 @@ void add_probe_mqtt(CLI::App& probe, int& exit_code) {
       });
 }
 
+void add_probe_modbus(CLI::App& probe, int& exit_code) {
+  add<ProbeModbusArguments>(
+      probe, exit_code, "modbus", "Which type, byte order and address give a value; or which addresses answer",
+      "railhead probe modbus tcp://10.0.0.17 --unit 1 --holding 30 --expect 229.0\n"
+      "  railhead probe modbus tcp://10.0.0.17 --units 1-10\n"
+      "  railhead probe modbus tcp://10.0.0.17 --unit 1 --input 0 --count 400",
+      run_probe_modbus, [](CLI::App& sub, ProbeModbusArguments& arguments) {
+        sub.add_option("url", arguments.url, "As in the configuration: tcp://host:port")->required();
+        sub.add_option("--unit", arguments.unit, "Unit identifier")->check(CLI::Range(0, 255))->capture_default_str();
+        sub.add_option("--units", arguments.units, "A range of unit identifiers, like 1-10: which are there");
+        sub.add_option("--holding", arguments.holding, "Holding register, counted from 0");
+        sub.add_option("--input", arguments.input, "Input register, counted from 0");
+        sub.add_option("--coil", arguments.coil, "Coil, counted from 0");
+        sub.add_option("--discrete", arguments.discrete, "Discrete input, counted from 0");
+        sub.add_flag("--sunspec", arguments.sunspec, "Walk the chain of SunSpec models and print `models:` for it");
+        sub.add_option("--expect", arguments.expect, "The value that the device's display shows");
+        sub.add_option("--within", arguments.within, "How far the register may be from it")->capture_default_str();
+        sub.add_option("--count", arguments.count, "Addresses of a scan")
+            ->check(CLI::Range(1, 65536))
+            ->capture_default_str();
+        sub.add_option("--most", arguments.most, "Requests of a scan at most")->capture_default_str();
+        sub.add_option("--timeout", arguments.timeout, "For an answer")->capture_default_str();
+        sub.add_option("--pause", arguments.pause, "Between two requests")->capture_default_str();
+        sub.add_option("--ca", arguments.ca, "For tls://: the authority's certificate");
+        sub.add_option("--cert", arguments.cert, "For tls://: our certificate");
+        sub.add_option("--key", arguments.key, "For tls://: its key");
+      });
+}
+
 void add_commands(CLI::App& app, int& exit_code) {
   add<RunArguments>(app, exit_code, "run", "Run the gateway", "railhead run -c /etc/railhead/railhead.yaml",
                     run_gateway, [](CLI::App& sub, RunArguments& arguments) {
@@ -78,6 +107,18 @@ void add_commands(CLI::App& app, int& exit_code) {
       run_try, [](CLI::App& sub, TryArguments& arguments) {
         config_option(sub, arguments);
         sub.add_option("--source", arguments.source, "Source of lines that do not name theirs");
+      });
+  add<SimulateArguments>(
+      app, exit_code, "simulate", "Serve the Modbus devices and publish the MQTT topics that a configuration reads",
+      "railhead simulate -c railhead.yaml --listen 127.0.0.1 --fault faults.yaml", run_simulate,
+      [](CLI::App& sub, SimulateArguments& arguments) {
+        config_option(sub, arguments);
+        sub.add_option("--listen", arguments.listen,
+                       "Address to serve all devices at, instead of theirs; what is served where is printed");
+        sub.add_option("--fault", arguments.faults, "Fault script (adapters/modbus/README.md)");
+        sub.add_option("--every", arguments.every, "How often topics are published")->capture_default_str();
+        sub.add_option("--for", arguments.for_time, "End by itself after this time, like 10 s");
+        sub.add_option("--seed", arguments.seed, "Other values for another number")->capture_default_str();
       });
   add<EvalArguments>(app, exit_code, "eval", "Evaluate one expression, or with --json typed lines for ever",
                      "railhead eval '7 / 2.0'", run_eval, [](CLI::App& sub, EvalArguments& arguments) {
@@ -129,7 +170,9 @@ void add_commands(CLI::App& app, int& exit_code) {
       });
   CLI::App* probe = app.add_subcommand("probe", "Find out what a device or a broker has, before configuring it");
   probe->require_subcommand(1);
+  probe->footer("Example:\n  railhead probe modbus tcp://10.0.0.17 --unit 1 --holding 30 --expect 229.0");
   add_probe_mqtt(*probe, exit_code);
+  add_probe_modbus(*probe, exit_code);
   const auto control = [](CLI::App& sub, ControlArguments& arguments) { socket_option(sub, arguments.socket); };
   add<ControlArguments>(app, exit_code, "status", "The running gateway: state, ledgers, sources, lanes, spool",
                         "railhead status --json", run_status, [&](CLI::App& sub, ControlArguments& arguments) {

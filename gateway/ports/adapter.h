@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gateway/ports/expression.h"
+#include "gateway/ports/simulation.h"
 #include "gateway/ports/sink.h"
 #include "gateway/ports/source.h"
 
@@ -51,6 +52,10 @@ class SourcePlan {
   [[nodiscard]] virtual std::vector<KnownDevice> devices() const { return {}; }
   // True when devices() is complete: any other name is a mistake.
   [[nodiscard]] virtual bool devices_are_known() const { return false; }
+  // A stand-in for what it would read; null where this kind of source has none.
+  [[nodiscard]] virtual std::unique_ptr<Simulation> simulate(SimulationOptions, const system::Clock&) const {
+    return nullptr;
+  }
 };
 
 class SinkPlan {

@@ -2,6 +2,7 @@
 // 0 fine, 1 the user's input is at fault, 2 the world or we are.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,37 @@ struct TryArguments {
   std::string source;
 };
 int run_try(const TryArguments& arguments);
+
+struct SimulateArguments {
+  std::string config = kDefaultConfig;
+  std::string listen;
+  std::string faults;  // file
+  std::string every = "1 s";
+  std::string for_time;
+  std::uint64_t seed = 1;
+};
+int run_simulate(const SimulateArguments& arguments);
+
+struct ProbeModbusArguments {
+  std::string url;
+  unsigned unit = 1;
+  std::string units;  // a range: which answer
+  std::int64_t holding = -1;
+  std::int64_t input = -1;
+  std::int64_t coil = -1;
+  std::int64_t discrete = -1;
+  bool sunspec = false;  // walk the chain of models
+  std::string expect;
+  std::string within = "0.5%";
+  std::uint32_t count = 128;  // addresses of a scan
+  unsigned most = 500;        // requests
+  std::string timeout = "1 s";
+  std::string pause = "50 ms";
+  std::string ca;
+  std::string cert;
+  std::string key;
+};
+int run_probe_modbus(const ProbeModbusArguments& arguments);
 
 struct EvalArguments {
   bool json = false;

@@ -1,0 +1,217 @@
+#include "adapters/mqtt/simulator.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <numbers>
+#include <optional>
+
+#include "adapters/mqtt/topic_pattern.h"
+#include "gateway/base/text.h"
+#include "gateway/message/json.h"
+#include "gateway/message/value.h"
+
+namespace railhead::mqtt {
+namespace {
+
+constexpr Duration kReconnect = std::chrono::seconds{2};
+constexpr std::size_t kTopicsMax = 10'000;
+
+struct Habit {
+  std::string_view part;  // of a field's name, in small letters
+  double middle;
+  double swing;
+};
+constexpr std::array kHabits{
+    Habit{"temp", 24, 6},    Habit{"humid", 50, 15},    Habit{"pressure", 1013, 8}, Habit{"volt", 231, 3},
+    Habit{"current", 3, 2},  Habit{"power", 600, 400},  Habit{"energy", 1200, 5},   Habit{"total", 1200, 5},
+    Habit{"battery", 87, 9}, Habit{"quality", 120, 60}, Habit{"co2", 650, 200},     Habit{"speed", 1450, 30},
+    Habit{"level", 60, 30},  Habit{"freq", 50, 0.03},   Habit{"lux", 400, 300},
+};
+
+std::string small(std::string_view text) {
+  std::string made(text);
+  std::transform(made.begin(), made.end(), made.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return made;
+}
+
+// Two digits behind the point, as sensors tell it.
+Value example_value(std::string_view field, double seconds, std::uint64_t seed) {
+  const std::string name = small(field);
+  if (name == "n" || name == "count" || name == "seq") return Value::integer(static_cast<std::int64_t>(seconds));
+  if (name.find("state") != std::string::npos || name.find("status") != std::string::npos) return Value::text("on");
+  const auto habit = std::find_if(kHabits.begin(), kHabits.end(),
+                                  [&](const Habit& one) { return name.find(one.part) != std::string::npos; });
+  const double middle = habit == kHabits.end() ? 50 : habit->middle;
+  const double swing = habit == kHabits.end() ? 40 : habit->swing;
+  const double phase = static_cast<double>((seed ^ std::hash<std::string>()(name)) % 628) / 100;
+  return Value::real(std::nearbyint((middle + swing * std::sin(2 * std::numbers::pi * seconds / 90 + phase)) * 100) /
+                     100);
+}
+
+struct Node {
+  std::string name;
+  std::vector<Node> below;
+};
+
+Value value_of(const std::vector<Node>& nodes, double seconds, std::uint64_t seed) {
+  Value::Entries entries;
+  for (const Node& node : nodes) {
+    entries.emplace_back(Value::text(node.name), node.below.empty() ? example_value(node.name, seconds, seed)
+                                                                    : value_of(node.below, seconds, seed));
+  }
+  return Value::map(std::move(entries));
+}
+
+class Confirms final : public Publisher::Observer {
+ public:
+  void on_confirmed(std::uint32_t) override {}
+  void on_refused(std::uint32_t, std::uint8_t) override {}
+  void on_lost(const std::string&) override { lost_ = true; }
+  void on_waiting() override {}
+  [[nodiscard]] bool lost() const { return lost_; }
+
+ private:
+  std::atomic<bool> lost_{false};
+};
+
+}  // namespace
+
+std::vector<std::string> example_topics(const TopicPattern& pattern, unsigned devices) {
+  std::string_view filter = pattern.filter();
+  if (filter.starts_with("$share/")) {
+    filter.remove_prefix(7);
+    const std::size_t slash = filter.find('/');
+    filter.remove_prefix(slash == std::string_view::npos ? filter.size() : slash + 1);
+  }
+  const std::vector<std::string_view> levels = base::split(filter, '/');
+  // Which `+` carries which name: the pattern itself says so of marked levels.
+  std::string marked;
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    if (i > 0) marked += '/';
+    marked += levels[i] == "+" ? "level" + std::to_string(i) : levels[i] == "#" ? "rest" : std::string(levels[i]);
+  }
+  std::vector<std::string_view> captures;
+  std::vector<std::string> name_of(levels.size());
+  if (pattern.match(marked, captures)) {
+    for (std::size_t i = 0; i < captures.size(); ++i) {
+      for (std::size_t level = 0; level < levels.size(); ++level) {
+        if (captures[i] == "level" + std::to_string(level)) name_of[level] = pattern.names()[i];
+      }
+    }
+  }
+  std::size_t device_level = levels.size();
+  for (std::size_t i = levels.size(); i-- > 0;) {
+    if (levels[i] == "+" && (name_of[i] == "device" || (name_of[i].empty() && device_level == levels.size()))) {
+      device_level = i;
+    }
+  }
+  const auto named = std::find(name_of.begin(), name_of.end(), "device");
+  if (named != name_of.end()) device_level = static_cast<std::size_t>(named - name_of.begin());
+  std::vector<std::string> topics;
+  for (unsigned number = 1; number <= (device_level == levels.size() ? 1 : devices); ++number) {
+    std::string topic;
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+      if (i > 0) topic += '/';
+      if (i == device_level) {
+        topic += "sim-" + std::to_string(number);
+      } else if (levels[i] == "+") {
+        topic += name_of[i].empty() ? "a" : name_of[i] + "-1";
+      } else {
+        topic += levels[i] == "#" ? "state" : levels[i];
+      }
+    }
+    topics.push_back(std::move(topic));
+  }
+  return topics;
+}
+
+std::string example_document(const std::vector<std::string>& fields, double seconds, std::uint64_t seed) {
+  std::vector<Node> roots;
+  for (const std::string& path : fields) {
+    std::vector<Node>* at = &roots;
+    for (const std::string_view part : base::split(path, '.')) {
+      auto found = std::find_if(at->begin(), at->end(), [&](const Node& node) { return node.name == part; });
+      if (found == at->end()) found = at->insert(at->end(), {std::string(part), {}});
+      at = &found->below;
+    }
+  }
+  if (roots.empty()) roots.push_back({"temperature", {}});
+  return to_json(value_of(roots, seconds, seed));
+}
+
+Simulator::Simulator(const SourceSettings& source, ports::SimulationOptions options, const system::Clock& clock)
+    : options_(std::move(options)), clock_(clock) {
+  settings_.urls = source.urls;
+  settings_.tls = source.tls;
+  settings_.v5 = source.protocol != Protocol::v3_1_1;
+  settings_.client_id = "railhead-simulate-" + options_.source;
+  settings_.user = source.user;
+  settings_.password = source.password;
+  for (const Interpreter::Row& row : source.rows) {
+    for (std::string& topic : example_topics(row.pattern, kDevices)) {
+      if (topics_.size() < kTopicsMax) topics_.push_back({std::move(topic), row.payload});
+    }
+  }
+}
+
+Result<std::vector<std::string>> Simulator::open() {
+  std::string shown;
+  for (const Topic& topic : topics_) {
+    if (shown.size() > 120) {
+      shown += ", ...";
+      break;
+    }
+    shown += (shown.empty() ? "" : ", ") + topic.name;
+  }
+  return std::vector<std::string>{settings_.urls.front().text() + " <- " + shown};
+}
+
+std::string Simulator::payload(const Topic& topic, double seconds) const {
+  const std::uint64_t seed = options_.seed ^ std::hash<std::string>()(topic.name);
+  switch (topic.payload) {
+    case PayloadFormat::json: return example_document(options_.fields, seconds, seed);
+    case PayloadFormat::number: return to_json(example_value(topic.name, seconds, seed));
+    case PayloadFormat::text:
+    case PayloadFormat::raw: break;
+  }
+  return "on";
+}
+
+void Simulator::run(std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  const auto pause = [&](Duration time) {
+    std::unique_lock lock(mutex);
+    wake.wait_for(lock, stop, time, [] { return false; });
+  };
+  const BootTime started = clock_.boot_now();
+  while (!stop.stop_requested()) {
+    Confirms confirms;
+    Result<std::unique_ptr<Publisher>> publisher =
+        Publisher::connect(settings_, settings_.urls.front(), confirms, stop);
+    if (!publisher) {
+      if (publisher.error().code == Errc::unsupported) settings_.v5 = false;
+      pause(kReconnect);
+      continue;
+    }
+    std::uint32_t number = 0;
+    while (!stop.stop_requested() && !confirms.lost()) {
+      const double seconds = std::chrono::duration<double>(clock_.boot_now() - started).count();
+      for (const Topic& topic : topics_) {
+        Record record;
+        record.topic = topic.name;
+        record.body = payload(topic, seconds);
+        if (!(*publisher)->publish(++number, record, {}, std::nullopt)) break;
+        served_.fetch_add(1, std::memory_order_relaxed);
+      }
+      pause(options_.every);
+    }
+  }
+}
+
+}  // namespace railhead::mqtt
