@@ -36,6 +36,14 @@ void encode_read(std::string& to, std::uint16_t transaction, const ReadRequest& 
   put_word(to, request.count);
 }
 
+void encode_frame(std::string& to, std::uint16_t transaction, std::uint8_t unit, std::string_view pdu) {
+  put_word(to, transaction);
+  put_word(to, 0);  // protocol identifier
+  put_word(to, static_cast<unsigned>(pdu.size() + 1));
+  to.push_back(static_cast<char>(unit));
+  to += pdu;
+}
+
 Result<std::optional<Frame>> first_frame(std::string_view bytes) {
   // Checked as soon as the bytes are there: garbage must not make us wait for more of it.
   if (bytes.size() >= 4 && word_at(bytes, 2) != 0) {

@@ -37,6 +37,9 @@ struct ReadRequest {
 // Appends one whole frame (12 bytes) to `to`.
 void encode_read(std::string& to, std::uint16_t transaction, const ReadRequest& request);
 
+// Any request: unit and PDU.
+void encode_frame(std::string& to, std::uint16_t transaction, std::uint8_t unit, std::string_view pdu);
+
 struct Frame {
   std::uint16_t transaction = 0;
   std::uint8_t unit = 0;

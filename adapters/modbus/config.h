@@ -33,6 +33,10 @@ enum class Sentinels : std::uint8_t { none, sunspec };
 struct WriteConfig {
   std::optional<double> min;
   std::optional<double> max;
+  std::optional<double> step;
+  config::Node values;
+  WriteFunction function = WriteFunction::automatic;
+  bool verify = false;
 };
 
 struct ClampConfig {

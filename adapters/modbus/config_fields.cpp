@@ -30,7 +30,18 @@ const config::Fields<WriteConfig>& write_fields() {
   static const config::Fields<WriteConfig> fields =
       config::Fields<WriteConfig>("write", "That and within which limits a point may be written.")
           .optional("min", &WriteConfig::min, {.sentence = "The least value that may be written.", .example = "10"})
-          .optional("max", &WriteConfig::max, {.sentence = "The greatest value that may be written.", .example = "90"});
+          .optional("max", &WriteConfig::max, {.sentence = "The greatest value that may be written.", .example = "90"})
+          .optional("step", &WriteConfig::step,
+                    {.sentence = "Only min (or 0) and whole steps from there.", .example = "0.5"})
+          .raw("values", &WriteConfig::values,
+               {.sentence = "The list of the only values that may be written.", .example = "[ 0, 1, 4 ]"})
+          .choice("function", &WriteConfig::function,
+                  {{"auto", WriteFunction::automatic},
+                   {"multiple", WriteFunction::multiple},
+                   {"read_write", WriteFunction::read_write}},
+                  {.sentence = "How: 5, 6, 15, 16 and 22 as they fit; multiple: 15 and 16 also for one; read_write: 23 "
+                               "where it is read back."})
+          .optional("verify", &WriteConfig::verify, {.sentence = "Read back what was written."});
   return fields;
 }
 

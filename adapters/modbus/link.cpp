@@ -20,16 +20,21 @@ int rtu_answer_size(const ReadRequest& request) {
   return 5 + (holds_bits(request.table) ? (request.count + 7) / 8 : request.count * 2);
 }
 
+bool same_function(std::string_view request, std::string_view answer) {
+  return !answer.empty() && (static_cast<unsigned char>(answer[0]) & 0x7fu) == static_cast<unsigned char>(request[0]);
+}
+
 }  // namespace
 
 Link::Link(LinkOptions options, Connector connector, EventLoop& loop, system::Resolver& resolver, Scheduler& scheduler,
-           Observer& observer, std::uint64_t seed)
+           Observer& observer, std::uint64_t seed, LinkCommands* commands)
     : options_(std::move(options)),
       name_(options_.endpoint.text()),
       connector_(std::move(connector)),
       loop_(loop),
       resolver_(resolver),
       scheduler_(scheduler),
+      commands_(commands),
       observer_(observer),
       backoff_(options_.reconnect, seed),
       transaction_(static_cast<std::uint16_t>(seed >> 16)) {}
@@ -46,7 +51,8 @@ void Link::start() { pump(); }
 void Link::pump() {
   switch (state_) {
     case State::closed: {
-      const BootTime due = scheduler_.due();
+      const bool commanded = commands_ != nullptr && commands_->waiting();
+      const BootTime due = commanded ? loop_.now() : scheduler_.due();
       if (due <= loop_.now()) return connect();
       return arm(due);
     }
@@ -62,6 +68,13 @@ void Link::send_all() {
   const std::size_t most = options_.endpoint.rtu() ? 1 : options_.pipeline;
   while (open_.size() < most) {
     if (options_.endpoint.rtu() && quiet_until_ > loop_.now()) return arm(quiet_until_);
+    if (commands_ != nullptr && !commands_->out()) {
+      if (const std::optional<WriteTurn> command = commands_->next()) {
+        send_command(*command);
+        if (state_ != State::ready) return;
+        continue;
+      }
+    }
     const std::optional<Turn> turn = scheduler_.next();
     if (!turn) return arm(std::min(scheduler_.due(), earliest_deadline()));
     send(*turn);
@@ -117,14 +130,14 @@ void Link::silent(const Open& open) {
     std::erase_if(owed_, [&](const Owed& owed) { return owed.unit == open.turn.request.unit; });
     owed_.push_back({open.turn.request.unit, loop_.now() + kOwedFor});
   }
-  scheduler_.failed("no answer within " + base::format_duration(open.turn.timeout), open.turn.id);
+  give_up(open, "no answer within " + base::format_duration(open.turn.timeout), false);
   // A connection that nobody answers on may be dead without a word (a gateway that was switched off, a lost NAT entry).
   // A serial line has nothing to make anew; and a bus with many dead units behind a gateway is no dead gateway as long
   // as one of them answers.
   if (++silences_ < kSilencesMax || options_.endpoint.transport == Transport::rtu) return;
   for (const Open& other : std::exchange(open_, {})) {
     finish(other);
-    scheduler_.repeat(other.turn.id);
+    give_up(other, "the connection was given up", true);
   }
   close();
   state_ = State::waiting;
@@ -238,6 +251,27 @@ void Link::send(const Turn& turn) {
   watch_for_needs();
 }
 
+void Link::send_command(const WriteTurn& turn) {
+  const BootTime now = loop_.now();
+  Open open{
+      .transaction = ++transaction_, .turn = {}, .command = turn.pdu, .sent = now, .deadline = now + turn.timeout};
+  open.turn.request.unit = turn.unit;
+  open.turn.timeout = turn.timeout;
+  if (options_.endpoint.rtu()) {
+    input_.clear();
+    noise_ = 0;
+    encode_rtu(output_, turn.unit, turn.pdu);
+  } else {
+    encode_frame(output_, open.transaction, turn.unit, turn.pdu);
+  }
+  if (options_.endpoint.transport == Transport::rtu) {
+    open.deadline += options_.endpoint.serial.character() * static_cast<int>(kRtuReadSize + turn.pdu.size() + 3);
+  }
+  open_.push_back(open);
+  if (!flush()) return;
+  watch_for_needs();
+}
+
 // False when the connection broke (and was dealt with).
 bool Link::flush() {
   while (!output_.empty()) {
@@ -292,6 +326,14 @@ bool Link::take_frames() {
       if (!discard("unit " + std::to_string(found.unit) + " answers unit " + std::to_string(open->turn.request.unit))) {
         return false;
       }
+    } else if (!open->command.empty()) {
+      if (!same_function(open->command, found.pdu)) {
+        if (!discard("it answers another function than was asked for")) return false;
+        continue;
+      }
+      const Open done = *open;
+      open_.erase(open);
+      take_command_answer(done, found.pdu);
     } else if (const Result<ReadAnswer> answer = parse_read(open->turn.request, found.pdu); !answer) {
       if (!discard(answer.error().what)) return false;
     } else {
@@ -323,6 +365,23 @@ bool Link::take_rtu_frames() {
       std::erase_if(owed_, [&](const Owed& owed) { return owed.unit == found->unit; });
       if (!discard("unit " + std::to_string(found->unit) + " answers unit " + std::to_string(open.turn.request.unit))) {
         return false;
+      }
+    } else if (!open.command.empty()) {
+      if (!same_function(open.command, pdu)) {
+        if (!discard("it answers another function than was asked for")) return false;
+        continue;
+      }
+      const bool doubtful = std::any_of(owed_.begin(), owed_.end(), [&](const Owed& owed) {
+        return owed.unit == found->unit && owed.until > loop_.now();
+      });
+      std::erase_if(owed_, [&](const Owed& owed) { return owed.unit == found->unit; });
+      open_.clear();
+      if (doubtful) {
+        // A command is not sent again to be sure.
+        finish(open);
+        commands_->failed("after a silence the answer may be that to an earlier request");
+      } else {
+        take_command_answer(open, pdu);
       }
     } else if (const Result<ReadAnswer> answer = parse_read(open.turn.request, pdu); !answer) {
       if (!discard(answer.error().what)) return false;
@@ -359,7 +418,23 @@ bool Link::believed(const Open& open) {
   return false;
 }
 
-void Link::take_answer(const Open& open, const ReadAnswer& answer) {
+// What was out comes to nothing. A command is never sent again: it may have been carried out.
+void Link::give_up(const Open& open, const std::string& why, bool again) {
+  if (!open.command.empty()) {
+    commands_->failed(why);
+  } else if (again) {
+    scheduler_.repeat(open.turn.id);
+  } else {
+    scheduler_.failed(why, open.turn.id);
+  }
+}
+
+void Link::take_command_answer(const Open& open, std::string_view pdu) {
+  heard(open);
+  commands_->answered(pdu);
+}
+
+void Link::heard(const Open& open) {
   finish(open);
   silences_ = 0;
   repeated_ = false;
@@ -370,6 +445,10 @@ void Link::take_answer(const Open& open, const ReadAnswer& answer) {
     told_lost_ = false;
     observer_.on_connected(name_);
   }
+}
+
+void Link::take_answer(const Open& open, const ReadAnswer& answer) {
+  heard(open);
   if (answer.exception != 0) {
     scheduler_.refused(answer.exception, open.turn.id);
   } else {
@@ -392,11 +471,7 @@ void Link::broke(const Error& error) {
       answered_ && !repeated_ && error.code != Errc::protocol && options_.endpoint.transport != Transport::rtu;
   for (const Open& one : open) {
     finish(one);
-    if (harmless) {
-      scheduler_.repeat(one.turn.id);
-    } else {
-      scheduler_.failed(error.what, one.turn.id);
-    }
+    give_up(one, error.what, harmless);
   }
   if (!open.empty()) repeated_ = harmless;
   if (harmless) {

@@ -22,6 +22,7 @@
 
 #include "adapters/modbus/codec.h"
 #include "adapters/modbus/endpoint.h"
+#include "adapters/modbus/link_commands.h"
 #include "adapters/modbus/observer.h"
 #include "adapters/modbus/scheduler.h"
 #include "gateway/system/backoff.h"
@@ -48,12 +49,14 @@ class Link {
   static constexpr Duration kOwedFor = std::chrono::seconds{10};  // a late answer on an RTU link may come for so long
 
   Link(LinkOptions options, Connector connector, system::EventLoop& loop, system::Resolver& resolver,
-       Scheduler& scheduler, Observer& observer, std::uint64_t seed);
+       Scheduler& scheduler, Observer& observer, std::uint64_t seed, LinkCommands* commands = nullptr);
   ~Link();
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
   void start();
+  // A command came: it goes before the next poll.
+  void poke() { pump(); }
   // How long requests were out, the gaps around them included, since the start.
   [[nodiscard]] Duration busy() const { return busy_; }
 
@@ -63,7 +66,8 @@ class Link {
   // A request on its way.
   struct Open {
     std::uint16_t transaction = 0;
-    Turn turn;
+    Turn turn;              // of a command only its unit and timeout
+    std::string command{};  // the PDU of a command's request; empty: it is a poll
     BootTime sent{};
     BootTime deadline{};
   };
@@ -90,6 +94,10 @@ class Link {
   void take_answer(const Open& open, const ReadAnswer& answer);
   bool believed(const Open& open);
   void silent(const Open& open);
+  void send_command(const WriteTurn& turn);
+  void take_command_answer(const Open& open, std::string_view pdu);
+  void heard(const Open& open);
+  void give_up(const Open& open, const std::string& why, bool again);
   void finish(const Open& open);
   [[nodiscard]] BootTime earliest_deadline() const;
   bool discard(const std::string& why);
@@ -103,6 +111,7 @@ class Link {
   system::EventLoop& loop_;
   system::Resolver& resolver_;
   Scheduler& scheduler_;
+  LinkCommands* const commands_;
   Observer& observer_;
   system::Backoff backoff_;
 

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "adapters/modbus/command_sink.h"
 #include "adapters/modbus/config.h"
 #include "adapters/modbus/simulator.h"
 #include "adapters/modbus/source.h"
@@ -51,7 +52,35 @@ void describe(config::Reference& reference) {
   model_fields().describe(reference);
 }
 
+class CommandPlan final : public ports::SinkPlan {
+ public:
+  explicit CommandPlan(CommandSinkOptions options) : options_(std::move(options)) {}
+  [[nodiscard]] std::unique_ptr<ports::Sink> make(ports::Context context) const override {
+    return make_command_sink(options_, std::move(context));
+  }
+  [[nodiscard]] std::string_view writes_to() const override { return options_.source; }
+
+ private:
+  const CommandSinkOptions options_;
+};
+
+std::unique_ptr<ports::SinkPlan> read_commands(const config::Node& node, config::Diagnostics& diagnostics) {
+  const std::size_t errors = diagnostics.error_count();
+  const CommandSinkConfig written = command_sink_fields().read(node, diagnostics);
+  if (diagnostics.error_count() > errors) return nullptr;
+  return std::make_unique<CommandPlan>(CommandSinkOptions{
+      .source = written.source.value, .ttl = written.ttl, .verify = written.verify, .repeat = written.repeat});
+}
+
 }  // namespace
+
+const ports::SinkKind& sink_kind() {
+  static constexpr ports::SinkKind kKind{
+      .name = "modbus", .read = &read_commands, .describe = [](config::Reference& reference) {
+        command_sink_fields().describe(reference);
+      }};
+  return kKind;
+}
 
 const ports::SourceKind& source_kind() {
   static constexpr ports::SourceKind kKind{.name = "modbus", .read = &read, .describe = &describe};

@@ -6,5 +6,6 @@
 namespace railhead::modbus {
 
 [[nodiscard]] const ports::SourceKind& source_kind();
+[[nodiscard]] const ports::SinkKind& sink_kind();
 
 }  // namespace railhead::modbus

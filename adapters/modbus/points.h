@@ -17,6 +17,7 @@
 
 #include "adapters/modbus/scaling.h"
 #include "gateway/base/time.h"
+#include "gateway/message/value.h"
 
 namespace railhead::modbus {
 
@@ -122,6 +123,21 @@ struct Absent {
   friend bool operator==(const Absent&, const Absent&) = default;
 };
 
+// How a point is written.
+enum class WriteFunction : std::uint8_t {
+  automatic,   // a single coil by 5, several by 15; a register by 6, several by 16; bits of a register by 22
+  multiple,    // 15 and 16 also for one
+  read_write,  // 23 where it is read back
+};
+struct WriteLimits {
+  std::optional<double> min{};
+  std::optional<double> max{};
+  std::optional<double> step{};  // from min, or from 0
+  std::vector<Value> values{};   // not empty: one of these
+  WriteFunction function = WriteFunction::automatic;
+  bool verify = false;  // read back
+};
+
 // Which field of a point does not fit, and why.
 struct Problem {
   enum class Field : std::uint8_t { address, type, order, bits, length, scale, names, absent, count, factor, clamp };
@@ -147,6 +163,7 @@ struct Point {
   std::uint16_t count = 0;              // not 0: a list of so many, one behind the other
   std::optional<std::uint32_t> factor;  // index of the device's point whose value is the power of ten of this one
   bool hidden = false;                  // read, but no part of the reading
+  std::optional<WriteLimits> write;     // it may be written
   std::string unit;
   Duration every{};
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "adapters/modbus/write.h"
 #include "gateway/base/text.h"
 
 namespace railhead::modbus {
@@ -122,7 +123,7 @@ void PointReader::read(const PointConfig& written, const config::Member& member,
     diagnostics_.error(node_of(problem->field, node, member.key), problem->why);
   }
   if (written.write) {
-    diagnostics_.warning(node.find("write"), "writing is not yet in this version: the point is only read");
+    read_write(*written.write, node.find("write"), point);
   }
   if (diagnostics_.error_count() > errors) return;
   placed.scale_from = written.scale_from;
@@ -135,6 +136,40 @@ void PointReader::read(const PointConfig& written, const config::Member& member,
   } else {
     placed_[place->second] = std::move(placed);
   }
+}
+
+void PointReader::read_write(const WriteConfig& written, const Node& node, Point& point) {
+  if (const std::optional<std::string> obstacle = write_obstacle(point)) {
+    diagnostics_.error(node, *obstacle);
+    return;
+  }
+  WriteLimits limits{.min = written.min,
+                     .max = written.max,
+                     .step = written.step,
+                     .function = written.function,
+                     .verify = written.verify};
+  if (limits.min && limits.max && *limits.min > *limits.max) {
+    diagnostics_.error(node, "no value lies between min and max");
+  }
+  if (limits.step && !(*limits.step > 0)) diagnostics_.error(node.find("step"), "a step is above 0");
+  if (written.values.present() && !written.values.is_list()) {
+    diagnostics_.error(written.values, "values is a list, like [ 0, 1, 4 ]");
+  }
+  for (const Node& item : written.values.items()) {
+    const std::string_view text = item.text();
+    const auto whole = base::parse_int(text);
+    const auto number = base::parse_double(text);
+    if (!item.quoted() && whole) {
+      limits.values.push_back(Value::integer(*whole));
+    } else if (!item.quoted() && number) {
+      limits.values.push_back(Value::real(*number));
+    } else if (!item.quoted() && (text == "true" || text == "false")) {
+      limits.values.push_back(Value::boolean(text == "true"));
+    } else {
+      limits.values.push_back(Value::text(text));
+    }
+  }
+  point.write = std::move(limits);
 }
 
 bool PointReader::read_address(const PointConfig& written, const Node& node, const TableOfPoints& table, Point& point) {

@@ -46,6 +46,7 @@ class PointReader {
 
   void read(const PointConfig& written, const config::Member& member, const TableOfPoints& table,
             const std::string& outer);
+  void read_write(const WriteConfig& written, const config::Node& node, Point& point);
   bool read_address(const PointConfig& written, const config::Node& node, const TableOfPoints& table, Point& point);
   bool read_shape(const PointConfig& written, const config::Node& node, Point& point, const config::Node& key);
   bool read_bits(const PointConfig& written, Point& point);

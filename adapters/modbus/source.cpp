@@ -7,9 +7,12 @@
 #include <set>
 #include <utility>
 
+#include "adapters/modbus/link_commands.h"
 #include "adapters/modbus/plan.h"
 #include "adapters/modbus/serial.h"
 #include "adapters/tls/context.h"
+#include "gateway/base/mutex.h"
+#include "gateway/ports/commands.h"
 #include "gateway/status/link.h"
 #include "gateway/status/reporter.h"
 #include "gateway/system/backoff.h"
@@ -42,7 +45,7 @@ Link::Connector connector_of(const LinkPlan& plan) {
 }
 
 // What runs: made by run(), on its stack.
-class Engine final : public Observer {
+class Engine final : public Observer, private ports::CommandTaker {
  public:
   Engine(const SourceOptions& options, const ports::Context& context)
       : context_(context), loop_(context.clock), resolver_(loop_) {
@@ -68,8 +71,11 @@ class Engine final : public Observer {
         schedulers_.back()->add(plan.devices[j], std::move(groups[i][j]));
         ++devices_;
       }
+      commands_.push_back(std::make_unique<LinkCommands>(context.clock));
+      for (const DeviceOptions& device : plan.devices) commands_.back()->add(device);
       links_.push_back(std::make_unique<Link>(plan.link, connector_of(plan), loop_, resolver_, *schedulers_.back(),
-                                              static_cast<Observer&>(*this), system::random_seed()));
+                                              static_cast<Observer&>(*this), system::random_seed(),
+                                              commands_.back().get()));
     }
   }
 
@@ -77,14 +83,35 @@ class Engine final : public Observer {
     const std::stop_callback waker(stop, [this] { loop_.wake(); });
     tell_status();
     for (const auto& link : links_) link->start();
+    const Desk desk(context_, *this);
     while (!stop.stop_requested()) {
       Duration wait = kIdleMost;
       if (blocked_) wait = kOfferAgain;
       if (const std::optional<BootTime> due = intake.next_due()) wait = std::min(wait, *due - loop_.now());
       loop_.run_once(wait);
       context_.link.progress(loop_.now());
+      take_commands();
       hand_over(intake);
     }
+  }
+
+  ~Engine() override {
+    for (const ports::Command& command : incoming_) {
+      command.done({.result = ports::CommandOutcome::Result::expired,
+                    .why = "the source stopped before it was sent",
+                    .read_back = {}});
+    }
+  }
+
+  // Any thread.
+  bool take(ports::Command& command) override {
+    {
+      const base::MutexLock lock(incoming_mutex_);
+      if (incoming_.size() >= LinkCommands::kWaitingMax) return false;
+      incoming_.push_back(std::move(command));
+    }
+    loop_.wake();
+    return true;
   }
 
   void on_reading(Reading reading, Duration every) override {
@@ -131,6 +158,39 @@ class Engine final : public Observer {
   }
 
  private:
+  // At the desk as long as the engine runs.
+  class Desk {
+   public:
+    Desk(const ports::Context& context, ports::CommandTaker& taker) : context_(context) {
+      if (context_.commands != nullptr) context_.commands->open(context_.name, taker);
+    }
+    ~Desk() {
+      if (context_.commands != nullptr) context_.commands->close(context_.name);
+    }
+    Desk(const Desk&) = delete;
+    Desk& operator=(const Desk&) = delete;
+
+   private:
+    const ports::Context& context_;
+  };
+
+  void take_commands() {
+    std::vector<ports::Command> incoming;
+    {
+      const base::MutexLock lock(incoming_mutex_);
+      incoming.swap(incoming_);
+    }
+    for (ports::Command& command : incoming) {
+      std::size_t link = 0;
+      while (link < commands_.size() && !commands_[link]->has(command.device)) ++link;
+      // The first one refuses what nobody has.
+      if (link == commands_.size()) link = 0;
+      commands_[link]->take(std::move(command));
+      links_[link]->poke();
+    }
+    for (const auto& commands : commands_) commands->expire();
+  }
+
   void tell_status() {
     using State = status::LinkStatus::State;
     context_.link.devices(devices_, down_);
@@ -197,7 +257,10 @@ class Engine final : public Observer {
   system::EventLoop loop_;
   system::Resolver resolver_;
   std::vector<std::unique_ptr<Scheduler>> schedulers_;
+  std::vector<std::unique_ptr<LinkCommands>> commands_;  // beside links_
   std::vector<std::unique_ptr<Link>> links_;
+  base::Mutex incoming_mutex_;
+  std::vector<ports::Command> incoming_ RAILHEAD_GUARDED_BY(incoming_mutex_);
   std::vector<Reading> pending_;
   std::vector<Duration> ticks_;  // beside pending_
   bool blocked_ = false;         // the intake took nothing

@@ -133,12 +133,12 @@ void Assembly::drop_seat(Seats& seats, std::string_view name) {
   std::erase_if(seats, [&](const auto& seat) { return seat->name == name; });
 }
 
-std::unique_ptr<ports::Source> Assembly::make(const Configuration::NamedSource& source, Seat& seat) const {
-  return source.plan->make({source.name, gateway_, clock_, log_, seat.link});
+std::unique_ptr<ports::Source> Assembly::make(const Configuration::NamedSource& source, Seat& seat) {
+  return source.plan->make({source.name, gateway_, clock_, log_, seat.link, &commands_});
 }
 
-std::unique_ptr<ports::Sink> Assembly::make(const Configuration::NamedSink& sink, Seat& seat) const {
-  return sink.plan->make({sink.name, gateway_, clock_, log_, seat.link});
+std::unique_ptr<ports::Sink> Assembly::make(const Configuration::NamedSink& sink, Seat& seat) {
+  return sink.plan->make({sink.name, gateway_, clock_, log_, seat.link, &commands_});
 }
 
 void Assembly::add(const Configuration::NamedSource& source) {

@@ -21,6 +21,7 @@
 #include "gateway/base/mutex.h"
 #include "gateway/flow/own_source.h"
 #include "gateway/flow/pipeline.h"
+#include "gateway/ports/commands.h"
 #include "gateway/status/log.h"
 #include "gateway/status/snapshot.h"
 #include "gateway/system/clock.h"
@@ -80,8 +81,8 @@ class Assembly {
   using Seats = std::vector<std::unique_ptr<Seat>>;
   void add(const Configuration::NamedSource& source);
   void add(const Configuration::NamedSink& sink);
-  [[nodiscard]] std::unique_ptr<ports::Source> make(const Configuration::NamedSource& source, Seat& seat) const;
-  [[nodiscard]] std::unique_ptr<ports::Sink> make(const Configuration::NamedSink& sink, Seat& seat) const;
+  [[nodiscard]] std::unique_ptr<ports::Source> make(const Configuration::NamedSource& source, Seat& seat);
+  [[nodiscard]] std::unique_ptr<ports::Sink> make(const Configuration::NamedSink& sink, Seat& seat);
   Seat& put_seat(Seats& seats, std::string_view name, std::string_view kind) RAILHEAD_EXCLUDES(mutex_);
   void drop_seat(Seats& seats, std::string_view name) RAILHEAD_EXCLUDES(mutex_);
   void add_lanes(status::Snapshot& snapshot) const RAILHEAD_REQUIRES(mutex_);
@@ -100,6 +101,7 @@ class Assembly {
   std::string refused_ RAILHEAD_GUARDED_BY(mutex_);
   std::shared_ptr<const ports::Router> rules_ RAILHEAD_GUARDED_BY(mutex_);
   std::unique_ptr<system::Disk> disk_;
+  ports::CommandDesk commands_;
   Seats sources_ RAILHEAD_GUARDED_BY(mutex_);
   Seats sinks_ RAILHEAD_GUARDED_BY(mutex_);
   std::unique_ptr<flow::OwnSource> own_source_;  // until the pipeline has it

@@ -16,7 +16,8 @@ std::span<const ports::SourceKind* const> source_kinds() {
 }
 
 std::span<const ports::SinkKind* const> sink_kinds() {
-  static const std::array kinds{&kafka::sink_kind(), &amqp::sink_kind(), &mqtt::sink_kind(), &file::sink_kind()};
+  static const std::array kinds{&kafka::sink_kind(), &amqp::sink_kind(), &mqtt::sink_kind(), &file::sink_kind(),
+                                &modbus::sink_kind()};
   return kinds;
 }
 

@@ -58,6 +58,23 @@ void read_sources(Configuration& configuration, config::Diagnostics& diagnostics
   }
 }
 
+// A sink that writes to the devices of a source: that source must be there, and of the same kind.
+void check_written_source(const Configuration& configuration, const config::Member& named, const ports::SinkKind& kind,
+                          std::string_view wanted, config::Diagnostics& diagnostics) {
+  if (wanted.empty()) return;
+  const config::Node place = named.value.members().front().value.find("source");
+  const config::Node sources = configuration.options.sources;
+  const config::Node source = sources.find(wanted);
+  if (!source.present()) {
+    std::vector<std::string> known;
+    for (const config::Member& member : sources.members()) known.emplace_back(member.name());
+    const auto near = base::nearest(wanted, known);
+    diagnostics.error(place, "no source '" + std::string(wanted) + "'", near ? "did you mean '" + *near + "'?" : "");
+  } else if (!source.find(kind.name).present()) {
+    diagnostics.error(place, "source '" + std::string(wanted) + "' is no " + std::string(kind.name) + " source");
+  }
+}
+
 void read_sinks(Configuration& configuration, config::Diagnostics& diagnostics) {
   for (const config::Member& named : configuration.options.sinks.members()) {
     const ports::SinkKind* kind = kind_of(named, sink_kinds(), "sink", diagnostics);
@@ -69,6 +86,7 @@ void read_sinks(Configuration& configuration, config::Diagnostics& diagnostics) 
       if (plan) {
         known.needs_topic = plan->needs_topic();
         known.takes_routing_key = plan->takes_routing_key();
+        check_written_source(configuration, named, *kind, plan->writes_to(), diagnostics);
         configuration.sinks.push_back(
             {std::string(named.name()), std::string(kind->name), std::move(plan), config::fingerprint(named.value)});
       }

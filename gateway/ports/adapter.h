@@ -28,6 +28,8 @@ class Reference;
 
 namespace railhead::ports {
 
+class CommandDesk;
+
 // Lives as long as the source or sink made with it.
 struct Context {
   std::string name;     // of the source or sink in the configuration
@@ -35,6 +37,7 @@ struct Context {
   const system::Clock& clock;
   status::Reporter& reporter;
   status::LinkStatus& link;
+  CommandDesk* commands = nullptr;  // between sinks and sources that can be written
 };
 
 // What the rules' checker may know of a source before anything connects.
@@ -65,6 +68,8 @@ class SinkPlan {
   // What a rule's send must name for this sink: checked by the rules.
   [[nodiscard]] virtual bool needs_topic() const { return false; }
   [[nodiscard]] virtual bool takes_routing_key() const { return false; }
+  // The source whose devices it writes, which must be of the same kind; empty: none.
+  [[nodiscard]] virtual std::string_view writes_to() const { return {}; }
 };
 
 // One row of the catalogue.

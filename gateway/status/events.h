@@ -52,6 +52,8 @@ enum class Level : std::uint8_t { info, warning, error };
   X(subscription_refused,  error,   "the broker refused a subscription",          "check the rights of the user and the topic; the other subscriptions go on") \
   X(subscription_lowered,  warning, "the broker granted a lower QoS than asked",  "messages of this topic may be lost on the way; check the broker's limits") \
   X(subscription_stale,    warning, "the broker still sends a topic that is no longer subscribed", "nothing is lost: it is ignored and counted; delete the session at the broker to stop it") \
+  X(modbus_command_done,   info,    "a command was carried out",                  "") \
+  X(modbus_command_refused, warning, "a command was not carried out, or perhaps: `result` says which", "railhead dead show has it with the reason; look at the device before it is given again") \
   /* the rules */ \
   X(own_readings_left_out, warning, "events came faster than readings of them are made: the rest is only in the log", "look at the log for the event that repeats; a rule on the source railhead may feed itself") \
   X(rule_failed,           warning, "a rule failed on a reading",                 "try the reading with railhead try") \

@@ -258,11 +258,28 @@ models:
   CHECK(says(outcome, "wrong.yaml:2:26: error:"));
 }
 
-TEST_CASE("write is understood, and said to be without effect") {
-  const Outcome outcome = read_points("t: { holding: 1, type: uint16, scale: 0.1, write: { min: 10, max: 90 } }");
-  CHECK(outcome.options);
-  CHECK(outcome.warnings == 1);
-  CHECK(says(outcome, "writing is not yet in this version"));
+TEST_CASE("write is read with its limits; what cannot be written says why") {
+  const Outcome outcome = read_points(
+      "t: { holding: 1, type: uint16, scale: 0.1, write: { min: 10, max: 90, step: 0.5, verify: true } }\n"
+      "        s: { holding: 2, type: uint16, write: { values: [ 1, 2.5, \"on\", true ], function: multiple } }\n"
+      "        r: { holding: 3, type: uint16 }");
+  REQUIRE(outcome.options);
+  CHECK(outcome.warnings == 0);
+  const std::vector<Point>& points = outcome.options->links.at(0).devices.at(0).points;
+  REQUIRE(points.size() == 3);
+  REQUIRE(points[0].write);
+  CHECK(points[0].write->min == 10);
+  CHECK(points[0].write->max == 90);
+  CHECK(points[0].write->step == 0.5);
+  CHECK(points[0].write->verify);
+  REQUIRE(points[1].write);
+  CHECK(points[1].write->values ==
+        std::vector<Value>{Value::integer(1), Value::real(2.5), Value::text("on"), Value::boolean(true)});
+  CHECK(points[1].write->function == WriteFunction::multiple);
+  CHECK(!points[2].write);
+  CHECK(says(read_points("t: { input: 1, type: uint16, write: {} }"), "only holding registers and coils can"));
+  CHECK(says(read_points("t: { holding: 1, type: uint16, write: { min: 10, max: 9 } }"), "no value lies between"));
+  CHECK(says(read_points("t: { holding: 1, type: uint16, write: { step: 0 } }"), "a step is above 0"));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "adapters/modbus/modbus.h"
 #include "gateway/config/diagnostics.h"
 #include "gateway/config/document.h"
+#include "gateway/ports/commands.h"
 #include "gateway/status/link.h"
 #include "gateway/system/clock.h"
 #include "tests/support/capturing_intake.h"
@@ -29,7 +30,8 @@ class RunningSource {
     plan_ = source_kind().read(document.root().find("sources").find("field").find("modbus"),
                                document.root().find("models"), diagnostics);
     REQUIRE_MESSAGE(plan_ != nullptr, diagnostics.render());
-    source_ = plan_->make({.name = "field", .gateway = "test", .clock = clock_, .reporter = reporter, .link = link});
+    source_ = plan_->make(
+        {.name = "field", .gateway = "test", .clock = clock_, .reporter = reporter, .link = link, .commands = &desk});
     thread_ = std::jthread([this](const std::stop_token& stop) { source_->run(intake, stop); });
   }
 
@@ -49,6 +51,7 @@ class RunningSource {
   test::CapturingIntake intake;
   test::CapturingReporter reporter;
   status::LinkStatus link;
+  ports::CommandDesk desk;
 
  private:
   system::SystemClock clock_;
