@@ -1,6 +1,9 @@
 #include "gateway/spool/recovery.h"
 
+#include <malloc.h>
+
 #include <algorithm>
+#include <future>
 #include <map>
 #include <memory>
 #include <utility>
@@ -20,6 +23,14 @@ struct Scanned {
   SegmentScan scan;         // the payloads it points to are gone
   bool unreadable = false;  // left alone
 };
+
+struct FileBytes {
+  Result<ReadBack> read;
+  std::uint64_t file_bytes = 0;
+};
+
+// From this size on the next file is read while one is checked.
+constexpr std::uint64_t kReadAheadFrom = std::uint64_t{1} << 20;
 
 struct LaneFound {
   std::uint64_t known = 0;  // unsettled, at or below the state's durable
@@ -42,7 +53,8 @@ class Recovery {
   Result<void> read_headers();
   void refuse_strangers();
   void refuse_superseded();
-  Scanned scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max);
+  FileBytes read(const File& file, std::uint64_t bytes_max, std::string buffer) const;
+  Scanned scan(const File& file, std::uint64_t superseded_at, const FileBytes& bytes);
   void scan_all();
   void find_end();
   void cut_at(std::size_t place, std::uint64_t offset);
@@ -191,7 +203,15 @@ bool Recovery::was_settled(Sequence one, LaneId lane, const std::vector<const St
   return false;
 }
 
-Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max) {
+// Touches nothing of this object but the disk: it may run beside a scan.
+FileBytes Recovery::read(const File& file, std::uint64_t bytes_max, std::string buffer) const {
+  const auto opened = disk_.open(path(file.name), system::OpenMode::read);
+  const Result<std::uint64_t> size = opened ? (*opened)->size() : fail(opened.error());
+  if (!size) return {fail(size.error()), 0};
+  return {read_whole(**opened, bytes_max, std::move(buffer)), *size};
+}
+
+Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, const FileBytes& bytes) {
   Scanned result;
   result.file = file.name;
   Segment& segment = result.segment;
@@ -201,15 +221,13 @@ Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, std::uint6
   segment.lane_of = lane_of;
   segment.last = Sequence(file.header.first.value() - 1);
 
-  const auto opened = disk_.open(path(file.name), system::OpenMode::read);
-  const Result<std::uint64_t> size = opened ? (*opened)->size() : fail(opened.error());
-  const Result<ReadBack> read = size ? read_whole(**opened, bytes_max) : fail(size.error());
+  const Result<ReadBack>& read = bytes.read;
   if (!read) {
     complain(file.name + ": " + read.error().what);
     result.unreadable = true;
     return result;
   }
-  result.file_bytes = *size;
+  result.file_bytes = bytes.file_bytes;
   if (read->unreadable_blocks > 0) {
     complain(file.name + ": the disk cannot read " + std::to_string(read->unreadable_blocks) + " blocks of 4 KiB");
   }
@@ -244,12 +262,25 @@ void Recovery::scan_all() {
     kept.push_back(std::move(file));
   }
   files_ = std::move(kept);
+  std::future<FileBytes> ahead;  // the next file is read while this one is checked
+  std::string spare;
   for (std::size_t i = 0; i < files_.size(); ++i) {
     const std::uint64_t superseded = i + 1 < files_.size() ? files_[i + 1].header.first.value() : kNotSuperseded;
-    scanned_.push_back(scan(files_[i], superseded, 0));
+    FileBytes bytes = ahead.valid() ? ahead.get() : read(files_[i], 0, {});
+    if (i + 1 < files_.size() && bytes.file_bytes >= kReadAheadFrom) {
+      ahead = std::async(std::launch::async, [this, i, buffer = std::move(spare)]() mutable {
+        return read(files_[i + 1], 0, std::move(buffer));
+      });
+    }
+    scanned_.push_back(scan(files_[i], superseded, bytes));
+    if (bytes.read) spare = std::move(bytes.read->bytes);
     proven = std::max(proven, scanned_.back().scan.proven);
   }
   proven_ = std::max(proven_, proven);
+  if (spare.capacity() >= kReadAheadFrom) {
+    std::string().swap(spare);
+    malloc_trim(0);  // Why: the allocator would keep buffers of whole segments for ever
+  }
 }
 
 void Recovery::find_end() {
@@ -275,7 +306,7 @@ void Recovery::cut_at(std::size_t place, std::uint64_t offset) {
   out_.cut_bytes += std::max<std::uint64_t>(garbage, 1);
   const std::uint64_t file_bytes = scanned_[place].file_bytes;
   scanned_.resize(place + 1);
-  scanned_[place] = scan(files_[place], kNotSuperseded, offset);
+  scanned_[place] = scan(files_[place], kNotSuperseded, read(files_[place], offset, {}));
   scanned_[place].file_bytes = file_bytes;
   files_.resize(place + 1);
 }

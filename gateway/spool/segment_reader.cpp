@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "gateway/base/bytes.h"
 
@@ -12,11 +13,12 @@ bool all_zero(std::string_view bytes) noexcept {
   return bytes[0] == '\0' && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
 
-Result<ReadBack> read_whole(const system::File& file, std::uint64_t at_most) {
+Result<ReadBack> read_whole(const system::File& file, std::uint64_t at_most, std::string buffer) {
   const Result<std::uint64_t> size = file.size();
   if (!size) return fail(size.error());
   const std::uint64_t wanted = at_most == 0 ? *size : std::min(*size, at_most);
   ReadBack read;
+  read.bytes = std::move(buffer);
   if (file.read_at(0, static_cast<std::size_t>(wanted), read.bytes)) return read;
   // A block the disk cannot give must not take its neighbours along.
   constexpr std::size_t kBlock = 4096;

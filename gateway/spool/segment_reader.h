@@ -18,7 +18,8 @@ struct ReadBack {
   std::string bytes;
   std::uint64_t unreadable_blocks = 0;
 };
-[[nodiscard]] Result<ReadBack> read_whole(const system::File& file, std::uint64_t at_most = 0);
+// `buffer` is what the bytes are read into: one that is used again need not be filled with zeros first.
+[[nodiscard]] Result<ReadBack> read_whole(const system::File& file, std::uint64_t at_most = 0, std::string buffer = {});
 
 class SegmentReader {
  public:
