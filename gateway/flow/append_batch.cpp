@@ -61,6 +61,11 @@ Result<ports::Ticket> AppendBatch::append(const Stores& stores) {
       done = end;
     }
     parts.clear();
+    // Why wait: the entry that says the work is done must not be durable before its alarms are (S11).
+    if (id == ports::SpoolId::alarms && alarms_first_) {
+      if (Result<void> flushed = stores.of(id).flush(kAlarmsFirst); !flushed) return fail(flushed.error());
+      alarms_first_ = false;
+    }
   }
   return ticket_;
 }
@@ -72,6 +77,7 @@ void AppendBatch::clear() {
   group_bytes_from_ = 0;
   ticket_ = {};
   placed_.clear();
+  alarms_first_ = false;
 }
 
 }  // namespace railhead::flow

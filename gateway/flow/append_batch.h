@@ -43,6 +43,8 @@ class AppendBatch {
   [[nodiscard]] Result<ports::Ticket> append(const Stores& stores);
   // Of all that was appended since clear().
   [[nodiscard]] const std::vector<Placed>& placed() const { return placed_; }
+  // The alarms of this batch become durable before the rest is appended.
+  void alarms_first() { alarms_first_ = true; }
   void clear();
 
  private:
@@ -64,6 +66,8 @@ class AppendBatch {
   std::array<std::vector<Part>, ports::kSpools> parts_;
   std::array<std::size_t, ports::kSpools> group_from_{};  // where the group at hand begins in parts_
   std::size_t group_bytes_from_ = 0;                      // and in bytes_
+  static constexpr Duration kAlarmsFirst = std::chrono::seconds{1};
+  bool alarms_first_ = false;
   ports::Ticket ticket_;
   std::vector<Placed> placed_;
   std::vector<spool::Entry> entries_;  // scratch

@@ -242,6 +242,7 @@ void Ingest::add_group(ports::Group& group, Work& work) {
                    [&](std::string& out) { encode(record, out); });
   }
   if (has_alarms && !done) {
+    work.batch.alarms_first();
     const StateEntry entry{.kind = StateEntry::Kind::done, .identity = group.identity};
     work.batch.add(
         SpoolId::alarms, shared_.open_state.lane(SpoolId::alarms), kStateClass, true,
