@@ -32,6 +32,8 @@ flow::PipelineOptions pipeline_options(const Configuration& configuration) {
   result.telemetry.limit = options.spool.limit.value();
   result.telemetry.keep_free = keep_free(options.spool);
   result.telemetry.commit = options.spool.commit;
+  result.telemetry.age = options.spool.age;
+  result.telemetry.keep_delivered = options.spool.keep_delivered;
   result.telemetry.when_full = options.spool.when_full == config::WhenFull::block
                                    ? spool::SpoolOptions::WhenFull::block
                                    : spool::SpoolOptions::WhenFull::drop_oldest;

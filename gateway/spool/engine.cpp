@@ -19,6 +19,7 @@ constexpr std::uint64_t kSegmentShare = 16;  // of the limit
 constexpr std::uint64_t kLimitMin = std::uint64_t{1024} * 1024;
 // A timed wait never lasts longer, so that a clock that is moved by hand is seen.
 constexpr Duration kWaitMax = std::chrono::milliseconds{100};
+constexpr Duration kTimeBoundsWait = std::chrono::seconds{1};
 constexpr std::size_t kIdleBufferBytes = 64 * 1024;
 
 SpoolOptions bounded(SpoolOptions options) {
@@ -46,7 +47,8 @@ Spool::Engine::Engine(system::Disk& disk, const system::Clock& clock, const Spoo
       pending_bytes_max_(
           static_cast<std::size_t>(std::min<std::uint64_t>(options_.pending_bytes_max, options_.limit / 4))),
       group_bytes_max_(static_cast<std::size_t>(std::min<std::uint64_t>(options_.limit / 8, pending_bytes_max_))),
-      pace_(options_.commit, std::min(options_.commit_bytes, pending_bytes_max_ / 2)) {}
+      pace_(options_.commit, std::min(options_.commit_bytes, pending_bytes_max_ / 2)),
+      state_file_(disk_, options_.path) {}
 
 Spool::Engine::~Engine() {
   if (!committer_.joinable()) return;
@@ -141,6 +143,9 @@ void Spool::Engine::run() {
         if (wait && *wait <= Duration{0}) break;
         if (wait) {
           committer_wakes_.wait_for(append_mutex_, std::min(*wait, kWaitMax));
+        } else if (has_time_bounds()) {
+          committer_wakes_.wait_for(append_mutex_, kTimeBoundsWait);
+          if (look_at_ages_at_ <= clock_.boot_now()) break;
         } else {
           if (pending_.capacity() > kIdleBufferBytes) pending_ = FrameBuffer();
           if (batch_.frames.capacity() > kIdleBufferBytes) batch_.frames = FrameBuffer();
@@ -165,6 +170,7 @@ void Spool::Engine::run() {
     const bool unsaved = dirty_.load() || saved_through_ < durable() || !batch_.empty();
     const bool done = work(save && (unsaved || dirty_.load()), room);
     if (room) update_room();
+    if (has_time_bounds() && look_at_ages_at_ <= clock_.boot_now()) look_at_ages();
     bool again = false;
     {
       const base::MutexLock lock(append_mutex_);

@@ -82,6 +82,7 @@ class Spool::Engine {
     std::uint8_t classes = 0;
     Time first_appended;
     Time newest;
+    Time oldest = Time::max();
     bool all_trusted = true;
   };
   struct LaneRun {  // of one lane in a run
@@ -120,6 +121,13 @@ class Spool::Engine {
   void report_dropped(const std::vector<std::uint64_t>& per_lane);
   // Compaction writes beside what it replaces: so much of the limit is not used otherwise.
   [[nodiscard]] std::uint64_t working_bytes() const { return segment_bytes_; }
+
+  // --- bounds in time (engine_age.cpp)
+  void look_at_ages();
+  void expire_aged();
+  [[nodiscard]] bool has_time_bounds() const {
+    return options_.age > Duration{0} || options_.keep_delivered > Duration{0};
+  }
 
   // --- bounds and lane states (engine_commit.cpp)
   [[nodiscard]] std::uint64_t effective_limit() const;
@@ -197,6 +205,8 @@ class Spool::Engine {
   std::vector<Repair> repairs_;
   bool fresh_ = false;  // the directory's own name is not yet durable
   bool removals_unsynced_ = false;
+  BootTime look_at_ages_at_{};
+  StateFile state_file_;
   std::uint64_t wanted_bytes_ = 0;     // while room is made: what is kept for replay gives way
   std::vector<std::string> replaced_;  // files that a compacted segment replaces, to be removed
   Sequence saved_through_;             // durable() in the newest lane states on disk

@@ -173,6 +173,7 @@ Spool::Engine::Run Spool::Engine::next_run(Batch& batch) {
       run.classes |= class_bit(class_of(header));
       if (header.clock_trusted) {
         run.newest = std::max(run.newest, header.appended);
+        run.oldest = std::min(run.oldest, header.appended);
       } else {
         run.all_trusted = false;
       }
@@ -213,6 +214,7 @@ void Spool::Engine::publish(Batch& batch, const Run& run) {
     segment.records += static_cast<std::uint32_t>(run.records);
     segment.classes |= run.classes;
     segment.newest = std::max(segment.newest, run.newest);
+    segment.oldest = std::min(segment.oldest, run.oldest);
     segment.all_trusted = segment.all_trusted && run.all_trusted;
     for (const IndexPoint& point : run.index) segment.add_index(point);
     for (std::size_t lane = 0; lane < run_lanes_.size(); ++lane) {
@@ -424,8 +426,7 @@ Result<void> Spool::Engine::save_state() {
     const base::MutexLock lock(shelf_.mutex);
     state = snapshot(trimmable);
   }
-  if (Result<void> saved = spool::save_state(disk_, options_.path, state, counts_.bytes_written, counts_.syncs);
-      !saved) {
+  if (Result<void> saved = state_file_.save(state, counts_.bytes_written, counts_.syncs); !saved) {
     mark_dirty();
     return saved;
   }

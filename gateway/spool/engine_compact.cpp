@@ -50,13 +50,15 @@ constexpr std::uint64_t kAheadDenominator = 4;
 std::uint64_t Spool::Engine::missing_room(std::uint64_t bytes) const {
   const std::uint64_t limit = effective_limit();
   const base::MutexLock lock(shelf_.mutex);
-  const std::uint64_t wanted = shelf_.segments.allocated() + bytes + working_bytes();
+  const std::uint64_t wanted = shelf_.segments.allocated() + bytes + working_bytes() + state_file_.allocated();
   return wanted > limit ? wanted - limit : 0;
 }
 
 Result<void> Spool::Engine::make_room(std::uint64_t bytes) {
   if (missing_room(bytes) == 0) {
-    if (usage().bytes + bytes > options_.limit / kAheadDenominator * kAheadNumerator) {
+    // What is kept for replay stays until the space is really wanted.
+    if (options_.keep_delivered <= Duration{0} &&
+        usage().bytes + bytes > options_.limit / kAheadDenominator * kAheadNumerator) {
       if (const Result<bool> ahead = compact_one(0); !ahead) return fail(ahead.error());
     }
     return {};
@@ -151,7 +153,8 @@ Result<void> Spool::Engine::publish(const std::vector<CompactionSource>& sources
       return shelf_.segments.same(*source.segment.header) != nullptr;
     });
   };
-  Result<void> saved = save_state();  // durable: what the new file leaves out is settled, and says so
+  Result<void> saved;
+  saved = save_state();  // durable: what the new file leaves out is settled, and says so
   if (!saved || compacted.segment.records == 0 || !still_there()) {
     // Trimmed meanwhile, or nothing left to write: the old files serve until they are trimmed.
     if (disk_.exists(fresh)) static_cast<void>(disk_.remove(fresh));

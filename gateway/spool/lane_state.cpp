@@ -1,5 +1,8 @@
 #include "gateway/spool/lane_state.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "gateway/base/bytes.h"
 #include "gateway/base/crc32c.h"
 #include "gateway/spool/format.h"
@@ -45,6 +48,7 @@ std::string encode_state(const StoredState& state) {
   writer.varint(state.earlier.size());
   for (const Epoch epoch : state.earlier) writer.u64(epoch.value());
   writer.u64(state.machine);
+  writer.u64(state.birth);
   writer.varint(state.durable.value());
   writer.varint(state.next_segment);
   writer.varint(state.lanes.size());
@@ -96,6 +100,7 @@ Result<StoredState> decode_state(std::string_view bytes) {
   for (std::uint64_t count = reader.varint(); count > 0 && reader.ok(); --count)
     state.earlier.emplace_back(reader.u64());
   state.machine = reader.u64();
+  if (version >= 2) state.birth = reader.u64();
   state.durable = Sequence(reader.varint());
   state.next_segment = reader.varint();
   for (std::uint64_t count = reader.varint(); count > 0 && reader.ok(); --count) {
@@ -125,9 +130,9 @@ Result<StoredState> decode_state(std::string_view bytes) {
   return state;
 }
 
-Result<std::optional<StoredState>> load_state(system::Disk& disk, const std::string& directory) {
+Result<std::optional<LoadedState>> load_state(system::Disk& disk, const std::string& directory) {
   const std::string path = directory + "/" + std::string(kStateName);
-  if (!disk.exists(path)) return std::optional<StoredState>();
+  if (!disk.exists(path)) return std::optional<LoadedState>();
   const Result<std::unique_ptr<system::File>> file = disk.open(path, system::OpenMode::read);
   if (!file) return fail(file.error());
   const Result<std::uint64_t> size = (*file)->size();
@@ -138,26 +143,56 @@ Result<std::optional<StoredState>> load_state(system::Disk& disk, const std::str
   }
   Result<StoredState> state = decode_state(bytes);
   if (!state) return fail(state.error());
-  return std::optional<StoredState>(std::move(*state));
+  const std::uint64_t birth = (*file)->birth();
+  const bool is_copy = state->birth != 0 && birth != 0 && birth != state->birth;
+  return std::optional<LoadedState>(LoadedState{std::move(*state), is_copy});
 }
 
-Result<void> save_state(system::Disk& disk, const std::string& directory, const StoredState& state,
-                        std::uint64_t& bytes_written, std::uint64_t& syncs) {
-  const std::string path = directory + "/" + std::string(kStateName);
-  const std::string fresh = directory + "/" + std::string(kStateNewName);
-  const std::string bytes = encode_state(state);
-  if (disk.exists(fresh)) {
-    if (Result<void> removed = disk.remove(fresh); !removed) return removed;
+namespace {
+constexpr std::uint64_t kRoomMin = std::uint64_t{16} * 1024;
+}
+
+Result<void> StateFile::prepare(std::uint64_t bytes) {
+  const std::string fresh = directory_ + "/" + std::string(kStateNewName);
+  const std::uint64_t room = std::max(kRoomMin, (bytes * 2 + 4095) / 4096 * 4096);
+  if (next_ == nullptr) {
+    Result<std::unique_ptr<system::File>> file =
+        disk_.open(fresh, disk_.exists(fresh) ? system::OpenMode::read_write : system::OpenMode::create_new);
+    if (!file) return fail(file.error());
+    next_ = std::move(*file);
+    room_ = 0;
   }
-  Result<std::unique_ptr<system::File>> file = disk.open(fresh, system::OpenMode::create_new);
-  if (!file) return fail(file.error());
-  if (Result<void> written = (*file)->write_at(0, bytes); !written) return written;
+  if (Result<void> given = next_->preallocate(room); !given) return given;
+  room_ = room;
+  return {};
+}
+
+Result<void> StateFile::save(StoredState& state, std::uint64_t& bytes_written, std::uint64_t& syncs) {
+  if (next_ == nullptr) {
+    if (Result<void> made = prepare(0); !made) return made;
+  }
+  state.birth = next_->birth();
+  const std::string bytes = encode_state(state);
+  if (bytes.size() > room_) {
+    if (Result<void> made = prepare(bytes.size()); !made) return made;
+  }
+  const std::string path = directory_ + "/" + std::string(kStateName);
+  const std::string fresh = directory_ + "/" + std::string(kStateNewName);
+  const std::unique_ptr<system::File> file = std::move(next_);  // after a failed sync it is not used again
+  Result<void> written = file->write_at(0, bytes);
   bytes_written += bytes.size();
   ++syncs;
-  if (Result<void> synced = (*file)->sync(); !synced) return synced;              // durable: before the rename
-  if (Result<void> renamed = disk.rename(fresh, path); !renamed) return renamed;  // durable: whole or not at all
+  if (written) written = file->sync();  // durable: before the rename
+  if (!written) {
+    static_cast<void>(disk_.remove(fresh));
+    return written;
+  }
+  if (Result<void> renamed = disk_.rename(fresh, path); !renamed) return renamed;  // durable: whole or not at all
+  allocated_ = std::exchange(room_, 0);
   ++syncs;
-  return disk.sync_directory(directory);  // durable: the new name
+  if (Result<void> synced = disk_.sync_directory(directory_); !synced) return synced;  // durable: the new name
+  static_cast<void>(prepare(bytes.size()));  // without one ahead the next save makes it
+  return {};
 }
 
 }  // namespace railhead::spool

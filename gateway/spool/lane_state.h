@@ -1,6 +1,6 @@
 // The lane states: one small file `lanes` that says what has been settled, what every lane's ledger stands at, and
 // which epoch and sequence come next (S4, S9, S14). Saved lazily: losing the newest version only repeats records.
-// Written as lanes.new, synced, renamed over lanes, the directory synced: either version is whole after a power cut.
+// Written to lanes.new, synced, renamed over lanes, the directory synced: either version is whole after a power cut.
 //
 // offset | size | field (little-endian)
 //      0 |    8 | magic "RHLANES\n"
@@ -11,11 +11,12 @@
 //     24 |      | body: fields as in StoredState, numbers as LEB128, texts with their length before them
 // Settled is a record of lane l with sequence q <= durable, if q < l.low_water, or if some s has s.first <= q <= s.last
 // and s.full names l or bit (q - s.first) of s.bits is 1. (By sequence, not by file: compaction renames files.)
-// Version 1 had neither s.last nor dropped_full, and plain words for s.bits; it is read as well.
+// Version 1 had neither birth, s.last nor dropped_full, and plain words for s.bits; it is read as well.
 // Errors: Errc::damaged, Errc::unsupported, and the disk's. Threads: none of its own.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,7 +47,8 @@ struct StoredState {
   Epoch epoch;
   std::vector<Epoch> earlier;  // epochs this spool had before, newest last; at most kEpochsKept
   std::uint64_t machine = 0;
-  Sequence durable;  // the ledgers count records up to here
+  std::uint64_t birth = 0;  // of the file itself (File::birth), so that a copy knows itself for one (S1); 0: not known
+  Sequence durable;         // the ledgers count records up to here
   std::uint64_t next_segment = 1;
   std::vector<StoredLane> lanes;        // a lane's place is its LaneId
   std::vector<StoredSegment> segments;  // those with something settled above a low-water mark
@@ -59,10 +61,31 @@ inline constexpr std::string_view kStateNewName = "lanes.new";
 [[nodiscard]] std::string encode_state(const StoredState& state);
 [[nodiscard]] Result<StoredState> decode_state(std::string_view bytes);
 
+struct LoadedState {
+  StoredState state;
+  bool is_copy = false;  // the file was copied here: restored or cloned
+};
 // nullopt when there is none.
-[[nodiscard]] Result<std::optional<StoredState>> load_state(system::Disk& disk, const std::string& directory);
-// Durable on return. Adds to `bytes_written` and `syncs`.
-[[nodiscard]] Result<void> save_state(system::Disk& disk, const std::string& directory, const StoredState& state,
-                                      std::uint64_t& bytes_written, std::uint64_t& syncs);
+[[nodiscard]] Result<std::optional<LoadedState>> load_state(system::Disk& disk, const std::string& directory);
+
+// Saves them. The next lanes.new is made and given its blocks ahead, so that settling can be saved, and trimming free
+// space, also on a disk that is full to the brim.
+class StateFile {
+ public:
+  StateFile(system::Disk& disk, std::string directory) : disk_(disk), directory_(std::move(directory)) {}
+  // Durable on return. Sets state.birth; adds to `bytes_written` and `syncs`.
+  [[nodiscard]] Result<void> save(StoredState& state, std::uint64_t& bytes_written, std::uint64_t& syncs);
+  // On disk: the file and the one made ahead.
+  [[nodiscard]] std::uint64_t allocated() const { return allocated_ + room_; }
+
+ private:
+  [[nodiscard]] Result<void> prepare(std::uint64_t bytes);
+
+  system::Disk& disk_;
+  const std::string directory_;
+  std::unique_ptr<system::File> next_;  // lanes.new
+  std::uint64_t room_ = 0;              // bytes it has blocks for
+  std::uint64_t allocated_ = 0;         // of lanes
+};
 
 }  // namespace railhead::spool

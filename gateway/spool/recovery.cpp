@@ -73,6 +73,7 @@ class Recovery {
   StoredState state_;
   bool have_state_ = false;
   bool state_damaged_ = false;
+  bool is_copy_ = false;
   std::vector<File> files_;
   std::vector<Scanned> scanned_;
   std::map<std::string, LaneId> lane_by_name_;
@@ -90,7 +91,7 @@ LaneId Recovery::lane(const std::string& name) {
 }
 
 Result<void> Recovery::read_state() {
-  Result<std::optional<StoredState>> state = load_state(disk_, input_.directory);
+  Result<std::optional<LoadedState>> state = load_state(disk_, input_.directory);
   if (!state) {
     if (state.error().code != Errc::damaged) return fail(state.error().in("spool " + input_.directory));
     state_damaged_ = true;
@@ -99,7 +100,8 @@ Result<void> Recovery::read_state() {
   }
   if (!*state) return {};
   have_state_ = true;
-  state_ = std::move(**state);
+  state_ = std::move((*state)->state);
+  is_copy_ = (*state)->is_copy;
   // Held records are saved as spooled; a file that has some is read so.
   for (StoredLane& stored : state_.lanes) stored.ledger.spooled += std::exchange(stored.ledger.held, 0);
   for (const StoredLane& stored : state_.lanes) {
@@ -183,7 +185,7 @@ void Recovery::refuse_superseded() {
   };
   std::vector<File> kept;
   for (File& file : files_) {
-    if (superseded(file)) {
+    if (superseded(file)) {  // durable: what compaction left out must not come back
       out_.repairs.push_back({Repair::Kind::remove, file.name, 0, 0, false});
     } else {
       kept.push_back(file);
@@ -411,6 +413,7 @@ void Recovery::choose_epoch() {
   if (have_state_) {
     out_.epoch = state_.epoch;
     out_.earlier = state_.earlier;
+    if (is_copy_) out_.new_epoch_why = "the directory is a copy";
     if (state_.machine != input_.machine) out_.new_epoch_why = "this is another machine";
     if (out_.cut_bytes > 0) out_.new_epoch_why = "the tail was not whole";
     if (out_.new_epoch_why.empty()) return;

@@ -8,8 +8,9 @@
 //          kept. Any other hole is the end: the rest was never acknowledged and is cut, records behind the hole
 //          included.
 // Groups.  A group that is not whole is dropped whole: cut at the end, counted as damaged elsewhere.
-// Epoch.   A new one begins when the lane states are missing or unreadable beside segments, when the machine is another
-//          one, or when bytes that are not zero were cut (they may have been seen outside).
+// Epoch.   A new one begins when the lane states are missing or unreadable beside segments, when they were copied here
+//          (restored, cloned), when the machine is another one, or when bytes that are not zero were cut (they may have
+//          been seen outside).
 // Ledger.  Of the records the lane states knew: damaged += expected - found, per lane. Of younger ones that are missing
 //          between neighbours: accepted and damaged of the lane of the record before the hole (else of the first lane).
 //          Found but not expected (lane states lost): carried_over.

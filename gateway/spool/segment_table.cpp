@@ -79,6 +79,7 @@ void Segment::add(const FrameHeader& frame, LaneId lane, std::uint64_t offset, b
   ++records;
   if (frame.clock_trusted) {
     newest = std::max(newest, frame.appended);
+    if (!is_settled) oldest = std::min(oldest, frame.appended);
   } else {
     all_trusted = false;
   }

@@ -54,6 +54,7 @@ struct Segment {
   std::uint8_t classes = 0;
   Time first_appended;        // of its first frame; 0 while it has none
   Time newest;                // the latest trusted wall time in it
+  Time oldest = Time::max();  // no record owed here has an earlier trusted one
   bool all_trusted = true;    // every frame has a trusted time
   std::uint32_t records = 0;  // frames that verify
   std::vector<IndexPoint> index;

@@ -29,6 +29,7 @@ enum class Level : std::uint8_t { info, warning, error };
   X(spool_tail_cut,        info,    "an unfinished write at the end of the spool was cut off", "nothing: it was never acknowledged") \
   X(spool_damaged,         error,   "damaged bytes in the spool were set aside",  "check the disk; the bytes are kept in damaged/") \
   X(spool_dropped,         warning, "the spool is full: oldest records dropped",  "raise spool.limit, or bring the upstream back") \
+  X(spool_aged,            warning, "records older than spool.age expired",       "bring the upstream back, or raise spool.age") \
   X(spool_full,            error,   "the spool is full: the field is no longer acknowledged", "bring the upstream back or raise spool.limit") \
   X(disk_failed,           error,   "the disk does not take writes: nothing is acknowledged", "check space, mount and health of the disk") \
   X(disk_recovered,        info,    "the disk takes writes again",                "") \

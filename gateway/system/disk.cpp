@@ -81,6 +81,14 @@ class PosixFile final : public File {
     return static_cast<std::uint64_t>(status.st_blocks) * 512;
   }
 
+  std::uint64_t birth() const override {
+    struct statx status {};
+    if (::statx(fd_.get(), "", AT_EMPTY_PATH, STATX_BTIME | STATX_INO, &status) != 0) return 0;
+    if ((status.stx_mask & STATX_BTIME) == 0) return status.stx_ino;
+    const auto seconds = static_cast<std::uint64_t>(status.stx_btime.tv_sec);
+    return (seconds * 1'000'000'000 + status.stx_btime.tv_nsec) | 1;
+  }
+
  private:
   Descriptor fd_;
   std::string path_;

@@ -29,6 +29,8 @@ class File {
   [[nodiscard]] virtual Result<std::uint64_t> size() const = 0;
   // Bytes the file takes on the disk.
   [[nodiscard]] virtual Result<std::uint64_t> allocated() const = 0;
+  // A number that a copy of the file does not share (from the time of its birth, else from its inode); 0: not known.
+  [[nodiscard]] virtual std::uint64_t birth() const { return 0; }
 };
 
 enum class OpenMode : std::uint8_t { read, read_write, create_new };

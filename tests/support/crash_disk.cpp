@@ -140,6 +140,7 @@ struct CrashDisk::State {
   std::optional<Errc> failing;
   int failing_syncs = 0;
   bool failing_reads = false;
+  bool no_blocks = false;
   std::uint64_t free = std::uint64_t{1} << 40;
   std::uint64_t operations = 0;
   std::uint64_t stamp = 0;
@@ -194,6 +195,11 @@ class CrashDisk::OpenFile final : public system::File {
   Result<void> truncate(std::uint64_t size) override { return resize(size, DiskOperation::truncate); }
   Result<void> preallocate(std::uint64_t size) override {
     if (const Result<void> allowed = disk_fault("preallocate"); !allowed) return allowed;
+    {
+      const base::MutexLock lock(disk_.state_->mutex);
+      if (disk_.state_->no_blocks) return fail(Errc::full, "preallocate " + path_ + ": injected");
+      if (size <= inode_->now.size()) return {};  // as fallocate: it has its blocks, and never shrinks
+    }
     return resize(size, DiskOperation::preallocate);
   }
   Result<std::uint64_t> size() const override {
@@ -392,6 +398,10 @@ void CrashDisk::fail_writes(Errc code) {
   const base::MutexLock lock(state_->mutex);
   state_->failing = code;
 }
+void CrashDisk::fail_creation() {
+  const base::MutexLock lock(state_->mutex);
+  state_->no_blocks = true;
+}
 void CrashDisk::fail_next_syncs(int count) {
   const base::MutexLock lock(state_->mutex);
   state_->failing_syncs = count;
@@ -403,6 +413,7 @@ void CrashDisk::fail_reads(bool fail) {
 void CrashDisk::heal() {
   const base::MutexLock lock(state_->mutex);
   state_->failing.reset();
+  state_->no_blocks = false;
   state_->failing_syncs = 0;
   state_->failing_reads = false;
 }
@@ -436,6 +447,7 @@ Result<std::unique_ptr<system::File>> CrashDisk::open(const std::string& path, s
     }
     if (at != state_->now.end()) return fail(Errc::io, "open " + path + ": File exists");
     if (state_->failing) return fail(*state_->failing, "open " + path + ": injected");
+    if (state_->no_blocks) return fail(Errc::full, "open " + path + ": injected");
     if (state_->directories.count(parent_of(path)) == 0) return fail(Errc::io, "open " + path + ": no such directory");
     inode = std::make_shared<Inode>();
     state_->now.emplace(path, inode);

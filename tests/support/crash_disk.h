@@ -98,6 +98,7 @@ class CrashDisk final : public system::Disk {
 
   // Faults. `fail_with` applies to writes, preallocation, creation (full) or to everything that changes the disk (io).
   void fail_writes(Errc code);      // write_at, preallocate, create_new fail
+  void fail_creation();             // create_new and preallocate alone fail: not a block is left
   void fail_next_syncs(int count);  // File::sync fails, and what it should have synced is lost
   void fail_reads(bool fail);       // read_at of files
   void heal();

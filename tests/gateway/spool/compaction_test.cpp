@@ -223,6 +223,27 @@ TEST_CASE("groups stay whole through compaction, also where some of their record
   }
 }
 
+TEST_CASE("a disk full to the brim still takes the lane states, so that settling frees space") {
+  Bench b;
+  b.options.when_full = SpoolOptions::WhenFull::block;
+  b.open();
+  for (std::uint64_t i = 0; i < 1'000; ++i) {
+    b.put("sink", numbered(i, 250));
+    if (i % 32 == 0) b.flush();
+  }
+  b.flush();
+  const std::uint64_t before = b.spool->usage().bytes;
+  b.disk.fail_creation();  // not a block is left: no new file, nothing preallocated
+  std::vector<Sequence> all;
+  for (const Frame& frame : b.owed("sink")) all.push_back(frame.sequence);
+  b.spool->settle(b.spool->lane("sink"), all, Outcome::delivered);
+  REQUIRE(test::eventually(kPatience, [&] { return b.spool->usage().bytes < before / 2; }));
+  const DiskImage image = b.disk.contents();
+  Bench after(b, image);
+  after.open();
+  CHECK(after.owed("sink").empty());
+}
+
 TEST_CASE("block mode makes room by compaction, drops nothing, and then takes again") {
   Bench b;
   b.options.when_full = SpoolOptions::WhenFull::block;

@@ -2,6 +2,7 @@
 #include "gateway/spool/recovery.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <string>
@@ -414,6 +415,29 @@ TEST_CASE("a directory from another machine begins a new epoch and loses nothing
   s.open();
   CHECK(s.spool->epoch() == second);
   CHECK(s.owed("sink") == numbers(1, 4));
+}
+
+TEST_CASE("a directory that was copied or restored on the same machine begins a new epoch and loses nothing") {
+  SpoolHarness h;
+  h.open();
+  const Epoch epoch = h.spool->epoch();
+  h.put("sink", {"one"});
+  h.flush();
+  h.put("sink", {"two"});
+  h.reopen();
+  CHECK(h.spool->epoch() == epoch);  // the original knows itself
+  h.spool.reset();
+  const std::string copy = h.directory.path() + "/copy";
+  REQUIRE(std::system(("cp -a '" + h.options.path + "' '" + copy + "'").c_str()) == 0);
+  h.options.path = copy;
+  h.open();
+  CHECK(h.spool->epoch() != epoch);
+  CHECK(h.payloads("sink") == std::vector<std::string>{"one", "two"});
+  for (const Frame& frame : h.get("sink")) CHECK(frame.epoch == epoch);  // identities are kept
+  CHECK(h.reporter.count(status::Event::spool_epoch_begun) == 1);
+  const Epoch second = h.spool->epoch();
+  h.reopen();
+  CHECK(h.spool->epoch() == second);
 }
 
 TEST_CASE("a newer format is refused and nothing is touched") {
