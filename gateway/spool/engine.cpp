@@ -422,7 +422,7 @@ Usage Spool::Engine::usage() const {
   Usage usage;
   {
     const base::MutexLock lock(shelf_.mutex);
-    usage.bytes = shelf_.segments.allocated();
+    usage.bytes = shelf_.segments.allocated() + spare_bytes();
     usage.segments = shelf_.segments.all().size();
     usage.durable = durable();
     usage.first = usage.durable.next();

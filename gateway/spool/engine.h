@@ -10,6 +10,7 @@
 //   a compacted segment synced, and lane states that settle what it leaves out
 //                                before  its name
 //   its name synced              before  the files it replaces are removed
+//   a spare's new name synced    before  it is made a blank; that synced before it becomes a segment
 // Locks: append_mutex_ and the shelf's are never held together, and neither while a file is touched.
 #pragma once
 
@@ -122,6 +123,18 @@ class Spool::Engine {
   // Compaction writes beside what it replaces: so much of the limit is not used otherwise.
   [[nodiscard]] std::uint64_t working_bytes() const { return segment_bytes_; }
 
+  // --- files to be used again (engine_spares.cpp)
+  struct Spare {
+    std::string file;
+    std::uint64_t bytes = 0;
+  };
+  // Takes the file of a segment that is trimmed; false: it is to be removed.
+  [[nodiscard]] Result<bool> keep_as_spare(const std::string& file, std::uint64_t bytes);
+  [[nodiscard]] Result<void> blank_spares();
+  [[nodiscard]] Result<void> remove_spares(std::size_t but);
+  [[nodiscard]] Spare take_spare();
+  [[nodiscard]] std::uint64_t spare_bytes() const { return spare_bytes_.load(std::memory_order_acquire); }
+
   // --- bounds in time (engine_age.cpp)
   void look_at_ages();
   void expire_aged();
@@ -133,7 +146,12 @@ class Spool::Engine {
   [[nodiscard]] std::uint64_t effective_limit() const;
   void update_room();
   [[nodiscard]] Result<void> save_state();
-  using Trimmable = std::vector<std::pair<std::uint64_t, std::string>>;  // number and file
+  struct Trim {
+    std::uint64_t number = 0;
+    std::string file;
+    std::uint64_t bytes = 0;
+  };
+  using Trimmable = std::vector<Trim>;
   [[nodiscard]] bool is_kept(const Segment& segment, std::uint64_t freed) const;
   [[nodiscard]] StoredState snapshot(Trimmable& trimmable) RAILHEAD_REQUIRES(shelf_.mutex);
   [[nodiscard]] Result<void> apply(const Repair& repair);
@@ -191,6 +209,7 @@ class Spool::Engine {
   std::atomic<std::uint64_t> bytes_written_{0};
   std::atomic<std::uint64_t> syncs_{0};
   std::atomic<std::uint64_t> payload_bytes_{0};
+  std::atomic<std::uint64_t> spare_bytes_{0};
   std::atomic<std::uint64_t> compactions_{0};
   std::atomic<std::uint64_t> compaction_bytes_{0};
 
@@ -206,6 +225,8 @@ class Spool::Engine {
   bool fresh_ = false;  // the directory's own name is not yet durable
   bool removals_unsynced_ = false;
   BootTime look_at_ages_at_{};
+  std::vector<Spare> renamed_spares_;  // not yet blank
+  std::vector<Spare> spares_;          // blanks
   StateFile state_file_;
   std::uint64_t wanted_bytes_ = 0;     // while room is made: what is kept for replay gives way
   std::vector<std::string> replaced_;  // files that a compacted segment replaces, to be removed

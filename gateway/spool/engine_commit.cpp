@@ -280,7 +280,7 @@ Result<void> Spool::Engine::begin_segment(std::string_view frames) {
   if (Result<void> room = make_room(capacity); !room) return room;
   ++next_segment_;
   Result<std::unique_ptr<SegmentWriter>> writer =
-      SegmentWriter::create(disk_, options_.path, std::move(header), capacity, counts_);
+      SegmentWriter::create(disk_, options_.path, take_spare().file, std::move(header), capacity, counts_);
   if (!writer) return fail(writer.error());
   active_ = std::move(*writer);
   active_lanes_ = lanes;
@@ -393,7 +393,7 @@ StoredState Spool::Engine::snapshot(Trimmable& trimmable) {
   for (const auto& segment : shelf_.segments.all()) {
     if (segment->sealed && segment->unsettled == 0 && !is_kept(*segment, freed)) {
       freed += segment->allocated;
-      trimmable.emplace_back(segment->number(), segment_name(*segment->header));
+      trimmable.push_back({segment->number(), segment_name(*segment->header), segment->allocated});
     }
     StoredSegment stored{segment->number(), segment->first(), segment->last, {}, {}};
     bool partly = false;
@@ -434,16 +434,18 @@ Result<void> Spool::Engine::save_state() {
   if (trimmable.empty() || !repairs_.empty()) return {};  // a repair may still need a segment's bytes
   Result<void> removed;
   removals_unsynced_ = true;
-  for (const auto& [number, name] : trimmable) {
-    const std::string file = path(name);
-    if (disk_.exists(file)) removed = disk_.remove(file);
+  for (const Trim& trim : trimmable) {
+    const Result<bool> kept = keep_as_spare(trim.file, trim.bytes);
+    if (!kept) removed = fail(kept.error());
+    if (removed && !*kept && disk_.exists(path(trim.file))) removed = disk_.remove(path(trim.file));
     if (!removed) break;
     const base::MutexLock lock(shelf_.mutex);
-    shelf_.segments.remove(number);
+    shelf_.segments.remove(trim.number);
   }
   ++counts_.syncs;
   if (removed) removed = disk_.sync_directory(options_.path);  // durable: before states that no longer name them
   if (removed) removals_unsynced_ = false;
+  if (removed) removed = blank_spares();
   if (!removed) mark_dirty();
   update_room();
   return removed;

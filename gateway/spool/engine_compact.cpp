@@ -50,7 +50,8 @@ constexpr std::uint64_t kAheadDenominator = 4;
 std::uint64_t Spool::Engine::missing_room(std::uint64_t bytes) const {
   const std::uint64_t limit = effective_limit();
   const base::MutexLock lock(shelf_.mutex);
-  const std::uint64_t wanted = shelf_.segments.allocated() + bytes + working_bytes() + state_file_.allocated();
+  const std::uint64_t wanted =
+      shelf_.segments.allocated() + spare_bytes() + bytes + working_bytes() + state_file_.allocated();
   return wanted > limit ? wanted - limit : 0;
 }
 
@@ -63,13 +64,19 @@ Result<void> Spool::Engine::make_room(std::uint64_t bytes) {
     }
     return {};
   }
+  // The segment to come takes a spare, so one of them is as good as free, and no more are kept now.
+  const auto missing = [&]() -> std::uint64_t {
+    if (const Result<void> removed = remove_spares(1); !removed) return missing_room(bytes);
+    return missing_room(bytes - std::min(bytes, spare_bytes()));
+  };
+  if (missing() == 0) return {};
   if (dirty_.load() || options_.keep_delivered > Duration{0}) {  // what is settled goes first
-    wanted_bytes_ = missing_room(bytes);
+    wanted_bytes_ = missing();
     const Result<void> saved = save_state();
     wanted_bytes_ = 0;
     if (!saved) return saved;
   }
-  while (missing_room(bytes) > 0) {
+  while (missing() > 0) {
     Result<bool> done = compact_one(0);
     if (done && !*done) {
       if (options_.when_full == SpoolOptions::WhenFull::block) return {};

@@ -229,6 +229,12 @@ std::uint32_t segment_generation(std::string_view name) {
   return static_cast<std::uint32_t>(from_hex_digits(name.substr(17, 8)).value_or(0));
 }
 
+std::string spare_name(std::uint64_t number) { return to_hex_digits(number, 16) + ".spare"; }
+
+bool is_spare_name(std::string_view name) {
+  return name.size() == 22 && name.substr(16) == ".spare" && from_hex_digits(name.substr(0, 16)).has_value();
+}
+
 std::string encode_blank(std::uint64_t number) {
   std::string blank(kBlankMagic);
   base::ByteWriter writer(blank);

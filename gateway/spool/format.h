@@ -138,6 +138,9 @@ void finish_frame(std::uint32_t seed, char* frame, Sequence durable_through);
 [[nodiscard]] std::optional<std::uint64_t> segment_number(std::string_view name);
 [[nodiscard]] std::uint32_t segment_generation(std::string_view name);  // REQUIRES a segment's name
 
+// "0000000000000001.spare": the file of a segment that was trimmed, kept to be used again.
+[[nodiscard]] std::string spare_name(std::uint64_t number);
+[[nodiscard]] bool is_spare_name(std::string_view name);
 [[nodiscard]] std::string encode_blank(std::uint64_t number);
 [[nodiscard]] bool is_blank(std::string_view bytes);
 

@@ -118,7 +118,8 @@ Result<void> Recovery::read_headers() {
   const Result<std::vector<std::string>> names = disk_.list(input_.directory);
   if (!names) return fail(names.error());
   for (const std::string& name : *names) {
-    if (name == kCompactNewName) out_.repairs.push_back({Repair::Kind::remove, name, 0, 0, true});  // unfinished
+    if (name == kCompactNewName || is_spare_name(name))
+      out_.repairs.push_back({Repair::Kind::remove, name, 0, 0, true});  // unfinished
     const std::optional<std::uint64_t> number = segment_number(name);
     if (!number) continue;  // not ours: left alone
     out_.next_segment = std::max(out_.next_segment, *number + 1);

@@ -21,11 +21,12 @@ struct WriteCounts {
 
 class SegmentWriter {
  public:
-  // Makes the file with room for `capacity` bytes and writes its header. The name is durable on return, the header with
-  // the first append.
+  // Makes the file with room for `capacity` bytes and writes its header; out of `spare` (a name in the directory, ""
+  // for none), a file that was used before and is a blank now: its blocks are written already, which makes syncing
+  // cheaper. The name is durable on return, the header with the first append.
   [[nodiscard]] static Result<std::unique_ptr<SegmentWriter>> create(system::Disk& disk, const std::string& directory,
-                                                                     SegmentHeader header, std::uint64_t capacity,
-                                                                     WriteCounts& counts);
+                                                                     const std::string& spare, SegmentHeader header,
+                                                                     std::uint64_t capacity, WriteCounts& counts);
   // Appends frames that carry this segment's checksums; durable on return.
   [[nodiscard]] Result<void> append(std::string_view frames);
   // Gives back what was preallocated and not used.

@@ -198,7 +198,7 @@ class CrashDisk::OpenFile final : public system::File {
     {
       const base::MutexLock lock(disk_.state_->mutex);
       if (disk_.state_->no_blocks) return fail(Errc::full, "preallocate " + path_ + ": injected");
-      if (size <= inode_->now.size()) return {};  // as fallocate: it has its blocks, and never shrinks
+      if (size <= inode_->now.text().size()) return {};  // as fallocate: it has its blocks, and never shrinks
     }
     return resize(size, DiskOperation::preallocate);
   }
