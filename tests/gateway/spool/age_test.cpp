@@ -62,7 +62,7 @@ TEST_CASE("records older than `age` expire one by one, are counted and told, als
   a.pass(hours{13});
   CHECK(a.owed() == std::vector<std::string>{"old", "younger"});
   a.clock.advance(hours{2});
-  REQUIRE(test::eventually(kPatience, [&] { return a.ledger().expired == 1; }));  // nobody touches it
+  REQUIRE(test::eventually(std::chrono::seconds{10}, [&] { return a.ledger().expired == 1; }));  // nobody touches it
   CHECK(a.owed() == std::vector<std::string>{"younger"});
   CHECK(a.reporter.count(status::Event::spool_aged) == 1);
   a.spool.reset();
@@ -143,7 +143,7 @@ TEST_CASE(
   a.pass(hours{47});
   CHECK(on_disk() == kept);
   a.clock.advance(hours{2});
-  REQUIRE(test::eventually(kPatience, [&] { return on_disk() == 0; }));
+  REQUIRE(test::eventually(std::chrono::seconds{10}, [&] { return on_disk() == 0; }));
   CHECK(a.ledger().delivered == 900);
 }
 

@@ -452,6 +452,7 @@ TEST_CASE("a newer format is refused and nothing is touched") {
     if (in_state) {
       std::string& bytes = newer.files.at("/spool/lanes");
       bytes[8] = 3;
+      bytes.resize(24 + base::load_le<std::uint32_t>(bytes.data() + 16));
       base::store_le(bytes.data() + 20, base::crc32c(std::string_view(bytes).substr(24),
                                                      base::crc32c(std::string_view(bytes).substr(8, 12))));
     } else {
