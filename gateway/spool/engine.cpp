@@ -184,6 +184,7 @@ void Spool::Engine::run() {
   }
   if (active_ != nullptr) static_cast<void>(active_->seal());
   active_.reset();
+  static_cast<void>(remove_spares(0));  // the next start would: an orderly stop leaves nothing to mend
 }
 
 std::optional<Duration> Spool::Engine::time_until_work(BootTime now) {
