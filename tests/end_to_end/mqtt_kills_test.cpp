@@ -1,0 +1,135 @@
+// Contract 1 at the field's side, black box: no loss at QoS 1, no loss and no repeat at QoS 2, while the gateway is
+// killed 50 times at random moments and the broker is restarted 10 times in an orderly way between them.
+#include <doctest/doctest.h>
+#include <mqtt/async_client.h>
+
+#include <algorithm>
+#include <deque>
+#include <iostream>
+#include <map>
+#include <random>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "gateway/message/json.h"
+#include "tests/end_to_end/gateway_process.h"
+#include "tests/support/mosquitto.h"
+
+using namespace railhead;
+using namespace railhead::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr int kKills = 50;
+constexpr int kRestarts = 10;
+constexpr std::int64_t kPerRound = 100;  // messages of each QoS
+
+std::string configuration(const Mosquitto& broker, const TemporaryDirectory& directory) {
+  const auto source = [&](const std::string& qos) {
+    return "  qos" + qos + ":\n    mqtt:\n      url: " + broker.url() + "\n      subscribe: [{ topic: \"q" + qos +
+           "/{device}\", qos: " + qos + " }]\n";
+  };
+  return "version: 1\ngateway: kills\nspool: { path: " + directory.path() +
+         "/spool, limit: 64 MiB, keep_free: 1 MiB, commit: 20 ms }\nsources:\n" + source("1") + source("2") +
+         "rules:\n  - name: all\n    send: { to: out, topic: \"${source}\", body: { n: value.n } }\n"
+         "sinks:\n  out: { file: { path: " +
+         directory.path() + "/out.jsonl } }\n";
+}
+
+// Publishes numbers from..to at QoS 1 and 2; returns when the broker has them all.
+void publish(const Mosquitto& broker, std::int64_t from, std::int64_t to) {
+  mqtt::async_client client("tcp://127.0.0.1:" + std::to_string(broker.port()), "publisher",
+                            mqtt::create_options(MQTTVERSION_3_1_1, 1000));
+  mqtt::connect_options options;
+  options.set_max_inflight(1000);
+  REQUIRE(client.connect(options)->wait_for(10s));
+  std::deque<mqtt::delivery_token_ptr> sent;
+  for (std::int64_t n = from; n < to; ++n) {
+    const std::string body = "{\"n\":" + std::to_string(n) + "}";
+    sent.push_back(client.publish("q1/a", body, 1, false));
+    sent.push_back(client.publish("q2/a", body, 2, false));
+  }
+  for (const auto& token : sent) REQUIRE(token->wait_for(20s));
+  client.disconnect()->wait_for(5s);
+}
+
+struct Seen {
+  std::map<std::int64_t, std::set<std::string>> identities;  // by number
+  std::size_t unmarked = 0;                                  // second identities without rh-dup
+  std::vector<std::int64_t> order;                           // of first occurrences
+};
+
+// By topic, that is by source.
+std::map<std::string, Seen> read(const std::string& path) {
+  std::map<std::string, Seen> seen;
+  std::istringstream lines(read_file(path));
+  JsonParser parser;
+  for (std::string line; std::getline(lines, line);) {
+    const Result<Value> record = parser.parse(line);
+    if (!record) continue;  // torn by a kill; it is written again
+    const Value* headers = record->find("headers");
+    const Value* body = record->find("body");
+    REQUIRE(headers != nullptr);
+    REQUIRE(body != nullptr);
+    Seen& here = seen[std::string(record->find("topic")->as_text())];
+    const std::int64_t n = body->find("n")->as_integer();
+    std::set<std::string>& known = here.identities[n];
+    if (known.empty()) here.order.push_back(n);
+    const bool fresh = known.insert(std::string(headers->find("ce_id")->as_text())).second;
+    if (fresh && known.size() > 1 && headers->find("rh-dup") == nullptr) ++here.unmarked;
+  }
+  return seen;
+}
+
+}  // namespace
+
+TEST_CASE("50 kills of the gateway and 10 restarts of the broker: no loss at QoS 1, no loss and no repeat at QoS 2") {
+  const std::uint32_t seed = std::random_device{}();
+  std::cout << "seed " << seed << '\n';
+  std::mt19937 random(seed);
+  Mosquitto broker;
+  TemporaryDirectory directory;
+  GatewayProcess gateway(directory, configuration(broker, directory));
+  gateway.start();
+  // Both sessions stand before the first message.
+  REQUIRE(eventually(20s, [&] {
+    const std::string log = gateway.log();
+    const std::size_t first = log.find("source_connected");
+    return first != std::string::npos && log.find("source_connected", first + 1) != std::string::npos;
+  }));
+  std::int64_t next = 0;
+  for (int round = 0; round < kKills; ++round) {
+    std::thread publisher([&, from = next] { publish(broker, from, from + kPerRound); });
+    next += kPerRound;
+    std::this_thread::sleep_for(std::chrono::milliseconds{std::uniform_int_distribution<int>(0, 150)(random)});
+    gateway.kill9();
+    publisher.join();
+    if (round % (kKills / kRestarts) == 0) broker.restart();
+    gateway.start();
+  }
+  publish(broker, next, next + kPerRound);
+  next += kPerRound;
+  std::map<std::string, Seen> seen;
+  const bool all = eventually(30s, [&] {
+    seen = read(directory.path() + "/out.jsonl");
+    return seen["qos1"].identities.size() == static_cast<std::size_t>(next) &&
+           seen["qos2"].identities.size() == static_cast<std::size_t>(next);
+  });
+  CHECK_MESSAGE(all, "of ", next, ": ", seen["qos1"].identities.size(), " at QoS 1, ", seen["qos2"].identities.size(),
+                " at QoS 2\n", gateway.log());
+  std::size_t surplus = 0;
+  for (const auto& [n, identities] : seen["qos1"].identities) surplus += identities.size() - 1;
+  CHECK(seen["qos1"].unmarked == 0);
+  for (const auto& [n, identities] : seen["qos2"].identities) {
+    CAPTURE(n);
+    CHECK(identities.size() == 1);
+  }
+  CHECK(std::is_sorted(seen["qos2"].order.begin(), seen["qos2"].order.end()));
+  std::cout << "  " << next << " messages of each QoS, " << surplus << " marked repeats at QoS 1\n";
+  const auto status = gateway.status();
+  REQUIRE(status);
+  CHECK(*status->find("readings")->find("adds_up") == Value::boolean(true));
+  CHECK(gateway.terminate(10s) == 0);
+}
