@@ -5,7 +5,8 @@
 // Refused: the broker answers for a whole batch, so the guilty one is found by shrinking the window until a refused
 //          record travels alone: that one is set aside. The others go again marked rh-late (S17), because librdkafka
 //          may have sent the batch behind them already. Larger than record_limit: set aside at once.
-// Topic:   a topic that does not exist or must not be written is held (Outlet::hold): one of its records probes it after
+// Topic:   a topic that does not exist or must not be written is held (Outlet::hold): one of its records probes it
+// after
 //          2 s to 1 min, other topics go on undisturbed. Those that were refused carry rh-late when they come.
 // Fatal:   librdkafka gives the handle up (its numbers and the broker's disagree): a new handle, then a rewind.
 // Stop:    sends nothing new, waits at most kFlushMost for confirmations; the rest is sent again at the next start.

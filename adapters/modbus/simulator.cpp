@@ -172,7 +172,7 @@ struct Simulator::State {
     std::string input;
     std::string output;
     bool writing = false;
-    bool waiting = false;  // for its line to be opened again
+    bool waiting = false;       // for its line to be opened again
     std::uint64_t delayed = 0;  // answers that wait for their time
   };
   using Connections = std::list<Connection>;

@@ -40,7 +40,7 @@ struct SimulationOptions {
   std::string listen{};  // serve here instead of where the configuration says; empty: there
   std::uint64_t seed = 1;
   Duration every = std::chrono::seconds{1};  // of what is published
-  std::vector<std::string> fields{};           // paths that rules read of a value: "temperature", "ENERGY.Power"
+  std::vector<std::string> fields{};         // paths that rules read of a value: "temperature", "ENERGY.Power"
   std::vector<Fault> faults{};
 };
 

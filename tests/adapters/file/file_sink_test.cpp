@@ -31,7 +31,11 @@ std::vector<std::string> lines_of(const std::string& path) {
 }
 
 ports::Outgoing outgoing(Record record) {
-  return {.place = {ports::SpoolId::telemetry, Sequence(5)}, .identity = "gw/0/5", .record = std::move(record)};
+  ports::Outgoing made;
+  made.place = {ports::SpoolId::telemetry, Sequence(5)};
+  made.identity = "gw/0/5";
+  made.record = std::move(record);
+  return made;
 }
 
 std::string line_of(Record record) {

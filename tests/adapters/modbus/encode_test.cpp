@@ -31,7 +31,8 @@ Point bits(Point made, std::uint8_t lowest, std::uint8_t count) {
 std::string hex(const std::string& bytes) {
   std::string text;
   for (const char c : bytes) {
-    for (const unsigned nibble : {static_cast<unsigned>(static_cast<unsigned char>(c)) >> 4, static_cast<unsigned>(c) & 15}) {
+    for (const unsigned nibble :
+         {static_cast<unsigned>(static_cast<unsigned char>(c)) >> 4, static_cast<unsigned>(c) & 15}) {
       text.push_back("0123456789abcdef"[nibble]);
     }
   }
