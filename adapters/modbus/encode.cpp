@@ -18,6 +18,7 @@ std::uint16_t to_float16(double value) {
   const std::uint16_t sign = std::signbit(value) ? 0x8000 : 0;
   const double magnitude = std::fabs(value);
   if (magnitude >= 65520) return static_cast<std::uint16_t>(sign | 0x7c00);
+  if (magnitude == 0) return sign;  // frexp has no exponent for it
   int exponent = 0;
   std::frexp(magnitude, &exponent);  // magnitude = f x 2^exponent, f in [0.5, 1)
   const int unit = std::max(exponent - 11, -24);

@@ -64,6 +64,8 @@ TEST_CASE("values become the registers of their type, order, scale and offset") 
       {point(Type::float32), Value::real(-0.5), "bf000000"},
       {point(Type::float32, "DCBA"), Value::integer(1), "0000803f"},
       {point(Type::float64), Value::real(7.3), "401d333333333333"},
+      {point(Type::float16), Value::integer(0), "0000"},
+      {point(Type::float16), Value::real(-0.0), "8000"},
       {point(Type::float16), Value::real(65504), "7bff"},
       {point(Type::float16), Value::real(0.000000059604644775390625), "0001"},
       {point(Type::bcd16), Value::integer(1234), "1234"},
