@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "adapters/modbus/bus_time.h"
 #include "adapters/modbus/read_points.h"
 #include "gateway/base/text.h"
 #include "gateway/config/diagnostics.h"
@@ -14,6 +15,8 @@ namespace {
 
 using config::Diagnostics;
 using config::Node;
+
+constexpr double kBusyMost = 0.8;
 
 class Reader {
  public:
@@ -39,11 +42,32 @@ class Reader {
       }
       read_device(source, found->first, found->second, member, options, link_of);
     }
+    check_fit(options);
     if (diagnostics_.error_count() > errors) return std::nullopt;
     return options;
   }
 
  private:
+  // A serial line's time is known before anything is sent.
+  void check_fit(const SourceOptions& options) {
+    const std::vector<LinkGroups> groups = plan_source(options);
+    for (std::size_t i = 0; i < options.links.size(); ++i) {
+      const LinkPlan& link = options.links[i];
+      if (link.link.endpoint.transport != Transport::rtu) continue;
+      const double share = utilisation(link, groups[i]);
+      if (share <= kBusyMost) continue;
+      const std::string what = "the line " + link.link.endpoint.text() + " would be busy " +
+                               std::to_string(static_cast<int>(share * 100)) + " % of its time";
+      const Node at = node_.find("url").present() ? node_.find("url") : node_.find("devices");
+      if (share > 1) {
+        diagnostics_.error(at, what + ": that cannot be read so often",
+                           "raise every or baud; railhead check --plan shows what needs the time");
+      } else {
+        diagnostics_.warning(at, what + ": a device that does not answer will cost others their ticks");
+      }
+    }
+  }
+
   void read_device(const SourceConfig& source, const std::string& name, const DeviceConfig& written,
                    const config::Member& member, SourceOptions& options, std::map<Endpoint, std::size_t>& link_of) {
     const Node& node = member.value;
@@ -51,10 +75,12 @@ class Reader {
     device.name = name;
     device.unit = written.unit_id;
     device.timeout = written.timeout.value_or(source.timeout);
+    device.response = written.response;
     PointReader points(diagnostics_);
     known_whole_ = true;
-    add_models(written, node, device.limits, points);
+    add_models(written, node, device, points);
     narrow(device.limits, written);
+    forbid(written, written.addressing, 0, device.forbidden);
     const TableOfPoints own{.addressing = written.addressing,
                             .addressing_said = node.find("addressing").present(),
                             .sentinels = written.absent.value_or(Sentinels::none),
@@ -69,6 +95,13 @@ class Reader {
       known_->push_back({name, whole ? points.names() : std::vector<std::string>()});
     }
     for (const Point& point : device.points) {
+      for (const Range& range : device.forbidden) {
+        if (range.table != point.table || range.first >= std::uint32_t{point.address} + point.span() ||
+            point.address >= std::uint32_t{range.first} + range.count) {
+          continue;
+        }
+        diagnostics_.error(member.key, "point '" + point.name + "' lies in a forbidden range");
+      }
       if (point.span() > (holds_bits(point.table) ? device.limits.bits_max : device.limits.registers_max)) {
         diagnostics_.error(member.key, "point '" + point.name + "' alone has more registers than max_registers");
       }
@@ -120,27 +153,29 @@ class Reader {
     bool usable = false;
   };
 
-  void add_models(const DeviceConfig& written, const Node& device, PlanLimits& limits, PointReader& points) {
+  void add_models(const DeviceConfig& written, const Node& device, DeviceOptions& options, PointReader& points) {
     if (!written.model.empty()) {
       const PlacedModelConfig placed{.model = written.model, .offset = written.offset, .prefix = {}};
-      add_model(placed, device.find("model"), written, device, limits, points);
+      add_model(placed, device.find("model"), written, device, options, points);
     }
     const std::span<const Node> items = device.find("models").items();
     for (std::size_t i = 0; i < written.models.size() && i < items.size(); ++i) {
       if (written.models[i].model.empty()) continue;  // it was reported
-      add_model(written.models[i], items[i].find("model"), written, device, limits, points);
+      add_model(written.models[i], items[i].find("model"), written, device, options, points);
     }
   }
 
   void add_model(const PlacedModelConfig& placed, const Node& at, const DeviceConfig& written, const Node& device,
-                 PlanLimits& limits, PointReader& points) {
+                 DeviceOptions& options, PointReader& points) {
     const Model& model = model_named(placed.model, at);
     if (!model.usable) {
       known_whole_ = false;
       return;
     }
-    narrow(limits, model.config);
-    const TableOfPoints table{.addressing = model.config.addressing.value_or(written.addressing),
+    narrow(options.limits, model.config);
+    const Addressing addressing = model.config.addressing.value_or(written.addressing);
+    forbid(model.config, addressing, placed.offset, options.forbidden);
+    const TableOfPoints table{.addressing = addressing,
                               .addressing_said = model.config.addressing.has_value() ||
                                                  device.find("addressing").present() || placed.offset != 0,
                               .sentinels = model.config.absent.value_or(written.absent.value_or(Sentinels::none)),
@@ -183,6 +218,18 @@ class Reader {
     }
     model.usable = has_points;
     return model;
+  }
+
+  void forbid(const LimitsConfig& written, Addressing addressing, std::int32_t shift, std::vector<Range>& forbidden) {
+    for (const config::Located<std::string>& one : written.forbidden) {
+      const std::optional<Range> range = parse_range(one.value, addressing, shift);
+      if (range) {
+        forbidden.push_back(*range);
+      } else {
+        diagnostics_.error(one.mark, one.length,
+                           "expected a table and a range of its addresses, like holding 100..199");
+      }
+    }
   }
 
   static void narrow(PlanLimits& limits, const LimitsConfig& written) {

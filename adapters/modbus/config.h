@@ -72,6 +72,7 @@ struct LimitsConfig {
   std::optional<std::uint16_t> max_gap;
   std::optional<std::uint16_t> max_registers;
   std::optional<std::uint16_t> max_bits;
+  std::vector<config::Located<std::string>> forbidden;  // "holding 100..199", as `addressing` counts
 };
 
 // Points that stand several times, `stride` apart: NAME1_point, NAME2_point, ...
@@ -97,6 +98,7 @@ struct DeviceConfig : LimitsConfig {
   std::uint8_t unit_id = 1;
   Duration every = std::chrono::seconds{1};
   std::optional<Duration> timeout;
+  Duration response = std::chrono::milliseconds{10};
   Addressing addressing = Addressing::zero;
   std::optional<Sentinels> absent;
   std::map<std::string, PointConfig> points;
@@ -137,6 +139,7 @@ struct ModelConfig : LimitsConfig {
                                                        std::vector<ports::KnownDevice>* known = nullptr);
 
 // The address counted from 0, or what is wrong with it.
+[[nodiscard]] std::optional<Range> parse_range(std::string_view text, Addressing addressing, std::int32_t shift);
 [[nodiscard]] Result<std::uint16_t> resolve_address(std::uint32_t written, Table table, Addressing addressing);
 
 }  // namespace railhead::modbus

@@ -181,7 +181,11 @@ config::Fields<Config> with_limits(config::Fields<Config> fields) {
                  .example = "256",
                  .min = 1,
                  .max = kBitsMax,
-                 .unit = "bits"});
+                 .unit = "bits"})
+      .optional("forbidden", &Config::forbidden,
+                {.sentence = "Addresses that no request may touch, as `addressing` counts: holes are not read across "
+                             "them. A table (holding, input, coil, discrete) and a range.",
+                 .example = "[holding 100..199, input 7]"});
 }
 
 const config::Fields<RepeatConfig>& repeat_fields() {
@@ -243,6 +247,10 @@ const config::Fields<DeviceConfig>& device_fields() {
                      .example = "2 s",
                      .min = "10 ms",
                      .max = "60 s"})
+          .optional("response", &DeviceConfig::response,
+                    {.sentence = "How long it usually thinks before it answers: for the bus time of `check --plan`.",
+                     .min = "0 ms",
+                     .max = "10 s"})
           .choice("addressing", &DeviceConfig::addressing,
                   {{"zero", Addressing::zero}, {"one", Addressing::one}, {"modicon", Addressing::modicon}},
                   {.sentence = kAddressing})
@@ -311,6 +319,26 @@ const config::Fields<ModelConfig>& model_fields() {
           .at_most_one({"file", "points"})
           .at_most_one({"file", "repeat"});
   return fields;
+}
+
+std::optional<Range> parse_range(std::string_view text, Addressing addressing, std::int32_t shift) {
+  const std::size_t blank = text.find(' ');
+  const std::string_view name = text.substr(0, blank);
+  for (const Table table : {Table::coil, Table::discrete, Table::holding, Table::input}) {
+    if (name != name_of(table) || blank == std::string_view::npos) continue;
+    const std::string_view range = base::trim(text.substr(blank));
+    const std::size_t dots = range.find("..");
+    const auto first = base::parse_uint(base::trim(range.substr(0, dots)));
+    const auto last = dots == std::string_view::npos ? first : base::parse_uint(base::trim(range.substr(dots + 2)));
+    if (!first || !last || *first > *last || *last > 1'000'000) return std::nullopt;
+    const auto from = resolve_address(static_cast<std::uint32_t>(*first), table, addressing);
+    const auto to = resolve_address(static_cast<std::uint32_t>(*last), table, addressing);
+    if (!from || !to || *from + shift < 0 || *to + shift > 65535 || *to - *from >= 65535) return std::nullopt;
+    return Range{.table = table,
+                 .first = static_cast<std::uint16_t>(*from + shift),
+                 .count = static_cast<std::uint16_t>(*to - *from + 1)};
+  }
+  return std::nullopt;
 }
 
 std::optional<double> parse_share(std::string_view text) {

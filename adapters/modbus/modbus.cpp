@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "adapters/modbus/bus_time.h"
 #include "adapters/modbus/command_sink.h"
 #include "adapters/modbus/config.h"
 #include "adapters/modbus/simulator.h"
@@ -24,6 +25,7 @@ class Plan final : public ports::SourcePlan {
     return std::make_unique<ModbusSource>(*options_, std::move(context));
   }
   [[nodiscard]] std::vector<ports::KnownDevice> devices() const override { return devices_; }
+  [[nodiscard]] std::string explain() const override { return options_ ? explain_plan(*options_) : std::string(); }
   [[nodiscard]] bool devices_are_known() const override { return complete_; }
   [[nodiscard]] std::unique_ptr<ports::Simulation> simulate(ports::SimulationOptions options,
                                                             const system::Clock& clock) const override {

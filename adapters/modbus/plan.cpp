@@ -73,7 +73,8 @@ std::vector<Block> plan_reads(std::span<const Point> points, std::span<const std
   return blocks;
 }
 
-std::vector<Group> plan_device(std::span<const Point> points, const PlanLimits& limits) {
+std::vector<Group> plan_device(std::span<const Point> points, const PlanLimits& limits,
+                               std::span<const Range> forbidden) {
   std::map<Duration, std::vector<std::uint32_t>> by_tick;
   for (std::uint32_t i = 0; i < points.size(); ++i) by_tick[points[i].every].push_back(i);
   std::vector<Group> groups;
@@ -86,7 +87,7 @@ std::vector<Group> plan_device(std::span<const Point> points, const PlanLimits& 
     }
     std::sort(read.begin(), read.end());
     read.erase(std::unique(read.begin(), read.end()), read.end());
-    groups.push_back({.every = every, .phase = {}, .blocks = plan_reads(points, read, limits)});
+    groups.push_back({.every = every, .phase = {}, .blocks = plan_reads(points, read, limits, forbidden)});
   }
   return groups;
 }

@@ -53,7 +53,8 @@ struct Group {
 
 // All points of a device, grouped by `every`, the fastest first. A point that is the factor of others is read in their
 // groups too.
-[[nodiscard]] std::vector<Group> plan_device(std::span<const Point> points, const PlanLimits& limits);
+[[nodiscard]] std::vector<Group> plan_device(std::span<const Point> points, const PlanLimits& limits,
+                                             std::span<const Range> forbidden = {});
 
 // Spreads the first ticks of groups with the same `every` evenly over it, so that not all are due at the same instant.
 void stagger(std::span<Group* const> groups);

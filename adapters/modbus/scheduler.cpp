@@ -56,6 +56,7 @@ struct Scheduler::Device {
   Duration timeout{};
   PlanLimits limits;
   std::vector<Point> points;
+  std::vector<Range> forbidden;
   std::vector<Decoder> decoders;
   std::vector<Value> keys;
   std::vector<Cycle> cycles;  // the fastest first: its first block is also the probe
@@ -76,6 +77,7 @@ void Scheduler::add(const DeviceOptions& device, std::vector<Group> groups) {
                                                .timeout = device.timeout,
                                                .limits = device.limits,
                                                .points = device.points,
+                                               .forbidden = device.forbidden,
                                                .decoders = {},
                                                .keys = {},
                                                .cycles = {},
@@ -374,7 +376,7 @@ void Scheduler::finish(Device& device, Cycle& cycle) {
 void Scheduler::replan(const Device& device, Cycle& cycle) {
   cycle.replan = false;
   std::vector<std::uint32_t> healthy;
-  std::vector<Range> forbidden;
+  std::vector<Range> forbidden = device.forbidden;
   std::vector<Piece> pieces;
   for (Piece& piece : cycle.pieces) {
     if (piece.quarantined) {

@@ -35,6 +35,8 @@ struct DeviceOptions {
   Duration timeout = std::chrono::milliseconds{500};
   PlanLimits limits;
   std::vector<Point> points;
+  std::vector<Range> forbidden = {};                  // addresses that no request may touch
+  Duration response = std::chrono::milliseconds{10};  // it usually needs to answer: for the plan alone
 };
 
 struct SchedulerOptions {

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "adapters/modbus/bus_time.h"
 #include "adapters/modbus/link_commands.h"
 #include "adapters/modbus/plan.h"
 #include "adapters/modbus/serial.h"
@@ -25,7 +26,8 @@ namespace {
 
 constexpr Duration kIdleMost = std::chrono::seconds{1};           // between two signs of progress
 constexpr Duration kOfferAgain = std::chrono::milliseconds{200};  // while the intake is full
-constexpr std::size_t kBatchMost = 1000;                          // readings in one offer
+constexpr Duration kMeasureEvery = std::chrono::seconds{5};
+constexpr std::size_t kBatchMost = 1000;  // readings in one offer
 
 Link::Connector connector_of(const LinkPlan& plan) {
   if (plan.link.endpoint.transport == Transport::rtu) {
@@ -51,24 +53,13 @@ class Engine final : public Observer, private ports::CommandTaker {
       : context_(context), loop_(context.clock), resolver_(loop_) {
     SchedulerOptions scheduling = options.scheduler;
     scheduling.source = context.name;
-    std::vector<std::vector<std::vector<Group>>> groups;  // [link][device]
-    std::vector<Group*> all;
-    for (const LinkPlan& plan : options.links) {
-      auto& of_link = groups.emplace_back();
-      for (const DeviceOptions& device : plan.devices) of_link.push_back(plan_device(device.points, device.limits));
-    }
-    for (auto& of_link : groups) {
-      for (auto& of_device : of_link) {
-        for (Group& group : of_device) all.push_back(&group);
-      }
-    }
-    stagger(all);
+    std::vector<LinkGroups> groups = plan_source(options);
     for (std::size_t i = 0; i < options.links.size(); ++i) {
       const LinkPlan& plan = options.links[i];
       schedulers_.push_back(
           std::make_unique<Scheduler>(scheduling, context.clock, static_cast<Observer&>(*this), system::random_seed()));
       for (std::size_t j = 0; j < plan.devices.size(); ++j) {
-        schedulers_.back()->add(plan.devices[j], std::move(groups[i][j]));
+        schedulers_.back()->add(plan.devices[j], std::move(groups[i].devices[j]));
         ++devices_;
       }
       commands_.push_back(std::make_unique<LinkCommands>(context.clock));
@@ -82,6 +73,8 @@ class Engine final : public Observer, private ports::CommandTaker {
   void run(ports::Intake& intake, const std::stop_token& stop) {
     const std::stop_callback waker(stop, [this] { loop_.wake(); });
     tell_status();
+    busy_before_.assign(links_.size(), Duration{});
+    measured_ = loop_.now();
     for (const auto& link : links_) link->start();
     const Desk desk(context_, *this);
     while (!stop.stop_requested()) {
@@ -91,6 +84,7 @@ class Engine final : public Observer, private ports::CommandTaker {
       loop_.run_once(wait);
       context_.link.progress(loop_.now());
       take_commands();
+      measure();
       hand_over(intake);
     }
   }
@@ -206,6 +200,21 @@ class Engine final : public Observer, private ports::CommandTaker {
     }
   }
 
+  // Of the busiest link, over some seconds: what `busy` in the status shows.
+  void measure() {
+    const BootTime now = loop_.now();
+    if (now - measured_ < kMeasureEvery) return;
+    const auto passed = static_cast<double>((now - measured_).count());
+    double busiest = 0;
+    for (std::size_t i = 0; i < links_.size(); ++i) {
+      const Duration busy = links_[i]->busy();
+      busiest = std::max(busiest, static_cast<double>((busy - busy_before_[i]).count()) / passed);
+      busy_before_[i] = busy;
+    }
+    measured_ = now;
+    context_.link.busy(static_cast<std::uint32_t>(std::min(busiest, 1.0) * 1000));
+  }
+
   void hand_over(ports::Intake& intake) {
     if (blocked_ && loop_.now() < offer_again_) return;
     if (pending_.empty()) {
@@ -261,6 +270,8 @@ class Engine final : public Observer, private ports::CommandTaker {
   std::vector<std::unique_ptr<Link>> links_;
   base::Mutex incoming_mutex_;
   std::vector<ports::Command> incoming_ RAILHEAD_GUARDED_BY(incoming_mutex_);
+  std::vector<Duration> busy_before_;  // beside links_, at measured_
+  BootTime measured_{};
   std::vector<Reading> pending_;
   std::vector<Duration> ticks_;  // beside pending_
   bool blocked_ = false;         // the intake took nothing

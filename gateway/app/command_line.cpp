@@ -94,6 +94,7 @@ void add_commands(CLI::App& app, int& exit_code) {
                         config_option(sub, arguments);
                         sub.add_option("--against", arguments.against,
                                        "An older configuration: says what changes for who reads the sinks");
+                        sub.add_flag("--plan", arguments.plan, "Show each Modbus request and the bus time it needs");
                       });
   add<TestArguments>(
       app, exit_code, "test", "Run the rule tests of a configuration", "railhead test -c railhead.yaml --coverage",

@@ -53,6 +53,8 @@ class SourcePlan {
   virtual void compile(const ExpressionCompiler&, config::Diagnostics&) {}
   [[nodiscard]] virtual std::unique_ptr<Source> make(Context context) const = 0;
   [[nodiscard]] virtual std::vector<KnownDevice> devices() const { return {}; }
+  // What it will ask of the field and how long that takes, for `railhead check --plan`; lines, or nothing.
+  [[nodiscard]] virtual std::string explain() const { return {}; }
   // True when devices() is complete: any other name is a mistake.
   [[nodiscard]] virtual bool devices_are_known() const { return false; }
   // A stand-in for what it would read; null where this kind of source has none.

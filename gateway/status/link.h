@@ -39,6 +39,9 @@ class LinkStatus {
     devices_total_.store(total, std::memory_order_relaxed);
     devices_down_.store(down, std::memory_order_relaxed);
   }
+  // How much of the time its busiest line is in use, in thousandths (Modbus).
+  void busy(std::uint32_t permille) { busy_permille_.store(permille, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint32_t busy_permille() const { return busy_permille_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint32_t devices_total() const { return devices_total_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint32_t devices_down() const { return devices_down_.load(std::memory_order_relaxed); }
 
@@ -48,6 +51,7 @@ class LinkStatus {
   std::string why_ RAILHEAD_GUARDED_BY(mutex_);
   std::atomic<std::int64_t> progress_{0};
   std::atomic<std::uint32_t> devices_total_{0};
+  std::atomic<std::uint32_t> busy_permille_{0};
   std::atomic<std::uint32_t> devices_down_{0};
 };
 

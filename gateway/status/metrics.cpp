@@ -12,7 +12,7 @@
 namespace railhead::status {
 namespace {
 
-constexpr std::array<MetricRow, 33> kRows{{
+constexpr std::array<MetricRow, 34> kRows{{
     {"railhead_info", "gauge", "gateway,version", "1; which gateway and version this is"},
     {"railhead_uptime_seconds", "gauge", "", "since the start of the process"},
     {"railhead_health", "gauge", "state", "1 for the present state by NAMUR NE 107, 0 for the others"},
@@ -27,6 +27,8 @@ constexpr std::array<MetricRow, 33> kRows{{
     {"railhead_source_readings_total", "counter", "source,kind", "readings offered by this source"},
     {"railhead_source_devices", "gauge", "source,kind", "devices configured; 0 where they are not known (MQTT)"},
     {"railhead_source_devices_down", "gauge", "source,kind", "devices that do not answer"},
+    {"railhead_source_busy_permille", "gauge", "source,kind",
+     "how much of the time the busiest line of a Modbus source is in use, in thousandths"},
     {"railhead_source_last_reading_seconds", "gauge", "source,kind",
      "age of the latest reading; absent before the first"},
     {"railhead_sink_up", "gauge", "sink,kind,spool", "1 up or degraded, 0 down or starting"},
@@ -151,6 +153,7 @@ void add_sources(const Snapshot& snapshot, Page& page) {
   each("railhead_source_readings_total", [](const SourceStatus& source) { return source.readings; });
   each("railhead_source_devices", [](const SourceStatus& source) { return source.devices_total; });
   each("railhead_source_devices_down", [](const SourceStatus& source) { return source.devices_down; });
+  each("railhead_source_busy_permille", [](const SourceStatus& source) { return source.busy_permille; });
   page.begin("railhead_source_last_reading_seconds");
   for (const SourceStatus& source : snapshot.sources) {
     if (source.last_reading) page.sample({{"source", source.name}, {"kind", source.kind}}, *source.last_reading);

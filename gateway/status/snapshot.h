@@ -25,6 +25,7 @@ struct SourceStatus {
   std::string why{};
   std::uint32_t devices_total = 0;  // 0: not known (MQTT)
   std::uint32_t devices_down = 0;
+  std::uint32_t busy_permille = 0;         // of its busiest line
   std::uint64_t readings = 0;              // offered since the start of the process
   std::optional<Duration> last_reading{};  // age
 };

@@ -55,6 +55,7 @@ void write_source(JsonWriter& json, const SourceStatus& source) {
   json.field("why", source.why);
   json.field("devices_total", source.devices_total);
   json.field("devices_down", source.devices_down);
+  json.field("busy_permille", source.busy_permille);
   json.field("readings", source.readings);
   age_field(json, "last_reading_s", source.last_reading);
   json.end_object();

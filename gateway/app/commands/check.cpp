@@ -49,6 +49,12 @@ int run_check(const CheckArguments& arguments) {
   if (diagnostics.warning_count() > 0) std::cout << ", " << diagnostics.summary();
   std::cout << "; " << configuration.sources.size() << " sources, " << configuration.sinks.size() << " sinks, "
             << configuration.routing.rules.items().size() << " rules\n";
+  if (arguments.plan) {
+    for (const auto& source : configuration.sources) {
+      const std::string plan = source.plan->explain();
+      if (!plan.empty()) std::cout << "\nsource " << source.name << '\n' << plan;
+    }
+  }
   return arguments.against.empty() ? 0 : compare_with(arguments.against, configuration);
 }
 

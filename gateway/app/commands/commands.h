@@ -20,6 +20,7 @@ int run_gateway(const RunArguments& arguments);
 struct CheckArguments {
   std::string config = kDefaultConfig;
   std::string against;  // an older configuration
+  bool plan = false;
 };
 int run_check(const CheckArguments& arguments);
 

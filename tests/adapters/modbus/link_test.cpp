@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "gateway/system/clock.h"
 #include "tests/adapters/modbus/recording_observer.h"
@@ -42,7 +45,7 @@ class Plant {
     }
   };
 
-  Line& line(std::uint16_t port, unsigned devices = 1) {
+  Line& line(std::uint16_t port, unsigned devices = 1, std::uint8_t pipeline = 1) {
     auto line = std::make_unique<Line>();
     SchedulerOptions options;
     options.source = "plant";
@@ -63,6 +66,7 @@ class Plant {
     }
     LinkOptions link;
     link.endpoint = {.host = "127.0.0.1", .port = port};
+    link.pipeline = pipeline;
     link.reconnect = {.first = milliseconds{20}, .most = milliseconds{100}};
     line->link = std::make_unique<Link>(link, system::connect_tcp, loop, resolver, *line->scheduler, line->seen, 99);
     line->link->start();
@@ -108,10 +112,15 @@ TEST_CASE("a device that refuses, is silent or is not there never delays another
   Plant::Line& mute = plant.line(silent.port());
   Plant::Line& absent = plant.line(test::free_port());
   REQUIRE(plant.until([&] { return mute.saw("down") && absent.saw("down"); }));
-  const std::size_t before = healthy.good();
-  plant.run_for(kTick * 50);
-  // Behind the silent one's timeouts, half of the time, it would be 25. The margin is for a busy machine.
-  CHECK(healthy.good() >= before + 38);
+  // Behind the silent one's timeouts, half of the time, it would be 25 in every round; a busy machine takes time away
+  // in some of them only.
+  std::size_t most = 0;
+  for (int round = 0; round < 3 && most < 38; ++round) {
+    const std::size_t before = healthy.good();
+    plant.run_for(kTick * 50);
+    most = std::max(most, healthy.good() - before);
+  }
+  CHECK(most >= 38);
   CHECK(absent.saw("lost: connect to 127.0.0.1"));
   CHECK(mute.saw("down d1: no answer within 60 ms"));
 }
@@ -319,6 +328,32 @@ TEST_CASE("a name that does not resolve is a lost link like any other") {
   line->link->start();
   CHECK(plant.until([&] { return line->saw("lost") && !line->seen.readings.empty(); }));
   CHECK(line->seen.readings.front().quality == Quality::bad);
+}
+
+TEST_CASE("with a pipeline several requests are out, and each answer finds its own whatever the order") {
+  Plant plant;
+  ScriptedServer server(plant.loop);
+  std::vector<std::pair<Peer, Request>> waiting;
+  std::size_t most = 0;
+  server.script = [&](Peer peer, const Request& request) {
+    waiting.emplace_back(peer, request);
+    most = std::max(most, waiting.size());
+    plant.loop.after(milliseconds{5}, [&] {
+      while (!waiting.empty()) {
+        const auto [to, last] = waiting.back();
+        waiting.pop_back();
+        server.send(to, server.answer(last, last.unit));  // its address and its unit
+      }
+    });
+  };
+  Plant::Line& line = plant.line(server.port(), 6, 4);
+  REQUIRE(plant.until([&] { return line.good() >= 30; }));
+  CHECK(most == 4);
+  for (const Reading& reading : line.seen.readings) {
+    if (!reading.value.is(Kind::map)) continue;
+    CHECK(reading.value.find("p")->as_integer() == 7 + std::stoi(reading.device.substr(1)));
+  }
+  CHECK(line.seen.discarded == 0);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <set>
@@ -276,6 +277,86 @@ TEST_CASE("a value that cannot be decoded is bad alone") {
   bus.add(device_of("a", 1, {holding(0), wrong}));
   bus.run_for(milliseconds{500});
   CHECK(bus.seen.take() == Strings{R"(a uncertain {"p0":0} {"p26":"not BCD: a digit above 9"})"});
+}
+
+TEST_CASE("a busy device is asked again within the cycle, and others have their turn meanwhile") {
+  Bus bus;
+  bus.add(device_of("a", 1, {holding(0)}));
+  bus.add(device_of("b", 2, {holding(1000)}));
+  auto turn = bus.scheduler.next();
+  REQUIRE(turn);
+  const unsigned busy = turn->request.unit;
+  bus.scheduler.refused(6, turn->id);
+  const auto other = bus.scheduler.next();
+  REQUIRE(other);
+  CHECK(other->request.unit != busy);
+  bus.scheduler.answered(std::string(2, '\0'), other->id);
+  CHECK_FALSE(bus.scheduler.next());
+  CHECK(bus.scheduler.due() == bus.clock.boot_now() + milliseconds{50});
+  for (const Duration pause : {milliseconds{50}, milliseconds{100}, milliseconds{200}}) {
+    bus.clock.advance(pause);
+    turn = bus.scheduler.next();
+    REQUIRE(turn);
+    CHECK(turn->request.unit == busy);
+    bus.scheduler.refused(6, turn->id);
+  }
+  // The fourth time it is told.
+  CHECK(bus.seen.readings.back().quality == Quality::bad);
+  CHECK(to_json(bus.seen.readings.back().bad).find("device busy") != std::string::npos);
+  CHECK(bus.seen.events.size() == 1);
+  // "Still working" (05) waits longer, and an answer then is an answer.
+  bus.clock.advance(seconds{1});
+  bus.seen.readings.clear();
+  turn = bus.scheduler.next();
+  REQUIRE(turn);
+  bus.scheduler.refused(5, turn->id);
+  CHECK(bus.scheduler.due() <= bus.clock.boot_now());  // the other one
+  const auto second = bus.scheduler.next();
+  REQUIRE(second);
+  bus.scheduler.answered(std::string(2, '\0'), second->id);
+  CHECK(bus.scheduler.due() == bus.clock.boot_now() + milliseconds{200});
+  bus.clock.advance(milliseconds{200});
+  turn = bus.scheduler.next();
+  REQUIRE(turn);
+  bus.scheduler.answered(std::string(2, '\0'), turn->id);
+  CHECK(bus.seen.readings.size() == 2);
+  for (const Reading& reading : bus.seen.readings) CHECK(reading.quality == Quality::good);
+}
+
+TEST_CASE("several turns may be out, one of each device and rate; what was abandoned meanwhile changes nothing") {
+  Bus bus;
+  bus.add(device_of("a", 1, {holding(0), holding(500, milliseconds{500})}));
+  bus.add(device_of("b", 2, {holding(0)}));
+  std::vector<Turn> out;
+  while (const auto turn = bus.scheduler.next()) out.push_back(*turn);
+  REQUIRE(out.size() == 3);
+  // The answers come the other way round.
+  bus.scheduler.answered(std::string(2, '\0'), out[2].id);
+  CHECK(bus.seen.readings.size() == 1);
+  // Unit 1 falls silent three times on its fast group: down, while its slow request is still out.
+  const auto is_fast = [](const Turn& turn) { return turn.request.unit == 1 && turn.request.address == 500; };
+  const auto is_slow = [](const Turn& turn) { return turn.request.unit == 1 && turn.request.address == 0; };
+  const auto fast = std::find_if(out.begin(), out.end(), is_fast);
+  const auto slow = std::find_if(out.begin(), out.end(), is_slow);
+  REQUIRE((fast != out.end() && slow != out.end()));
+  bus.scheduler.failed("silent", fast->id);
+  unsigned failures = 1;
+  while (failures < 3) {
+    bus.clock.advance(milliseconds{500});
+    while (const auto turn = bus.scheduler.next()) {
+      if (is_fast(*turn)) {
+        bus.scheduler.failed("silent", turn->id);
+        ++failures;
+      } else {
+        bus.scheduler.answered(std::string(2, '\0'), turn->id);
+      }
+    }
+  }
+  CHECK(bus.seen.events.back() == "down a: silent");
+  const std::size_t before = bus.seen.readings.size();
+  bus.scheduler.answered(std::string(2, '\0'), slow->id);
+  CHECK(bus.seen.events.back() == "up a");
+  CHECK(bus.seen.readings.size() == before + 1);  // that it is up; no values of a cycle that was given up
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""A pymodbus server that holds what it is told: holder.py PORT SPEC.json
+"""A pymodbus server that holds what it is told: holder.py PORT SPEC.json [rtu]
 
 SPEC: {"points": [{"table": "holding", "address": 0, "type": "int32", "order": "CDAB", "value": -5}, ...]}
-It encodes by itself (struct and int.to_bytes), so that nothing is shared with the decoder under test.
+With `rtu` it speaks RTU frames over TCP. It encodes by itself (struct and int.to_bytes), so that nothing is shared with
+the decoder under test.
 """
 import json
 import struct
@@ -10,6 +11,7 @@ import sys
 
 from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext
 from pymodbus.server import StartTcpServer
+from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
 
 FLOATS = {"float16": ">e", "float32": ">f", "float64": ">d"}
 
@@ -57,7 +59,11 @@ def main():
         hr=ModbusSequentialDataBlock(0, tables["holding"]),
         zero_mode=True,
     )
-    StartTcpServer(context=ModbusServerContext(slaves={3: slave}, single=False), address=("127.0.0.1", int(sys.argv[1])))
+    StartTcpServer(
+        context=ModbusServerContext(slaves={3: slave}, single=False),
+        framer=ModbusRtuFramer if sys.argv[3:] == ["rtu"] else ModbusSocketFramer,
+        address=("127.0.0.1", int(sys.argv[1])),
+    )
 
 
 main()
