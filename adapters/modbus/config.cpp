@@ -42,9 +42,10 @@ class Reader {
       }
       read_device(source, found->first, found->second, member, options, link_of);
     }
+    const bool whole = diagnostics_.error_count() == errors;
     check_fit(options);
-    if (diagnostics_.error_count() > errors) return std::nullopt;
-    return options;
+    if (!whole) return std::nullopt;
+    return options;  // also of what does not fit: `check --plan` shows why
   }
 
  private:

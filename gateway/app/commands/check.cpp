@@ -20,6 +20,14 @@ bool load(const std::string& path, Configuration& configuration, config::Diagnos
   return !diagnostics.has_errors();
 }
 
+// Also of a configuration with errors: a plan that does not fit is one.
+void show_plans(const Configuration& configuration) {
+  for (const auto& source : configuration.sources) {
+    const std::string plan = source.plan->explain();
+    if (!plan.empty()) std::cout << "\nsource " << source.name << '\n' << plan;
+  }
+}
+
 // What changes for consumers between an older configuration and this one; the exit code.
 int compare_with(const std::string& path, const Configuration& now) {
   Configuration before;
@@ -43,18 +51,14 @@ int run_check(const CheckArguments& arguments) {
   const bool good = load(arguments.config, configuration, diagnostics);
   if (!good) {
     std::cerr << diagnostics.summary() << '\n';
+    if (arguments.plan) show_plans(configuration);
     return 1;
   }
   std::cout << arguments.config << ": good";
   if (diagnostics.warning_count() > 0) std::cout << ", " << diagnostics.summary();
   std::cout << "; " << configuration.sources.size() << " sources, " << configuration.sinks.size() << " sinks, "
             << configuration.routing.rules.items().size() << " rules\n";
-  if (arguments.plan) {
-    for (const auto& source : configuration.sources) {
-      const std::string plan = source.plan->explain();
-      if (!plan.empty()) std::cout << "\nsource " << source.name << '\n' << plan;
-    }
-  }
+  if (arguments.plan) show_plans(configuration);
   return arguments.against.empty() ? 0 : compare_with(arguments.against, configuration);
 }
 

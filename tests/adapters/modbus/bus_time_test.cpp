@@ -168,6 +168,7 @@ TEST_CASE("a plan that a serial line cannot carry is an error, and one that fill
       never.text.find("the line /dev/ttyUSB0 would be busy 129 % of its time: that cannot be read so often") !=
           std::string::npos,
       never.text);
+  CHECK(never.plan->explain().find("holding 0..99, 1 point, 258.1 ms") != std::string::npos);
   CHECK_MESSAGE(read(source("300 ms")).text.find("would be busy 86 % of its time: a device that does not answer") !=
                     std::string::npos,
                 read(source("300 ms")).text);
