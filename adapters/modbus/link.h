@@ -57,8 +57,9 @@ class Link {
   void start();
   // A command came: it goes before the next poll.
   void poke() { pump(); }
-  // How long requests were out, the gaps around them included, since the start.
-  [[nodiscard]] Duration busy() const { return busy_; }
+  // How long requests were out, the gaps around them included, since the start; as a share of the `pipeline` there may
+  // be.
+  [[nodiscard]] Duration busy() const { return busy_ / (options_.endpoint.rtu() ? 1 : options_.pipeline); }
 
  private:
   enum class State : std::uint8_t { closed, waiting, resolving, connecting, ready };

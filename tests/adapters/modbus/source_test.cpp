@@ -30,7 +30,8 @@ class Field {
  private:
   void serve(const std::stop_token& stop) {
     server_.script = [this](ScriptedServer::Peer peer, const ScriptedServer::Request& request) {
-      if (request.unit != 66 || answer_all) server_.send(peer, server_.answer(request));
+      if (request.unit == 66 && !answer_all) return;
+      server_.send_later(peer, server_.answer(request), milliseconds{thinks});
     };
     loop_.run(stop);
   }
@@ -41,6 +42,7 @@ class Field {
  public:
   const std::uint16_t port;
   std::atomic<bool> answer_all{false};
+  std::atomic<int> thinks{0};  // milliseconds
 
  private:
   std::jthread thread_;
@@ -62,9 +64,10 @@ DeviceOptions device_of(const char* name, std::uint8_t unit, Duration every) {
 // The source on its thread, as the flow runs it.
 class Running {
  public:
-  Running(std::uint16_t port, std::vector<DeviceOptions> devices) {
+  Running(std::uint16_t port, std::vector<DeviceOptions> devices, std::uint8_t pipeline = 1) {
     LinkPlan plan;
     plan.link.endpoint = {"127.0.0.1", port};
+    plan.link.pipeline = pipeline;
     plan.link.reconnect = {.first = milliseconds{10}, .most = milliseconds{50}};
     plan.devices = std::move(devices);
     SourceOptions options;
@@ -156,6 +159,17 @@ TEST_CASE("while the intake is full only the newest reading of each device and r
       last[reading.device] = reading.time;
     }
   }
+}
+
+TEST_CASE("the status tells how busy the line is, of all requests that may be out") {
+  Field field;
+  field.thinks = 25;
+  Running running(field.port, {device_of("a", 1, milliseconds{50}), device_of("b", 2, milliseconds{50})}, 2);
+  running.start();
+  REQUIRE(test::eventually(seconds{20}, [&] { return running.link.busy_permille() > 0; }));
+  // Half of the time for each of two: together they would be all of it.
+  CHECK(running.link.busy_permille() >= 200);
+  CHECK(running.link.busy_permille() <= 900);
 }
 
 TEST_CASE("a window that closes by time is given its turn") {

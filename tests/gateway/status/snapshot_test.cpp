@@ -25,6 +25,7 @@ Snapshot plant() {
                          .why = "meter-1: timed out",
                          .devices_total = 3,
                          .devices_down = 1,
+                         .busy_permille = 515,
                          .readings = 100,
                          .last_reading = seconds{4}};
   snapshot.lanes.resize(1);
@@ -79,6 +80,7 @@ TEST_CASE("the status document is JSON that says everything") {
   CHECK(at(spool, "write_amplification").to_real() == 1.5);
   CHECK(at(spool, "syncs").to_real() == 17);
   CHECK(at(at(*document, "sources").as_list().at(0), "devices_down").to_real() == 1);
+  CHECK(at(at(*document, "sources").as_list().at(0), "busy_permille").to_real() == 515);
   CHECK(at(at(*document, "dead_letters"), "count").to_real() == 2);
   CHECK(at(at(*document, "event_counts"), "sink_lost").to_real() == 5);
   const Value& event = at(*document, "events").as_list().at(0);
