@@ -5,9 +5,11 @@
 // failure again. RAILHEAD_POWER_CUT_SEED=N begins with that seed; RAILHEAD_LONG_TESTS explores ten times as many
 // states.
 #include <poll.h>
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <random>
 #include <set>
@@ -15,6 +17,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "gateway/spool/format.h"
 #include "gateway/spool/spool.h"
 #include "tests/gateway/spool/owed.h"
 #include "tests/gateway/spool/spool_harness.h"
@@ -32,12 +35,15 @@ using Survival = CrashDisk::Survival;
 #if defined(__SANITIZE_THREAD__)
 constexpr std::size_t kStates = 300;
 constexpr std::size_t kStatesPerKind = 3;
+constexpr std::size_t kReached = 1;
 #elif defined(__SANITIZE_ADDRESS__)
 constexpr std::size_t kStates = 1200;
 constexpr std::size_t kStatesPerKind = 15;
+constexpr std::size_t kReached = 1;
 #else
 constexpr std::size_t kStates = 10'000;
 constexpr std::size_t kStatesPerKind = 200;
+constexpr std::size_t kReached = 10;
 #endif
 
 constexpr std::array kKinds{DiskOperation::write,  DiskOperation::sync,       DiskOperation::sync_directory,
@@ -53,6 +59,14 @@ struct Explored {
   std::size_t partial = 0;
   std::size_t workloads = 0;
   std::size_t rolled = 0;  // workloads that had three segments and more at once
+  // What the workloads reached, so that cutting the power in it was tried.
+  std::size_t compactions = 0;    // segments written again
+  std::size_t recycled = 0;       // files that became a segment again
+  std::size_t trimmed = 0;        // files that went, or were kept as a spare
+  std::size_t held = 0;           // records
+  std::size_t disordered = 0;     // records settled before an older one of their lane
+  std::size_t state_saves = 0;    // lane states that got their name
+  std::size_t bound_dropped = 0;  // records a bound dropped
   std::string problem;
 
   [[nodiscard]] bool enough_of(DiskOperation kind) const {
@@ -61,14 +75,26 @@ struct Explored {
   }
   [[nodiscard]] bool done() const {
     if (!problem.empty()) return true;
-    if (images.size() < states_wanted || partial * 3 < images.size()) return false;
+    if (images.size() < states_wanted || partial * 3 < images.size() || !everything_reached()) return false;
     return std::all_of(kKinds.begin(), kKinds.end(), [&](DiskOperation kind) { return enough_of(kind); });
+  }
+  [[nodiscard]] bool everything_reached() const {
+    return compactions >= kReached && recycled >= kReached && trimmed >= kReached && held >= kReached &&
+           disordered >= kReached && state_saves >= kReached && bound_dropped > 0;
   }
   // Rare kinds get more of what could survive them.
   [[nodiscard]] int random_variants(DiskOperation kind) const {
     if (images.size() >= states_wanted) return enough_of(kind) ? 0 : 24;
-    return kind == DiskOperation::write || kind == DiskOperation::sync ? 4 : 10;
+    return kind == DiskOperation::write || kind == DiskOperation::sync ? 1 : enough_of(kind) ? 3 : 16;
   }
+};
+
+// What makes a spool do which of its chores.
+enum class Habit : std::uint8_t {
+  mixed,       // everything, at random
+  dead_lane,   // one lane's records, here and there among the others', are never settled: compaction
+  keeping_up,  // nearly everything is settled soon: whole segments are trimmed and their files used again
+  overrun      // hardly anything is: the bound drops the oldest
 };
 
 // One workload on a disk, cut after every operation. `left` is what a later one begins with.
@@ -89,8 +115,15 @@ class Workload {
     options_.commit = Duration{0};
     options_.state_interval = std::chrono::hours{1000};
     options_.tail_bytes = 16 * 1024;
-    payload_bytes_max_ = random_() % 2 == 0 ? 400 : 6000;
-    dead_lane_ = random_() % 3 != 0;
+    habit_ = static_cast<Habit>(seed % 4);
+    if (habit_ == Habit::mixed) {
+      payload_bytes_max_ = random_() % 2 == 0 ? 400 : 6000;
+      audit_dead_ = random_() % 3 != 0;
+    } else {
+      payload_bytes_max_ = 12'000;
+      audit_dead_ = habit_ == Habit::dead_lane;
+    }
+    if (habit_ == Habit::overrun) options_.when_full = SpoolOptions::WhenFull::drop_oldest;
     owed_.may_drop = options_.when_full == SpoolOptions::WhenFull::drop_oldest;
   }
 
@@ -108,6 +141,10 @@ class Workload {
     ++explored_.workloads;
     if (segments_most_ >= 3) ++explored_.rolled;
     spool_->unsubscribe(&durable_rose_);
+    explored_.compactions += spool_->usage().compactions;
+    for (const LaneInfo& lane : spool_->lanes()) {
+      explored_.bound_dropped += lane.ledger.dropped - owed_.before[lane.name].dropped;
+    }
     spool_.reset();
     disk_.on_operation({});
   }
@@ -117,15 +154,17 @@ class Workload {
  private:
   void act() {
     clock_.advance(std::chrono::milliseconds{700});
-    switch (random_() % 16) {
+    switch (random_() % 18) {
       case 0:
       case 1: flush(); break;
       case 2: spool_->set_note("note " + std::to_string(random_())); break;
       case 3:
       case 4:
       case 5:
-      case 6: settle(false); break;
-      case 7: settle(true); break;
+      case 6: settle(habit_ == Habit::keeping_up); break;
+      case 7: settle(habit_ != Habit::overrun); break;
+      case 8: hold(true); break;
+      case 9: hold(false); break;
       default: append(); break;
     }
   }
@@ -135,8 +174,16 @@ class Workload {
     owed_.saved = owed_.settled;
   }
 
-  void append() {
+  std::string lane_of_next() {
     static const std::array<std::string, 4> lanes{"kafka", "amqp", "audit", "@state"};
+    if (habit_ == Habit::mixed) {
+      return lanes[static_cast<std::size_t>(random_() % 8 < 5 ? 0 : random_() % lanes.size())];
+    }
+    const std::uint64_t one = random_() % 20;
+    return lanes[one == 0 ? 2 : one == 1 ? 3 : one < 6 ? 1 : 0];
+  }
+
+  void append() {
     std::vector<OwedRecord> records;
     std::vector<Entry> entries;
     for (std::uint64_t groups = random_() % 4 == 0 ? 1 + random_() % 6 : 1; groups > 0; --groups) {
@@ -144,10 +191,12 @@ class Workload {
       ++group_;
       for (std::size_t i = 0; i < size; ++i) {
         OwedRecord record;
-        record.lane = lanes[static_cast<std::size_t>(random_() % 8 < 5 ? 0 : random_() % lanes.size())];
+        record.lane = lane_of_next();
         record.internal = record.lane == "@state";
         record.klass = static_cast<std::uint8_t>(random_() % 3);
-        const std::uint64_t most = random_() % 40 == 0 ? 80'000 : random_() % 6 == 0 ? 9000 : payload_bytes_max_;
+        const std::uint64_t most = i == 0 && random_() % 40 == 0 ? 80'000
+                                   : random_() % 6 == 0          ? 9000
+                                                                 : payload_bytes_max_;
         record.payload.assign(static_cast<std::size_t>(random_() % most), static_cast<char>(random_()));
         record.payload += "#" + std::to_string(group_) + "." + std::to_string(i);
         record.group = seed_ * 100'000 + group_;
@@ -167,6 +216,7 @@ class Workload {
     if (!last) {
       REQUIRE_MESSAGE(last.error().code == Errc::full, last.error().what);
       for (std::size_t i = 0; i < records.size(); ++i) owed_.records.erase(first + i);
+      flush();       // before the account changes, the committer has looked for room
       settle(true);  // else a full spool stays full
       flush();
       return;
@@ -184,19 +234,39 @@ class Workload {
   // Some of what a lane owes, out of order; or nearly all of it.
   void settle(bool much) {
     static const std::array<std::string, 3> lanes{"kafka", "amqp", "audit"};
-    const std::string name = lanes[static_cast<std::size_t>(random_() % (dead_lane_ && !much ? 2 : 3))];
+    const std::string name =
+        lanes[static_cast<std::size_t>(random_() % (audit_dead_ && (!much || habit_ == Habit::dead_lane) ? 2 : 3))];
     const LaneId lane = spool_->lane(name);
     std::vector<Frame> frames;
-    REQUIRE(spool_->read(lane, Sequence(1), much ? 1000 : 1 + random_() % 40, 1 << 20, frames).has_value());
+    REQUIRE(spool_
+                ->read(lane, Sequence(1), much ? 1000 : 1 + random_() % (habit_ == Habit::overrun ? 3 : 40), 1 << 20,
+                       frames)
+                .has_value());
     std::shuffle(frames.begin(), frames.end(), random_);
+    Sequence newest;
     for (const Frame& frame : frames) {
-      if (random_() % (much ? 20 : 4) == 0) continue;  // a held destination: this one stays behind
+      if (random_() % (habit_ == Habit::mixed ? much ? 20 : 4 : 200) == 0) continue;  // this one stays behind
+      if (frame.sequence < newest) ++explored_.disordered;
+      newest = std::max(newest, frame.sequence);
       const Outcome outcome = random_() % 9 == 0 ? Outcome::expired : Outcome::delivered;
       owed_.settled.insert(frame.sequence.value());
       ++owed_.settled_count[name];
       spool_->settle(lane, frame.sequence, outcome);
     }
     if (much) settle_state();
+  }
+  // Nothing of it is on the disk, and a lane's owed records stay owed.
+  void hold(bool hold) {
+    static const std::array<std::string, 3> lanes{"kafka", "amqp", "audit"};
+    const LaneId lane = spool_->lane(lanes[static_cast<std::size_t>(random_() % lanes.size())]);
+    std::vector<Frame> frames;
+    REQUIRE(spool_->read(lane, Sequence(1), 60, 1 << 20, frames).has_value());
+    std::vector<Sequence> some;
+    for (const Frame& frame : frames) {
+      if (random_() % 3 == 0) some.push_back(frame.sequence);
+    }
+    hold ? spool_->hold(lane, some) : spool_->release(lane, some);
+    if (hold) explored_.held += some.size();
   }
   void settle_state() {
     const LaneId lane = spool_->lane("@state");
@@ -210,15 +280,38 @@ class Workload {
     spool_->settle(lane, old, Outcome::delivered);
   }
 
+  // Which of the engine's chores the operation belongs to shows in the names it changed.
+  void note_names(DiskOperation operation) {
+    if (operation != DiskOperation::rename && operation != DiskOperation::remove && operation != DiskOperation::create)
+      return;
+    const Result<std::vector<std::string>> listed = disk_.list("/spool");
+    if (!listed) return;  // before the directory is made
+    const std::set<std::string> names(listed->begin(), listed->end());
+    const auto is_segment = [](const std::string& name) { return segment_number(name).has_value(); };
+    std::vector<std::string> gone;
+    std::vector<std::string> come;
+    std::set_difference(names_.begin(), names_.end(), names.begin(), names.end(), std::back_inserter(gone));
+    std::set_difference(names.begin(), names.end(), names_.begin(), names_.end(), std::back_inserter(come));
+    for (const std::string& name : gone) {
+      if (is_segment(name)) ++explored_.trimmed;
+      const bool renamed = operation == DiskOperation::rename && come.size() == 1;
+      if (renamed && is_spare_name(name) && is_segment(come.front())) ++explored_.recycled;
+      if (operation == DiskOperation::rename && name.starts_with("lanes")) ++explored_.state_saves;
+    }
+    names_ = names;
+  }
+
   // On the thread that did the operation: the committer, or the test's while it opens.
   void cut_after(DiskOperation operation) {
     if (!explored_.problem.empty()) return;
     const std::string kind(name_of(operation));
     ++explored_.cuts[kind];
+    note_names(operation);
+    const int randoms = explored_.random_variants(operation);
+    if (randoms == 0) return;
     const std::uint64_t acknowledged = spool_ ? spool_->durable().value() : owed_.acknowledged;
     const std::uint64_t all = disk_.crash_frozen(Survival::everything, cut_random_).hash();
     const std::uint64_t none = disk_.crash_frozen(Survival::nothing, cut_random_).hash();
-    const int randoms = explored_.random_variants(operation);
     for (int variant = 0; variant < 5 + randoms; ++variant) {
       const Survival survival = variant == 0   ? Survival::nothing
                                 : variant == 1 ? Survival::everything
@@ -226,7 +319,6 @@ class Workload {
                                 : variant == 3 ? Survival::names_lost
                                 : variant == 4 ? Survival::one_lost
                                                : Survival::random;
-      if (randoms == 0) break;
       const FrozenDisk image = disk_.crash_frozen(survival, cut_random_);
       const std::uint64_t hash = image.hash();
       if (!explored_.images.insert(hash).second) continue;
@@ -260,7 +352,9 @@ class Workload {
   FrozenDisk left_;
   Owed left_owed_;
   std::uint64_t payload_bytes_max_ = 0;
-  bool dead_lane_ = false;
+  Habit habit_ = Habit::mixed;
+  bool audit_dead_ = false;      // nobody settles that lane
+  std::set<std::string> names_;  // in the spool's directory
   std::uint64_t group_ = 0;
   std::uint64_t seen_ = 0;
   std::uint64_t segments_most_ = 0;
@@ -273,14 +367,15 @@ TEST_CASE(
   std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : device() % 1'000'000'000;
   std::cout << "power cut: from seed " << seed << "\n";
   Explored explored;
-  if (std::getenv("RAILHEAD_LONG_TESTS") != nullptr) explored.states_wanted *= 10;
-  constexpr int kWorkloadsMax = 4000;
-  for (int chain = 0; !explored.done() && chain < kWorkloadsMax; ++chain) {
+  const int longer = std::getenv("RAILHEAD_LONG_TESTS") != nullptr ? 10 : 1;
+  explored.states_wanted *= static_cast<std::size_t>(longer);
+  const int chains_max = 20 * longer;
+  for (int chain = 0; !explored.done() && chain < chains_max; ++chain) {
     FrozenDisk disk;
     disk.directories = {"/"};
     Owed owed;
     // What one power cut left, the next workload begins with.
-    for (int round = 0; round < 3 && !explored.done(); ++round) {
+    for (int round = 0; round < 4 && !explored.done(); ++round) {
       Workload workload(seed++, disk, owed, explored);
       workload.run(250);
       disk = workload.left();
@@ -295,6 +390,11 @@ TEST_CASE(
     CHECK_MESSAGE(explored.states[name] >= kStatesPerKind, name);
   }
   std::cout << "; " << explored.rolled << " of " << explored.workloads << " workloads rolled 3 segments or more\n";
+  std::cout << "power cut: " << explored.compactions << " segments compacted, " << explored.recycled
+            << " files used again, " << explored.trimmed << " trimmed, " << explored.held << " records held, "
+            << explored.disordered << " settled out of order, " << explored.bound_dropped << " dropped by the bound, "
+            << explored.state_saves << " lane states saved\n";
+  CHECK(explored.everything_reached());
   CHECK(explored.rolled * 3 >= explored.workloads);
   CHECK(explored.images.size() >= kStates);
   CHECK(explored.partial * 3 >= explored.images.size());
