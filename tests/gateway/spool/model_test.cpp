@@ -203,7 +203,8 @@ class Run {
   }
 
   // Bits flipped, sectors zeroed, files cut or lost while the spool was closed: it starts, what it gives was once
-  // appended, and what a flipped bit takes with it is at most the group it hits, or the segment whose header it hits.
+  // appended, and what a flipped bit takes with it is at most the group it hits, or the segment of which it hits both
+  // headers.
   void corrupt() {
     flush();
     spool_.reset();
@@ -239,9 +240,11 @@ class Run {
         groups_lost_most = ~std::uint64_t{0};
       } else {
         const Result<SegmentHeader> header = decode_header(bytes);
-        const bool in_header = !header || at < header->frames_begin();  // without it no frame can be judged
+        const bool in_header = !header || at < header->frames_begin();
         bytes[at] = static_cast<char>(bytes[at] ^ (1 << below(8)));
-        if (groups_lost_most != ~std::uint64_t{0}) groups_lost_most += in_header ? kWholeSegment : 1;
+        // Without both copies of its header no frame of a segment can be judged.
+        const std::uint64_t lost = !in_header ? 1 : decode_header(bytes) ? 0 : kWholeSegment;
+        if (groups_lost_most != ~std::uint64_t{0}) groups_lost_most += lost;
       }
     }
     disk_ = std::make_unique<CrashDisk>(image);
