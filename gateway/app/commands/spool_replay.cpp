@@ -25,6 +25,7 @@ using ports::SpoolId;
 
 constexpr auto kAskEvery = std::chrono::milliseconds{300};
 constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 50;  // nothing is evicted by looking
+constexpr Duration kKeepAll = std::chrono::hours{24 * 365 * 100};
 
 // An open spool says what it repairs; here only errors are worth a line.
 class QuietReporter final : public status::Reporter {
@@ -64,6 +65,7 @@ Result<std::unique_ptr<spool::Spool>> open_spool(system::Disk& disk, const syste
   options.path = path.string();
   options.name = path.filename().string();
   options.limit = kNoLimit;
+  options.keep_delivered = kKeepAll;  // what is settled must not go before it is read
   return spool::Spool::open(disk, clock, options, reporter);
 }
 
