@@ -94,7 +94,7 @@ Assembly::~Assembly() = default;
 
 // S25: only where a rule asks for it. At the start before the spools are opened, so that what they report is seen.
 void Assembly::make_own_source() {
-  Seat& seat = put_seat(sources_, config::kOwnSource, "gateway");
+  Seat& seat = put_seat(&Assembly::sources_, config::kOwnSource, "gateway");
   const config::OwnReadingsSettings& settings = configuration_->options.own_readings;
   own_source_ = std::make_unique<flow::OwnSource>(
       flow::OwnSource::Options{.gateway = gateway_,
@@ -114,25 +114,26 @@ void Assembly::add_own_source() {
 void Assembly::remove_own_source() {
   listening_.reset();
   pipeline_->remove_source(config::kOwnSource);
-  drop_seat(sources_, config::kOwnSource);
+  drop_seat(&Assembly::sources_, config::kOwnSource);
 }
 
 // A new place for the part's status, in the place of an old one. The old one must have ended.
-Assembly::Seat& Assembly::put_seat(Seats& seats, std::string_view name, std::string_view kind) {
+Assembly::Seat& Assembly::put_seat(Seats Assembly::*which, std::string_view name, std::string_view kind) {
   auto seat = std::make_unique<Seat>();
   seat->name = name;
   seat->kind = kind;
   seat->since = clock_.boot_now();
   const base::MutexLock lock(mutex_);
+  Seats& seats = this->*which;
   for (auto& old : seats) {
     if (old->name == name) return *(old = std::move(seat));
   }
   return *seats.emplace_back(std::move(seat));
 }
 
-void Assembly::drop_seat(Seats& seats, std::string_view name) {
+void Assembly::drop_seat(Seats Assembly::*which, std::string_view name) {
   const base::MutexLock lock(mutex_);
-  std::erase_if(seats, [&](const auto& seat) { return seat->name == name; });
+  std::erase_if(this->*which, [&](const auto& seat) { return seat->name == name; });
 }
 
 std::unique_ptr<ports::Source> Assembly::make(const Configuration::NamedSource& source, Seat& seat) {
@@ -144,12 +145,12 @@ std::unique_ptr<ports::Sink> Assembly::make(const Configuration::NamedSink& sink
 }
 
 void Assembly::add(const Configuration::NamedSource& source) {
-  Seat& seat = put_seat(sources_, source.name, source.kind);
+  Seat& seat = put_seat(&Assembly::sources_, source.name, source.kind);
   pipeline_->add_source(source.name, make(source, seat), configuration_->router->open());
 }
 
 void Assembly::add(const Configuration::NamedSink& sink) {
-  Seat& seat = put_seat(sinks_, sink.name, sink.kind);
+  Seat& seat = put_seat(&Assembly::sinks_, sink.name, sink.kind);
   pipeline_->add_sink(sink.name, make(sink, seat));
 }
 
@@ -263,23 +264,23 @@ void Assembly::apply(std::shared_ptr<const Configuration> fresh) {
   }
   for (const std::string& name : sources.removed) {
     pipeline_->remove_source(name);
-    drop_seat(sources_, name);
+    drop_seat(&Assembly::sources_, name);
   }
   for (const Configuration::NamedSource& source : configuration_->sources) {
     if (sources.is_added(source.name)) add(source);
     if (!sources.is_changed(source.name)) continue;
     // Made first: the seat it replaces is the old source's.
     pipeline_->end_source(source.name);
-    pipeline_->replace_source(source.name, make(source, put_seat(sources_, source.name, source.kind)));
+    pipeline_->replace_source(source.name, make(source, put_seat(&Assembly::sources_, source.name, source.kind)));
   }
   for (const Configuration::NamedSink& sink : configuration_->sinks) {
     if (!sinks.is_changed(sink.name)) continue;
     pipeline_->end_sink(sink.name);
-    pipeline_->replace_sink(sink.name, make(sink, put_seat(sinks_, sink.name, sink.kind)));
+    pipeline_->replace_sink(sink.name, make(sink, put_seat(&Assembly::sinks_, sink.name, sink.kind)));
   }
   for (const std::string& name : sinks.removed) {
     pipeline_->remove_sink(name);
-    drop_seat(sinks_, name);
+    drop_seat(&Assembly::sinks_, name);
   }
   {
     const base::MutexLock lock(mutex_);

@@ -83,8 +83,8 @@ class Assembly {
   void add(const Configuration::NamedSink& sink);
   [[nodiscard]] std::unique_ptr<ports::Source> make(const Configuration::NamedSource& source, Seat& seat);
   [[nodiscard]] std::unique_ptr<ports::Sink> make(const Configuration::NamedSink& sink, Seat& seat);
-  Seat& put_seat(Seats& seats, std::string_view name, std::string_view kind) RAILHEAD_EXCLUDES(mutex_);
-  void drop_seat(Seats& seats, std::string_view name) RAILHEAD_EXCLUDES(mutex_);
+  Seat& put_seat(Seats Assembly::*which, std::string_view name, std::string_view kind) RAILHEAD_EXCLUDES(mutex_);
+  void drop_seat(Seats Assembly::*which, std::string_view name) RAILHEAD_EXCLUDES(mutex_);
   void add_lanes(status::Snapshot& snapshot) const RAILHEAD_REQUIRES(mutex_);
   void add_spools(status::Snapshot& snapshot) const;
   void watch_spools();

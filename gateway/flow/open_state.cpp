@@ -16,18 +16,19 @@ constexpr std::size_t kRecentFramesMax = 200'000;       // of these the newer ha
 
 // Marks what a restatement replaced, and a restatement that does not end.
 void mark_replaced(std::vector<OpenState::Recalled>& entries) {
-  std::optional<std::size_t> begin;
+  const std::size_t none = entries.size();
+  std::size_t begin = none;  // of the restatement at hand
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (entries[i].part == StateEntry::Part::begins) {
-      for (std::size_t j = begin.value_or(i); j < i; ++j) entries[j].replaced = true;  // the one before did not end
+      for (std::size_t j = begin; j < i; ++j) entries[j].replaced = true;  // the one before did not end
       begin = i;
-    } else if (entries[i].part == StateEntry::Part::ends && begin) {
-      for (std::size_t j = 0; j < *begin; ++j) entries[j].replaced = true;
-      begin.reset();
+    } else if (entries[i].part == StateEntry::Part::ends && begin != none) {
+      for (std::size_t j = 0; j < begin; ++j) entries[j].replaced = true;
+      begin = none;
     }
     if (entries[i].part != StateEntry::Part::entry) entries[i].entry.clear();
   }
-  for (std::size_t j = begin.value_or(entries.size()); j < entries.size(); ++j) entries[j].replaced = true;
+  for (std::size_t j = begin; j < entries.size(); ++j) entries[j].replaced = true;
 }
 
 bool is_recent(const spool::Frame& frame, Time newest) {

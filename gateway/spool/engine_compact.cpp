@@ -156,9 +156,10 @@ Result<void> Spool::Engine::publish(const std::vector<CompactionSource>& sources
   const std::string fresh = path(std::string(kCompactNewName));
   const auto still_there = [&] {
     const base::MutexLock lock(shelf_.mutex);
-    return std::all_of(sources.begin(), sources.end(), [&](const CompactionSource& source) {
-      return shelf_.segments.same(*source.segment.header) != nullptr;
-    });
+    for (const CompactionSource& source : sources) {
+      if (shelf_.segments.same(*source.segment.header) == nullptr) return false;
+    }
+    return true;
   };
   Result<void> saved;
   saved = save_state();  // durable: what the new file leaves out is settled, and says so
