@@ -247,7 +247,7 @@ void Lane::set_aside(const Outgoing& outgoing, const Error& why) {
 void Lane::finish_set_aside() {
   const base::MutexLock lock(mutex_);
   const Sequence durable = stores_.of(SpoolId::dead).durable();
-  auto& late = late_;
+  std::vector<ports::Place> done;
   std::erase_if(set_aside_, [&](SetAside& entry) {
     if (!entry.appended) {
       // Refused now (disk): the record stays unsettled and is tried again.
@@ -261,9 +261,10 @@ void Lane::finish_set_aside() {
     if (entry.letter > durable) return false;
     stores_.of(entry.place.spool).settle(id(entry.place.spool), entry.place.sequence, spool::Outcome::set_aside);
     started_.settled(sink_, entry.place);
-    late.erase(entry.place);
+    done.push_back(entry.place);
     return true;
   });
+  for (const ports::Place& place : done) late_.erase(place);
 }
 
 void Lane::retry(const Outgoing& outgoing, const Error& /*why*/) {
