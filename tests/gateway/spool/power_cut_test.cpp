@@ -11,6 +11,7 @@
 #include <iostream>
 #include <iterator>
 #include <map>
+#include <mutex>
 #include <random>
 #include <set>
 #include <string>
@@ -132,12 +133,13 @@ class Workload {
     {
       auto opened = Spool::open(disk_, clock_, options_, reporter_);
       REQUIRE_MESSAGE(opened.has_value(), (opened ? "" : opened.error().what));
+      const std::lock_guard lock(account_);
       spool_ = std::move(*opened);
+      owed_.epoch = spool_->epoch();
+      owed_.acknowledged = spool_->durable().value();
     }
     spool_->subscribe(&durable_rose_);
-    owed_.epoch = spool_->epoch();
-    owed_.acknowledged = spool_->durable().value();
-    for (int i = 0; i < actions && !explored_.done(); ++i) act();
+    for (int i = 0; i < actions && !done(); ++i) act();
     ++explored_.workloads;
     if (segments_most_ >= 3) ++explored_.rolled;
     spool_->unsubscribe(&durable_rose_);
@@ -145,13 +147,27 @@ class Workload {
     for (const LaneInfo& lane : spool_->lanes()) {
       explored_.bound_dropped += lane.ledger.dropped - owed_.before[lane.name].dropped;
     }
-    spool_.reset();
+    std::unique_ptr<Spool> closing;
+    {
+      const std::lock_guard lock(account_);
+      closing = std::move(spool_);
+    }
+    closing.reset();
     disk_.on_operation({});
   }
   [[nodiscard]] const FrozenDisk& left() const { return left_; }
   [[nodiscard]] const Owed& left_owed() const { return left_owed_; }
 
  private:
+  bool done() {
+    const std::lock_guard lock(account_);
+    return explored_.done();
+  }
+  bool failed() {
+    const std::lock_guard lock(account_);
+    return !explored_.problem.empty();
+  }
+
   void act() {
     clock_.advance(std::chrono::milliseconds{700});
     switch (random_() % 18) {
@@ -171,6 +187,7 @@ class Workload {
 
   void flush() {
     REQUIRE(spool_->flush(kPatience).has_value());
+    const std::lock_guard lock(account_);
     owed_.saved = owed_.settled;
   }
 
@@ -211,23 +228,32 @@ class Workload {
     }
     // Before the append: the committer may cut the power before append() has returned.
     const std::uint64_t first = spool_->next().value();
-    for (std::size_t i = 0; i < records.size(); ++i) owed_.records[first + i] = records[i];
+    {
+      const std::lock_guard lock(account_);
+      for (std::size_t i = 0; i < records.size(); ++i) owed_.records[first + i] = records[i];
+    }
     const Result<Sequence> last = spool_->append(entries);
     if (!last) {
       REQUIRE_MESSAGE(last.error().code == Errc::full, last.error().what);
-      for (std::size_t i = 0; i < records.size(); ++i) owed_.records.erase(first + i);
+      {
+        const std::lock_guard lock(account_);
+        for (std::size_t i = 0; i < records.size(); ++i) owed_.records.erase(first + i);
+      }
       flush();       // before the account changes, the committer has looked for room
       settle(true);  // else a full spool stays full
       flush();
       return;
     }
     REQUIRE(last->value() == first + records.size() - 1);
-    while (spool_->durable() < *last && explored_.problem.empty()) {
+    while (spool_->durable() < *last && !failed()) {
       pollfd waiting{durable_rose_.fd(), POLLIN, 0};
       REQUIRE(::poll(&waiting, 1, 20'000) == 1);
       durable_rose_.clear();
     }
-    owed_.acknowledged = last->value();
+    {
+      const std::lock_guard lock(account_);
+      owed_.acknowledged = last->value();
+    }
     segments_most_ = std::max(segments_most_, spool_->usage().segments);
   }
 
@@ -249,8 +275,11 @@ class Workload {
       if (frame.sequence < newest) ++explored_.disordered;
       newest = std::max(newest, frame.sequence);
       const Outcome outcome = random_() % 9 == 0 ? Outcome::expired : Outcome::delivered;
-      owed_.settled.insert(frame.sequence.value());
-      ++owed_.settled_count[name];
+      {
+        const std::lock_guard lock(account_);
+        owed_.settled.insert(frame.sequence.value());
+        ++owed_.settled_count[name];
+      }
       spool_->settle(lane, frame.sequence, outcome);
     }
     if (much) settle_state();
@@ -275,8 +304,11 @@ class Workload {
       if (frame.internal && !frame.settled && random_() % 8 != 0) old.push_back(frame.sequence);
     });
     REQUIRE(walked.has_value());
-    for (const Sequence one : old) owed_.settled.insert(one.value());
-    owed_.settled_count["@state"] += old.size();
+    {
+      const std::lock_guard lock(account_);
+      for (const Sequence one : old) owed_.settled.insert(one.value());
+      owed_.settled_count["@state"] += old.size();
+    }
     spool_->settle(lane, old, Outcome::delivered);
   }
 
@@ -303,6 +335,7 @@ class Workload {
 
   // On the thread that did the operation: the committer, or the test's while it opens.
   void cut_after(DiskOperation operation) {
+    const std::lock_guard lock(account_);
     if (!explored_.problem.empty()) return;
     const std::string kind(name_of(operation));
     ++explored_.cuts[kind];
@@ -346,6 +379,9 @@ class Workload {
   test::CapturingReporter reporter_;
   SpoolOptions options_;
   system::EventFd durable_rose_;
+  // The committer still does its chores when an append has returned: this guards what cut_after() uses. Never held
+  // during a call of the spool that does I/O.
+  std::mutex account_;
   std::unique_ptr<Spool> spool_;
   Owed owed_;
   Explored& explored_;
