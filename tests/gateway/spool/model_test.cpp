@@ -264,6 +264,7 @@ class Run {
             if (lane.id == frame.lane) record.lane = lane.name;
           }
           record.payload = frame.payload;
+          record.group = std::strtoull(frame.payload.c_str() + frame.payload.rfind('.') + 1, nullptr, 10);
           record.klass = frame.klass;
           record.epoch = frame.epoch;
           left.records.emplace(frame.sequence.value(), record);
