@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 
 #include "gateway/base/text.h"
 
@@ -83,6 +84,10 @@ std::string explain_plan(const SourceOptions& options) {
     text += ": busy " + percent_text(utilisation(link, plans[i])) + " of its time\n";
     for (std::size_t j = 0; j < plans[i].devices.size(); ++j) {
       const DeviceOptions& device = link.devices[j];
+      for (const Anchor& anchor : device.anchors) {
+        text += "  " + device.name + " (unit " + std::to_string(device.unit) + ") at start: model '" + anchor.model +
+                "' is looked for (" + anchor.text() + "); its addresses count from there\n";
+      }
       for (const Group& group : plans[i].devices[j]) {
         Duration busy{};
         for (const Block& block : group.blocks) busy += bus_time(endpoint, block, device.response);
@@ -91,7 +96,9 @@ std::string explain_plan(const SourceOptions& options) {
                 std::to_string(group.blocks.size()) + (group.blocks.size() == 1 ? " request, " : " requests, ") +
                 milliseconds_text(busy) + "\n";
         for (const Block& block : group.blocks) {
-          text += "    " + std::string(name_of(block.table)) + " " + std::to_string(block.address);
+          const std::optional<std::uint32_t> anchor = device.points[block.points.front()].anchor;
+          text += "    " + (anchor ? "model '" + device.anchors[*anchor].model + "', " : std::string()) +
+                  std::string(name_of(block.table)) + " " + std::to_string(block.address);
           if (block.count > 1) text += ".." + std::to_string(unsigned{block.address} + block.count - 1);
           text += ", " + std::to_string(block.points.size()) + (block.points.size() == 1 ? " point, " : " points, ") +
                   milliseconds_text(bus_time(endpoint, block, device.response)) + "\n";

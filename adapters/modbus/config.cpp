@@ -87,7 +87,8 @@ class Reader {
                             .sentinels = written.absent.value_or(Sentinels::none),
                             .every = written.every,
                             .shift = 0,
-                            .prefix = {}};
+                            .prefix = {},
+                            .anchor = {}};
     points.add(written.points, node.find("points"), own);
     points.add(written.repeat, node.find("repeat"), own);
     device.points = points.finish();
@@ -97,7 +98,8 @@ class Reader {
     }
     for (const Point& point : device.points) {
       for (const Range& range : device.forbidden) {
-        if (range.table != point.table || range.first >= std::uint32_t{point.address} + point.span() ||
+        if (range.table != point.table || range.anchor != point.anchor ||
+            range.first >= std::uint32_t{point.address} + point.span() ||
             point.address >= std::uint32_t{range.first} + range.count) {
           continue;
         }
@@ -156,18 +158,19 @@ class Reader {
 
   void add_models(const DeviceConfig& written, const Node& device, DeviceOptions& options, PointReader& points) {
     if (!written.model.empty()) {
-      const PlacedModelConfig placed{.model = written.model, .offset = written.offset, .prefix = {}};
-      add_model(placed, device.find("model"), written, device, options, points);
+      const PlacedModelConfig placed{.model = written.model, .offset = written.offset, .instance = 1, .prefix = {}};
+      add_model(placed, device.find("model"), device, written, device, options, points);
     }
     const std::span<const Node> items = device.find("models").items();
     for (std::size_t i = 0; i < written.models.size() && i < items.size(); ++i) {
       if (written.models[i].model.empty()) continue;  // it was reported
-      add_model(written.models[i], items[i].find("model"), written, device, options, points);
+      add_model(written.models[i], items[i].find("model"), items[i], written, device, options, points);
     }
   }
 
-  void add_model(const PlacedModelConfig& placed, const Node& at, const DeviceConfig& written, const Node& device,
-                 DeviceOptions& options, PointReader& points) {
+  // `at`: where its name stands, `around`: the table that does.
+  void add_model(const PlacedModelConfig& placed, const Node& at, const Node& around, const DeviceConfig& written,
+                 const Node& device, DeviceOptions& options, PointReader& points) {
     const Model& model = model_named(placed.model, at);
     if (!model.usable) {
       known_whole_ = false;
@@ -175,14 +178,27 @@ class Reader {
     }
     narrow(options.limits, model.config);
     const Addressing addressing = model.config.addressing.value_or(written.addressing);
-    forbid(model.config, addressing, placed.offset, options.forbidden);
+    std::optional<std::uint32_t> anchor;
+    if (!placed.offset && !model.config.sunspec.empty()) {
+      anchor = static_cast<std::uint32_t>(options.anchors.size());
+      options.anchors.push_back({.model = placed.model, .ids = model.config.sunspec, .instance = placed.instance});
+    } else if (placed.instance != 1) {
+      diagnostics_.error(around.find("instance"),
+                         "an instance is looked for only of a model that says `sunspec`, and "
+                         "without an offset");
+    }
+    const std::int32_t shift = placed.offset.value_or(0);
+    const std::size_t already = options.forbidden.size();
+    forbid(model.config, addressing, shift, options.forbidden);
+    for (std::size_t i = already; i < options.forbidden.size(); ++i) options.forbidden[i].anchor = anchor;
     const TableOfPoints table{.addressing = addressing,
                               .addressing_said = model.config.addressing.has_value() ||
-                                                 device.find("addressing").present() || placed.offset != 0,
+                                                 device.find("addressing").present() || shift != 0 || anchor,
                               .sentinels = model.config.absent.value_or(written.absent.value_or(Sentinels::none)),
                               .every = written.every,
-                              .shift = placed.offset,
-                              .prefix = placed.prefix};
+                              .shift = shift,
+                              .prefix = placed.prefix,
+                              .anchor = anchor};
     points.add(model.config.points, model.node.find("points"), table);
     points.add(model.config.repeat, model.node.find("repeat"), table);
   }

@@ -86,13 +86,14 @@ struct RepeatConfig {
 // A model as one device has it.
 struct PlacedModelConfig {
   std::string model;
-  std::int32_t offset = 0;
+  std::optional<std::int32_t> offset;  // none: 0, or where the device's chain of SunSpec models has it
+  std::uint16_t instance = 1;
   std::string prefix;
 };
 
 struct DeviceConfig : LimitsConfig {
   std::string model;
-  std::int32_t offset = 0;
+  std::optional<std::int32_t> offset;
   std::vector<PlacedModelConfig> models;
   std::string url;
   std::uint8_t unit_id = 1;
@@ -123,6 +124,7 @@ struct ModelConfig : LimitsConfig {
   std::string source;
   std::optional<Addressing> addressing;
   std::optional<Sentinels> absent;
+  std::vector<std::uint16_t> sunspec;  // its identifiers in a device's chain of models
   std::map<std::string, PointConfig> points;
   std::map<std::string, RepeatConfig> repeat;
 };

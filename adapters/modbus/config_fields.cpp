@@ -210,12 +210,19 @@ const config::Fields<PlacedModelConfig>& placed_model_fields() {
   static const config::Fields<PlacedModelConfig> fields =
       config::Fields<PlacedModelConfig>("placed model", "A model at its place in a device.")
           .required("model", &PlacedModelConfig::model, {.sentence = "Under `models`.", .example = "sunspec-common"})
-          .optional("offset", &PlacedModelConfig::offset,
-                    {.sentence = "Added to the addresses of its points.",
-                     .example = "40002",
-                     .min = -65535,
-                     .max = 65535,
-                     .unit = "registers"})
+          .optional(
+              "offset", &PlacedModelConfig::offset,
+              {.sentence = "Added to the addresses of its points. Without it a model that says `sunspec` is looked "
+                           "for on the device.",
+               .example = "40002",
+               .min = -65535,
+               .max = 65535,
+               .unit = "registers"})
+          .optional("instance", &PlacedModelConfig::instance,
+                    {.sentence = "Which one, where the device has several of this SunSpec model.",
+                     .example = "2",
+                     .min = 1,
+                     .max = 200})
           .optional("prefix", &PlacedModelConfig::prefix,
                     {.sentence = "Put before the names of its points.", .example = "common_"});
   return fields;
@@ -312,6 +319,12 @@ const config::Fields<ModelConfig>& model_fields() {
                   {.sentence = kAddressing})
           .choice("absent", &ModelConfig::absent, {{"none", Sentinels::none}, {"sunspec", Sentinels::sunspec}},
                   {.sentence = "sunspec: every point may be `not implemented` in SunSpec's way, by its type."})
+          .optional("sunspec", &ModelConfig::sunspec,
+                    {.sentence = "The identifiers by which the model is found in a SunSpec device's chain of models; "
+                                 "addresses then count from the register that holds the identifier.",
+                     .example = "[101, 102, 103]",
+                     .min = 1,
+                     .max = 65534})
           .table("points", &ModelConfig::points, point_fields(),
                  {.sentence = "By name.", .key_check = config::name_fault})
           .table("repeat", &ModelConfig::repeat, repeat_fields(),

@@ -22,17 +22,20 @@ void LinkCommands::take(ports::Command command) {
     command.done({.result = Ending::refused, .why = std::move(why), .read_back = {}});
   };
   if (device == devices_.end()) return refuse("there is no device '" + command.device + "'");
+  const std::vector<Point>& points = device->second.points();
+  if (points.empty()) return refuse("where the SunSpec models of '" + command.device + "' are is not known yet");
   std::vector<Assignment> assignments;
   for (const auto& [name, value] : command.values) {
-    const auto point = std::find_if(device->second->points.begin(), device->second->points.end(),
-                                    [&name = name](const Point& one) { return one.name == name; });
-    if (point == device->second->points.end()) {
+    const auto point =
+        std::find_if(points.begin(), points.end(), [&name = name](const Point& one) { return one.name == name; });
+    if (point == points.end()) {
       std::vector<std::string> known;
-      for (const Point& one : device->second->points) known.push_back(one.name);
+      for (const Point& one : points) known.push_back(one.name);
       const auto near = base::nearest(name, known);
       return refuse("no point '" + name + "' on device '" + command.device + "'" +
                     (near ? ", did you mean '" + *near + "'?" : ""));
     }
+    if (point->anchor) return refuse("the device does not have point '" + name + "'");
     if (!point->write) return refuse("point '" + name + "' may not be written: it has no `write`");
     assignments.push_back({.point = &*point, .value = value});
   }
@@ -44,10 +47,42 @@ void LinkCommands::take(ports::Command command) {
   if (queue_.size() >= kWaitingMax) return refuse("too many commands wait for this link");
   Running running;
   running.command = std::move(command);
-  running.device = device->second;
+  running.device = &device->second;
   running.steps = std::move(*steps);
   running.read.resize(running.steps.size());
   queue_.push_back(std::move(running));
+}
+
+void LinkCommands::place(const std::string& device, const PlacedPoints& placed) {
+  const auto known = devices_.find(device);
+  if (known == devices_.end()) return;
+  const bool same = std::equal(placed.points.begin(), placed.points.end(), known->second.placed.begin(),
+                               known->second.placed.end(), [](const Point& now, const Point& before) {
+                                 return now.address == before.address && now.anchor == before.anchor;
+                               });
+  if (same) return;
+  refuse_waiting(known->second, "the device's SunSpec models are elsewhere now");
+  known->second.placed = placed.points;
+}
+
+void LinkCommands::forget(const std::string& device) {
+  const auto known = devices_.find(device);
+  if (known == devices_.end() || known->second.placed.empty()) return;
+  refuse_waiting(known->second, "the device went down: its SunSpec models have to be found again");
+  known->second.placed.clear();
+}
+
+void LinkCommands::refuse_waiting(const Device& device, const std::string& why) {
+  for (std::size_t i = 0; i < queue_.size();) {
+    // What is out was sent to the old place.
+    if (queue_[i].device != &device || (i == 0 && out_)) {
+      ++i;
+      continue;
+    }
+    const Running gone = std::move(queue_[i]);
+    queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(i));
+    gone.command.done({.result = gone.at == 0 ? Ending::refused : Ending::unknown, .why = why, .read_back = {}});
+  }
 }
 
 std::optional<WriteTurn> LinkCommands::next() {
@@ -56,8 +91,9 @@ std::optional<WriteTurn> LinkCommands::next() {
   if (queue_.empty()) return std::nullopt;
   const Running& running = queue_.front();
   out_ = true;
-  return WriteTurn{
-      .unit = running.device->unit, .pdu = running.steps[running.at].pdu, .timeout = running.device->timeout};
+  return WriteTurn{.unit = running.device->options->unit,
+                   .pdu = running.steps[running.at].pdu,
+                   .timeout = running.device->options->timeout};
 }
 
 void LinkCommands::answered(std::string_view pdu) {
@@ -102,8 +138,10 @@ void LinkCommands::expire() {
 Value LinkCommands::read_back(const Running& running) const {
   Value::Entries entries;
   for (const auto& [name, wanted] : running.command.values) {
-    const auto point = std::find_if(running.device->points.begin(), running.device->points.end(),
-                                    [&name = name](const Point& one) { return one.name == name; });
+    const std::vector<Point>& points = running.device->points();
+    const auto point =
+        std::find_if(points.begin(), points.end(), [&name = name](const Point& one) { return one.name == name; });
+    if (point == points.end()) continue;
     for (std::size_t i = 0; i < running.steps.size(); ++i) {
       const WriteStep& step = running.steps[i];
       if (!step.reads() || running.read[i].empty() || step.table != point->table || point->address < step.address ||

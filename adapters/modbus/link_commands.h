@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "adapters/modbus/scheduler.h"
+#include "adapters/modbus/sunspec.h"
 #include "adapters/modbus/write.h"
 #include "gateway/ports/commands.h"
 #include "gateway/system/clock.h"
@@ -38,10 +39,15 @@ class LinkCommands {
   LinkCommands& operator=(const LinkCommands&) = delete;
 
   // `device` outlives this.
-  void add(const DeviceOptions& device) { devices_[device.name] = &device; }
+  void add(const DeviceOptions& device) { devices_[device.name].options = &device; }
   [[nodiscard]] bool has(const std::string& device) const { return devices_.contains(device); }
   // Checked whole at once; what is refused is told at once.
   void take(ports::Command command);
+
+  // Where the points of a device with SunSpec models are now; before place() and after forget() nobody knows. What
+  // waits for other addresses is refused. Other devices are not concerned.
+  void place(const std::string& device, const PlacedPoints& placed);
+  void forget(const std::string& device);
 
   // Something is to be sent.
   [[nodiscard]] bool waiting() const { return !queue_.empty(); }
@@ -53,18 +59,26 @@ class LinkCommands {
   void expire();
 
  private:
+  struct Device {
+    const DeviceOptions* options = nullptr;
+    std::vector<Point> placed{};  // of one with SunSpec models; empty: they were not found yet
+    [[nodiscard]] const std::vector<Point>& points() const {
+      return options->anchors.empty() ? options->points : placed;
+    }
+  };
   struct Running {
     ports::Command command;
-    const DeviceOptions* device = nullptr;
+    const Device* device = nullptr;
     std::vector<WriteStep> steps;
     std::size_t at = 0;
     std::vector<std::string> read;  // payloads of the reading steps, beside steps
   };
+  void refuse_waiting(const Device& device, const std::string& why);
   void finish(ports::CommandOutcome::Result result, std::string why);
   [[nodiscard]] Value read_back(const Running& running) const;
 
   const system::Clock& clock_;
-  std::map<std::string, const DeviceOptions*> devices_;
+  std::map<std::string, Device> devices_;
   std::deque<Running> queue_;  // the first one runs
   bool out_ = false;
 };

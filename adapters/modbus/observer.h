@@ -6,6 +6,7 @@
 #include <string>
 
 #include "adapters/modbus/codec.h"
+#include "adapters/modbus/sunspec.h"
 #include "gateway/message/reading.h"
 
 namespace railhead::modbus {
@@ -17,6 +18,8 @@ class Observer {
   virtual void on_reading(Reading reading, Duration every) = 0;
   virtual void on_device_down(const std::string& device, const std::string& why) = 0;
   virtual void on_device_up(const std::string& device) = 0;
+  // A device's SunSpec models were looked for: where its points are now; `missing`: models that it has not.
+  virtual void on_placed(const std::string& device, const PlacedPoints& placed, const SunspecChain& chain) = 0;
   virtual void on_refused(const std::string& device, const ReadRequest& request, const std::string& why) = 0;
   virtual void on_missed(const std::string& device, std::uint64_t ticks) = 0;
   virtual void on_connected(const std::string& endpoint) = 0;

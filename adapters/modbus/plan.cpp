@@ -10,9 +10,10 @@ namespace {
 
 std::uint32_t end_of(const Point& point) { return std::uint32_t{point.address} + point.span(); }
 
-bool touches(std::span<const Range> forbidden, Table table, std::uint32_t first, std::uint32_t end) {
+bool touches(std::span<const Range> forbidden, const Point& point, std::uint32_t first, std::uint32_t end) {
   return std::any_of(forbidden.begin(), forbidden.end(), [&](const Range& range) {
-    return range.table == table && range.first < end && first < std::uint32_t{range.first} + range.count;
+    return range.table == point.table && range.anchor == point.anchor && range.first < end &&
+           first < std::uint32_t{range.first} + range.count;
   });
 }
 
@@ -46,7 +47,8 @@ std::vector<Block> plan_reads(std::span<const Point> points, std::span<const std
   std::sort(order.begin(), order.end(), [&](std::uint32_t left, std::uint32_t right) {
     const Point& a = points[left];
     const Point& b = points[right];
-    return std::tuple(a.table, a.address, end_of(a), left) < std::tuple(b.table, b.address, end_of(b), right);
+    return std::tuple(a.anchor, a.table, a.address, end_of(a), left) <
+           std::tuple(b.anchor, b.table, b.address, end_of(b), right);
   });
   std::vector<Block> blocks;
   std::uint32_t end = 0;
@@ -55,12 +57,14 @@ std::vector<Block> plan_reads(std::span<const Point> points, std::span<const std
     const bool bits = holds_bits(point.table);
     const std::uint32_t most = bits ? limits.bits_max : limits.registers_max;
     const std::uint32_t gap = bits ? limits.gap_max * 16u : limits.gap_max;
-    bool joins = !blocks.empty() && blocks.back().table == point.table && point.address <= end + gap;
+    // What has no common place yet is not merged.
+    bool joins = !blocks.empty() && blocks.back().table == point.table && point.address <= end + gap &&
+                 points[blocks.back().points.front()].anchor == point.anchor;
     if (joins) {
       const std::uint32_t first = blocks.back().address;
       const std::uint32_t joined = std::max(end, end_of(point));
       // A hole that must not be read parts the blocks; a point that itself lies there was wanted in spite of it.
-      joins = joined - first <= most && (point.address <= end || !touches(forbidden, point.table, end, point.address));
+      joins = joined - first <= most && (point.address <= end || !touches(forbidden, point, end, point.address));
     }
     if (!joins) {
       blocks.push_back({point.table, point.address, 0, {}});

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@ struct Range {
   Table table = Table::holding;
   std::uint16_t first = 0;
   std::uint16_t count = 1;
+  std::optional<std::uint32_t> anchor{};  // as of a Point
 };
 
 // One read request and the points that it answers.

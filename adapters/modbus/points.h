@@ -148,7 +148,8 @@ struct Problem {
 struct Point {
   std::string name;
   Table table = Table::holding;
-  std::uint16_t address = 0;
+  std::uint16_t address = 0;            // with an anchor: counted from its model's first register
+  std::optional<std::uint32_t> anchor;  // index of the device's anchor (sunspec.h) that will place it
   Type type = Type::uint16;
   ByteOrder order;
   std::optional<BitField> bits;

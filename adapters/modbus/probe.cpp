@@ -168,23 +168,19 @@ Scan scan(Conversation& conversation, const ProbeOptions& options, Table table, 
 }
 
 Result<SunspecChain> walk_sunspec(const ReadRegisters& read) {
-  SunspecChain chain;
-  for (const std::uint16_t base : {std::uint16_t{40000}, std::uint16_t{50000}, std::uint16_t{0}}) {
-    const auto marker = read(base, 2);
-    if (!marker && marker.error().code != Errc::device) return fail(marker.error());
-    if (!marker || (*marker)[0] != 0x5375 || (*marker)[1] != 0x6e53) continue;
-    chain.base = base;
-    std::uint32_t at = std::uint32_t{base} + 2;
-    while (chain.models.size() < kSunspecModelsMax && at <= 65534) {
-      const auto header = read(static_cast<std::uint16_t>(at), 2);
-      if (!header) return fail(header.error().in("the model header at " + std::to_string(at)));
-      if ((*header)[0] == 0xffff) return chain;
-      chain.models.push_back({.id = (*header)[0], .address = static_cast<std::uint16_t>(at), .length = (*header)[1]});
-      at += 2 + std::uint32_t{(*header)[1]};
+  SunspecSearch search;
+  while (!search.over()) {
+    const auto words = read(search.address(), kSunspecReads);
+    if (words) {
+      search.answered((*words)[0], (*words)[1]);
+    } else if (words.error().code == Errc::device) {
+      search.refused();
+    } else {
+      return fail(words.error());
     }
-    return fail(Errc::protocol, "the chain of models from " + std::to_string(base) + " on has no end");
   }
-  return fail(Errc::unsupported, "no SunSpec marker at holding register 40000, 50000 or 0");
+  if (!search.outcome()) return fail(search.outcome().error());
+  return search.chain();
 }
 
 std::vector<UnitFound> scan_units(Conversation& conversation, const ProbeOptions& options, std::uint8_t first,

@@ -14,6 +14,7 @@
 
 #include "adapters/modbus/conversation.h"
 #include "adapters/modbus/points.h"
+#include "adapters/modbus/sunspec.h"
 
 namespace railhead::modbus {
 
@@ -66,21 +67,9 @@ struct UnitFound {
                                                 std::uint8_t first, std::uint8_t last, Table table,
                                                 std::uint16_t address, const Progress& progress);
 
-// A SunSpec device's models, where they stand.
-struct SunspecModel {
-  std::uint16_t id = 0;
-  std::uint16_t address = 0;  // of the register that holds the identifier
-  std::uint16_t length = 0;   // without identifier and length
-};
-struct SunspecChain {
-  std::uint16_t base = 0;  // where "SunS" stands
-  std::vector<SunspecModel> models;
-};
 // Reads `count` holding registers from an address on; an error where there is nothing.
 using ReadRegisters = std::function<Result<std::vector<std::uint16_t>>(std::uint16_t address, std::uint16_t count)>;
-// Follows the chain of model headers from "SunS" at 40000, 50000 or 0 on. Bounds: kSunspecModelsMax models.
-// Errors: unsupported (no "SunS" there), protocol (the chain has no end), else as `read`.
-inline constexpr std::size_t kSunspecModelsMax = 200;
+// Follows the chain of a SunSpec device's model headers to its end. Errors: those of SunspecSearch, else as `read`.
 [[nodiscard]] Result<SunspecChain> walk_sunspec(const ReadRegisters& read);
 
 }  // namespace railhead::modbus

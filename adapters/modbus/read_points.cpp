@@ -101,6 +101,7 @@ void PointReader::read(const PointConfig& written, const config::Member& member,
   Point& point = placed.point;
   point.name = table.prefix + std::string(member.name());
   if (!written.hidden) names_.push_back(point.name);
+  point.anchor = table.anchor;
   point.every = written.every.value_or(table.every);
   point.unit = written.unit;
   point.length = written.length;

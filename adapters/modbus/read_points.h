@@ -19,8 +19,9 @@ struct TableOfPoints {
   bool addressing_said = false;
   Sentinels sentinels = Sentinels::none;
   Duration every{};
-  std::int32_t shift = 0;  // of all its addresses
-  std::string prefix;      // of all its names
+  std::int32_t shift = 0;                 // of all its addresses
+  std::string prefix;                     // of all its names
+  std::optional<std::uint32_t> anchor{};  // its addresses count from a SunSpec model that is to be found
 };
 
 class PointReader {

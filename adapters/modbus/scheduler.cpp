@@ -50,6 +50,26 @@ struct Scheduler::Cycle {
   BootTime not_before = BootTime::min();  // because it was busy
 };
 
+// For the SunSpec models of a device, and what stays of it.
+struct Scheduler::Search {
+  std::vector<Point> points;  // as configured
+  std::vector<Range> forbidden;
+  std::vector<Anchor> anchors;
+  SunspecSearch walk{};
+  bool running = true;
+  BootTime due{};                    // of its next request
+  BootTime again = BootTime::max();  // a model is missing: when to look once more
+  unsigned times = 0;                // in a row
+  std::vector<Outcome> elsewhere{};  // of each point that has no place
+
+  void begin() {
+    walk = {};
+    running = true;
+    due = BootTime::min();
+    again = BootTime::max();
+  }
+};
+
 struct Scheduler::Device {
   std::string name;
   std::uint8_t unit = 1;
@@ -63,7 +83,9 @@ struct Scheduler::Device {
   system::Backoff backoff;
   unsigned failures = 0;
   bool down = false;
-  bool link_failed = false;  // down, and not by its own silence: tried at once when the link is back
+  bool link_failed = false;          // down, and not by its own silence: tried at once when the link is back
+  std::unique_ptr<Search> search{};  // nullptr: no anchors
+  [[nodiscard]] bool searching() const { return search != nullptr && search->running; }
 };
 
 Scheduler::Scheduler(SchedulerOptions options, const system::Clock& clock, Observer& observer, std::uint64_t seed)
@@ -101,11 +123,19 @@ void Scheduler::add(const DeviceOptions& device, std::vector<Group> groups) {
     cycle.plan = std::move(group);
     added->cycles.push_back(std::move(cycle));
   }
+  if (!device.anchors.empty() && !added->cycles.empty()) {
+    added->search = std::make_unique<Search>(
+        Search{.points = device.points, .forbidden = device.forbidden, .anchors = device.anchors});
+    added->search->due = added->cycles.front().due;
+  }
   devices_.push_back(std::move(added));
 }
 
 BootTime Scheduler::eligible(const Device& device, const Cycle& cycle) const {
   if (cycle.out) return BootTime::max();
+  if (!device.down && device.searching()) {
+    return &cycle == &device.cycles.front() ? device.search->due : BootTime::max();
+  }
   if (!device.down) return cycle.active ? cycle.not_before : cycle.due;
   if (&cycle != &device.cycles.front()) return BootTime::max();
   if (device.link_failed) return cycle.due;
@@ -137,6 +167,20 @@ std::optional<Turn> Scheduler::next() {
       }
     }
     if (chosen == nullptr) return std::nullopt;
+    if (!chosen->active && chosen_device->search != nullptr && chosen_device->search->again <= now) {
+      search_again(*chosen_device);
+      if (chosen_device->searching()) continue;  // other cycles of it have to wait
+    }
+    if (chosen_device->searching()) {
+      chosen->out = true;
+      out_.push_back({.id = ++last_id_ == 0 ? ++last_id_ : last_id_, .device = chosen_device, .cycle = chosen});
+      return Turn{.request = {.unit = chosen_device->unit,
+                              .table = Table::holding,
+                              .address = chosen_device->search->walk.address(),
+                              .count = kSunspecReads},
+                  .timeout = chosen_device->timeout,
+                  .id = last_id_};
+    }
     if (!chosen->active) begin(*chosen_device, *chosen, now);
     if (!skip_quarantined(*chosen_device, *chosen, now)) continue;  // nothing to ask: the cycle ended
     chosen->out = true;
@@ -157,6 +201,11 @@ void Scheduler::begin(Device& device, Cycle& cycle, BootTime now) {
   cycle.busy = 0;
   cycle.not_before = BootTime::min();
   cycle.outcomes.assign(cycle.points.size(), {});
+  if (device.search != nullptr && !device.search->elsewhere.empty()) {
+    for (std::size_t i = 0; i < cycle.points.size(); ++i) {
+      cycle.outcomes[i] = device.search->elsewhere[cycle.points[i]];
+    }
+  }
   cycle.unscaled.clear();
   cycle.last_answer = clock_.now();
   if (!device.down) {
@@ -206,6 +255,7 @@ void Scheduler::answered(std::string_view payload, std::uint32_t id) {
   came_up(device);
   if (out.cycle == nullptr) return;
   Cycle& cycle = *out.cycle;
+  if (device.searching()) return searched(device, cycle, payload);
   cycle.busy = 0;
   cycle.last_answer = clock_.now();
   Piece& piece = cycle.pieces[cycle.at];
@@ -264,6 +314,7 @@ void Scheduler::refused(std::uint8_t exception, std::uint32_t id) {
   came_up(device);
   if (out.cycle == nullptr) return;
   Cycle& cycle = *out.cycle;
+  if (device.searching()) return search_refused(device, cycle, exception);
   if (retry_later(device, cycle, exception)) return;
   cycle.busy = 0;
   cycle.last_answer = clock_.now();
@@ -310,8 +361,87 @@ void Scheduler::repeat(std::uint32_t id) { take_out(id); }
 void Scheduler::failed(const std::string& why, std::uint32_t id) {
   const Out out = take_out(id);
   // Why not go on with the cycle: a silent device would cost a timeout for each of its requests.
-  if (out.cycle != nullptr) abandon(*out.device, *out.cycle, Value::text(why));
+  if (out.cycle != nullptr) {
+    Device& device = *out.device;
+    const bool searching = device.searching() && !out.cycle->active;
+    if (searching && !device.down) begin(device, *out.cycle, clock_.boot_now());
+    if (out.cycle->active) abandon(device, *out.cycle, Value::text(why));
+    if (searching) device.search->due = out.cycle->due;
+  }
   count_failure(*out.device, why, false);
+}
+
+// One step of the way along a device's chain of models.
+void Scheduler::searched(Device& device, Cycle& cycle, std::string_view payload) {
+  const auto word = [&](std::size_t at) {
+    return static_cast<std::uint16_t>(static_cast<unsigned char>(payload[at]) << 8 |
+                                      static_cast<unsigned char>(payload[at + 1]));
+  };
+  cycle.busy = 0;
+  device.search->due = BootTime::min();
+  device.search->walk.answered(word(0), word(2));
+  if (device.search->walk.over()) search_over(device);
+}
+
+void Scheduler::search_refused(Device& device, Cycle& cycle, std::uint8_t exception) {
+  device.search->due = BootTime::min();
+  // Busy: the same place again, a little later.
+  if ((exception == 5 || exception == 6) && cycle.busy < kBusyRetriesMax) {
+    device.search->due = clock_.boot_now() + std::chrono::milliseconds{200} * (1u << cycle.busy++);
+    return;
+  }
+  cycle.busy = 0;
+  device.search->walk.refused();
+  if (device.search->walk.over()) search_over(device);
+}
+
+// The points go where their models are.
+void Scheduler::search_over(Device& device) {
+  using Where = PlacedPoints::Where;
+  Search& search = *device.search;
+  const BootTime now = clock_.boot_now();
+  const PlacedPoints placed = place_points(search.points, search.forbidden, search.anchors, search.walk.chain());
+  search.running = false;
+  search.again = BootTime::max();
+  if (!placed.missing.empty()) {
+    Duration pause = options_.quarantine.first;
+    for (unsigned i = 0; i < search.times && pause < options_.quarantine.most; ++i) pause *= 2;
+    search.again = now + std::min(pause, options_.quarantine.most);
+    ++search.times;
+  } else {
+    search.times = 0;
+  }
+  search.elsewhere.assign(placed.points.size(), {});
+  for (std::size_t i = 0; i < placed.points.size(); ++i) {
+    if (placed.where[i] == Where::beyond) search.elsewhere[i] = {.kind = Outcome::Kind::absent, .value = {}};
+    if (placed.where[i] != Where::nowhere) continue;
+    const std::string why = search.walk.outcome() || !search.walk.chain().models.empty()
+                                ? "the device has no " + search.anchors[*search.points[i].anchor].text()
+                                : search.walk.outcome().error().what;
+    search.elsewhere[i] = {.kind = Outcome::Kind::bad, .value = Value::text(why)};
+  }
+  device.points = placed.points;
+  device.forbidden = placed.forbidden;
+  for (Cycle& cycle : device.cycles) {
+    std::vector<std::uint32_t> chosen;
+    for (const std::uint32_t point : cycle.points) {
+      if (placed.where[point] == Where::here) chosen.push_back(point);
+    }
+    cycle.pieces.clear();
+    for (Block& block : plan_reads(device.points, chosen, device.limits, device.forbidden)) {
+      cycle.pieces.push_back({.block = std::move(block), .quarantined = false, .until = {}, .times = 0, .reason = {}});
+    }
+    // What became due meanwhile is not missed: it is read now.
+    if (cycle.due <= now) cycle.due = cycle.origin + (now - cycle.origin) / cycle.plan.every * cycle.plan.every;
+  }
+  observer_.on_placed(device.name, placed, search.walk.chain());
+}
+
+// Looks for the models anew, when no cycle is in the middle of its requests.
+void Scheduler::search_again(Device& device) {
+  const bool idle = std::none_of(device.cycles.begin(), device.cycles.end(),
+                                 [](const Cycle& cycle) { return cycle.active || cycle.out; });
+  if (idle) device.search->begin();
 }
 
 void Scheduler::link_down(const std::string& why) {
@@ -429,6 +559,11 @@ void Scheduler::count_failure(Device& device, const std::string& why, bool link)
       for (const Block& block : cycle.plan.blocks) {
         cycle.pieces.push_back({.block = block, .quarantined = false, .until = {}, .times = 0, .reason = {}});
       }
+    }
+    if (device.search != nullptr) {
+      device.points = device.search->points;
+      device.search->times = 0;
+      device.search->begin();
     }
   }
   if (!device.down) return;

@@ -7,6 +7,8 @@
 //            it is quarantined and tried again later. A device that is silent `failures_before_down` times in a row is
 //            down: then only one probe now and then, all of a link's probes together costing at most `probe_share` of
 //            its time.
+// SunSpec:   the models of a device with anchors are looked for before its first cycle, again when it comes back from
+//            being down, and while one of them is missing ever more rarely.
 // Bounds:    kSplitsMax splits a cycle; pieces never exceed the number of points.
 // Threads:   the owner's.
 #pragma once
@@ -24,6 +26,7 @@
 #include "adapters/modbus/observer.h"
 #include "adapters/modbus/plan.h"
 #include "adapters/modbus/points.h"
+#include "adapters/modbus/sunspec.h"
 #include "gateway/system/backoff.h"
 #include "gateway/system/clock.h"
 
@@ -36,6 +39,7 @@ struct DeviceOptions {
   PlanLimits limits;
   std::vector<Point> points;
   std::vector<Range> forbidden = {};                  // addresses that no request may touch
+  std::vector<Anchor> anchors = {};                   // SunSpec models that are to be found before they can be read
   Duration response = std::chrono::milliseconds{10};  // it usually needs to answer: for the plan alone
 };
 
@@ -55,7 +59,7 @@ struct Turn {
 
 class Scheduler {
  public:
-  static constexpr unsigned kSplitsMax = 64;
+  static constexpr unsigned kSplitsMax = 256;
   static constexpr unsigned kBusyRetriesMax = 3;  // of one request, when the device says that it is busy
   static constexpr int kFactorMost = 10;          // a factor is a power of ten within +-10 (SunSpec's sunssf)
 
@@ -87,6 +91,12 @@ class Scheduler {
   struct Piece;
   struct Cycle;
   struct Device;
+  struct Search;
+
+  void searched(Device& device, Cycle& cycle, std::string_view payload);
+  void search_refused(Device& device, Cycle& cycle, std::uint8_t exception);
+  void search_over(Device& device);
+  void search_again(Device& device);
 
   [[nodiscard]] BootTime eligible(const Device& device, const Cycle& cycle) const;
   void begin(Device& device, Cycle& cycle, BootTime now);

@@ -60,6 +60,31 @@ std::string exception(unsigned function, unsigned code) {
 
 }  // namespace
 
+void SimulatedUnit::Area::extend(std::uint32_t from, std::uint32_t end) {
+  if (cells.empty()) first = from;
+  if (from < first) {
+    cells.insert(cells.begin(), first - from, 0);
+    first = from;
+  }
+  if (end > first + cells.size()) cells.resize(end - first);
+}
+
+void SimulatedUnit::add(const SunspecChain& chain) {
+  Area& where = area(Table::holding);
+  const auto put = [&](std::uint32_t address, std::uint16_t one, std::uint16_t two) {
+    where.extend(address, address + 2);
+    where.cells[address - where.first] = one;
+    where.cells[address + 1 - where.first] = two;
+  };
+  put(chain.base, 0x5375, 0x6e53);
+  std::uint32_t end = std::uint32_t{chain.base} + 2;
+  for (const SunspecModel& model : chain.models) {
+    put(model.address, model.id, model.length);
+    end = std::uint32_t{model.address} + 2 + model.length;
+  }
+  put(end, 0xffff, 0);
+}
+
 void SimulatedUnit::add(const std::string& device, const std::vector<Point>& points) {
   std::vector<bool> is_power(points.size());
   for (const Point& point : points) {
@@ -70,12 +95,7 @@ void SimulatedUnit::add(const std::string& device, const std::vector<Point>& poi
     Area& where = area(point.table);
     const std::uint32_t first = point.address;
     const std::uint32_t end = first + point.span();
-    if (where.cells.empty()) where.first = first;
-    if (first < where.first) {
-      where.cells.insert(where.cells.begin(), where.first - first, 0);
-      where.first = first;
-    }
-    if (end > where.first + where.cells.size()) where.cells.resize(end - where.first);
+    where.extend(first, end);
     // A power of ten stays 0: the points it scales show what they are.
     if (Encoder::obstacle(point) || is_power[number] || point.type == Type::sunssf) continue;
     Moving moving{Encoder(point)};

@@ -14,6 +14,7 @@
 
 #include "adapters/modbus/encode.h"
 #include "adapters/modbus/points.h"
+#include "adapters/modbus/sunspec.h"
 
 namespace railhead::modbus {
 
@@ -22,6 +23,8 @@ class SimulatedUnit {
   explicit SimulatedUnit(std::uint64_t seed) : seed_(seed) {}
   // Several devices of a configuration may share a unit identifier.
   void add(const std::string& device, const std::vector<Point>& points);
+  // Holding registers that stay as they are: a SunSpec device's marker and model headers.
+  void add(const SunspecChain& chain);
 
   // The answer to a request's PDU, `seconds` after the start of the simulation.
   [[nodiscard]] std::string answer(std::string_view pdu, double seconds);
@@ -47,6 +50,8 @@ class SimulatedUnit {
     std::vector<std::uint16_t> cells;  // registers, or bits as 0 and 1
     std::vector<Moving> moving;        // by address
     std::uint16_t span_most = 1;
+    // Makes room for these addresses too.
+    void extend(std::uint32_t from, std::uint32_t end);
     [[nodiscard]] bool covers(std::uint32_t address, std::uint32_t count) const {
       return address >= first && address + count <= first + cells.size();
     }

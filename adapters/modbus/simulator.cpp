@@ -383,7 +383,14 @@ Simulator::Simulator(const SourceOptions& source, ports::SimulationOptions optio
     for (const DeviceOptions& device : link.devices) {
       State::Unit& unit =
           port.units.try_emplace(device.unit, State::Unit{SimulatedUnit(state_->options.seed), {}}).first->second;
-      unit.registers.add(device.name, device.points);
+      if (device.anchors.empty()) {
+        unit.registers.add(device.name, device.points);
+      } else {
+        const SunspecChain chain = chain_for(device.points, device.anchors);
+        std::vector<Point> points = place_points(device.points, device.forbidden, device.anchors, chain).points;
+        unit.registers.add(chain);
+        unit.registers.add(device.name, points);
+      }
       for (const Fault& fault : state_->options.faults) {
         if (fits(fault.source, state_->options.source) && fits(fault.device, device.name)) {
           unit.faults.push_back(fault);

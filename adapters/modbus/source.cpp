@@ -114,6 +114,7 @@ class Engine final : public Observer, private ports::CommandTaker {
   }
   void on_device_down(const std::string& device, const std::string& why) override {
     ++down_;
+    for (const auto& commands : commands_) commands->forget(device);
     context_.reporter.report(status::Event::device_down,
                              {{"source", context_.name}, {"device", device}, {"error", why}});
     tell_status();
@@ -122,6 +123,19 @@ class Engine final : public Observer, private ports::CommandTaker {
     --down_;
     context_.reporter.report(status::Event::device_up, {{"source", context_.name}, {"device", device}});
     tell_status();
+  }
+  void on_placed(const std::string& device, const PlacedPoints& placed, const SunspecChain& chain) override {
+    for (const auto& commands : commands_) commands->place(device, placed);
+    std::string models;
+    for (const SunspecModel& model : chain.models) {
+      models += (models.empty() ? "" : ", ") + std::to_string(model.id) + " at " + std::to_string(model.address);
+    }
+    context_.reporter.report(status::Event::models_found,
+                             {{"source", context_.name}, {"device", device}, {"models", models}});
+    for (const std::string& missing : placed.missing) {
+      context_.reporter.report(status::Event::model_missing,
+                               {{"source", context_.name}, {"device", device}, {"model", missing}});
+    }
   }
   void on_refused(const std::string& device, const ReadRequest& request, const std::string& why) override {
     context_.reporter.report(status::Event::request_refused, {{"source", context_.name},

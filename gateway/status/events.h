@@ -40,6 +40,8 @@ enum class Level : std::uint8_t { info, warning, error };
   X(source_lost,           warning, "source lost its connection",                 "check the device, the broker and the cable; it is tried again by itself") \
   X(device_down,           warning, "device does not answer",                     "check power, address and wiring; the other devices go on") \
   X(device_up,             info,    "device answers again",                       "") \
+  X(models_found,          info,    "a device's SunSpec models were looked for",  "") \
+  X(model_missing,         warning, "a device lacks a SunSpec model that is to be read", "railhead probe modbus URL --sunspec shows what it has; it is looked for again ever more rarely") \
   X(request_refused,       warning, "device refused a request",                   "compare the addresses with the vendor's register map") \
   X(answer_discarded,      warning, "an answer that fits no open request was discarded", "the device is slower than timeout, or another master talks to it") \
   X(poll_missed,           warning, "polls were left out: the link is busier than its plan", "raise every, or move devices to another link") \

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <iomanip>
 #include <iostream>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -122,6 +123,11 @@ std::string_view map_of(std::uint16_t id) {
     case 112:
     case 113: return "sunspec-inverter-float";
     case 120: return "sunspec-nameplate";
+    case 160: return "sunspec-mppt";
+    case 201:
+    case 202:
+    case 203:
+    case 204: return "sunspec-meter";
     default: return {};
   }
 }
@@ -147,14 +153,18 @@ int show_sunspec(modbus::Conversation& conversation, std::uint8_t unit, Duration
   }
   std::cout << "SunSpec from holding register " << chain->base << " on:\n";
   std::string line;
+  std::map<std::string_view, unsigned> seen;
   for (const modbus::SunspecModel& model : chain->models) {
     const std::string_view map = map_of(model.id);
     std::cout << "  model " << std::setw(5) << model.id << " at " << std::setw(5) << model.address << ", "
               << model.length << " registers" << (map.empty() ? "" : "; map: devices/") << map
               << (map.empty() ? "" : ".yaml") << '\n';
     if (map.empty()) continue;
-    line += (line.empty() ? "" : ", ") + std::string("{ model: ") + std::string(map) +
-            ", offset: " + std::to_string(model.address) + " }";
+    const unsigned instance = ++seen[map];
+    line += (line.empty() ? "" : ", ") + std::string("{ model: ") + std::string(map);
+    if (instance > 1)
+      line += ", instance: " + std::to_string(instance) + ", prefix: no" + std::to_string(instance) + "_";
+    line += " }";
   }
   if (!line.empty()) std::cout << "\nmodels: [ " << line << " ]\n";
   return 0;

@@ -57,8 +57,9 @@ TEST_CASE("every ready device map loads, names its source, and each of its point
     }
     for (const Group& group : plan_device(device.points, device.limits)) CHECK(!group.blocks.empty());
   }
-  for (const char* wanted : {"eastron-sdm630", "sunspec-common", "sunspec-inverter", "sunspec-inverter-float",
-                             "sunspec-nameplate", "abb-b23", "schneider-iem3155", "generic-plc"}) {
+  for (const char* wanted :
+       {"eastron-sdm630", "sunspec-common", "sunspec-inverter", "sunspec-inverter-float", "sunspec-nameplate",
+        "sunspec-mppt", "sunspec-meter", "abb-b23", "schneider-iem3155", "generic-plc"}) {
     CHECK(seen.contains(wanted));
   }
 }

@@ -24,6 +24,10 @@ class RecordingObserver final : public Observer {
     events.push_back("missed " + device + " " + std::to_string(ticks));
     missed += ticks;
   }
+  void on_placed(const std::string& device, const PlacedPoints& placed, const SunspecChain& chain) override {
+    events.push_back("placed " + device + " " + std::to_string(chain.models.size()) + " models");
+    for (const std::string& missing : placed.missing) events.push_back("missing " + missing);
+  }
   void on_connected(const std::string&) override { events.push_back("connected"); }
   void on_lost(const std::string&, const std::string& why) override { events.push_back("lost: " + why); }
   void on_discarded(const std::string&, const std::string& why) override {
