@@ -45,31 +45,86 @@ std::uint32_t update_portable(std::uint32_t crc, const char* at, std::size_t siz
 }
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) std::uint32_t update_hardware(std::uint32_t crc, const char* at,
-                                                                std::size_t size) noexcept {
-  std::uint64_t wide = crc;
-  for (; size >= 8; at += 8, size -= 8) {
-    std::uint64_t word;
-    std::memcpy(&word, at, 8);
-    wide = __builtin_ia32_crc32di(wide, word);
-  }
-  crc = static_cast<std::uint32_t>(wide);
-  for (; size > 0; ++at, --size) crc = __builtin_ia32_crc32qi(crc, static_cast<unsigned char>(*at));
-  return crc;
+#define RAILHEAD_CRC_TARGET __attribute__((target("sse4.2")))
+RAILHEAD_CRC_TARGET inline std::uint32_t step(std::uint32_t crc, std::uint64_t word) noexcept {
+  return static_cast<std::uint32_t>(__builtin_ia32_crc32di(crc, word));
+}
+RAILHEAD_CRC_TARGET inline std::uint32_t step_byte(std::uint32_t crc, unsigned char byte) noexcept {
+  return __builtin_ia32_crc32qi(crc, byte);
 }
 bool has_hardware() noexcept { return __builtin_cpu_supports("sse4.2") != 0; }
 #elif defined(__aarch64__) && defined(__GNUC__) && !defined(__clang__)
-__attribute__((target("+crc"))) std::uint32_t update_hardware(std::uint32_t crc, const char* at,
-                                                              std::size_t size) noexcept {
+#define RAILHEAD_CRC_TARGET __attribute__((target("+crc")))
+RAILHEAD_CRC_TARGET inline std::uint32_t step(std::uint32_t crc, std::uint64_t word) noexcept {
+  return __builtin_aarch64_crc32cx(crc, word);
+}
+RAILHEAD_CRC_TARGET inline std::uint32_t step_byte(std::uint32_t crc, unsigned char byte) noexcept {
+  return __builtin_aarch64_crc32cb(crc, byte);
+}
+bool has_hardware() noexcept { return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0; }
+#endif
+
+#if defined(RAILHEAD_CRC_TARGET)
+// What `bytes` zero bytes make of a crc, one table for each of its bytes.
+using Shift = std::array<std::array<std::uint32_t, 256>, 4>;
+constexpr Shift make_shift(std::size_t bytes) {
+  std::array<std::uint32_t, 32> of_bit{};
+  for (std::size_t bit = 0; bit < 32; ++bit) {
+    std::uint32_t crc = std::uint32_t{1} << bit;
+    for (std::size_t i = 0; i < bytes; ++i) crc = (crc >> 8) ^ kTables[0][crc & 0xff];
+    of_bit[bit] = crc;
+  }
+  Shift shift{};
+  for (std::size_t place = 0; place < 4; ++place) {
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      for (std::size_t bit = 0; bit < 8; ++bit) {
+        if ((byte >> bit & 1) != 0) shift[place][byte] ^= of_bit[place * 8 + bit];
+      }
+    }
+  }
+  return shift;
+}
+constexpr std::uint32_t shifted(const Shift& shift, std::uint32_t crc) {
+  return shift[0][crc & 0xff] ^ shift[1][crc >> 8 & 0xff] ^ shift[2][crc >> 16 & 0xff] ^ shift[3][crc >> 24];
+}
+
+constexpr std::size_t kLongStrand = 512;
+constexpr std::size_t kShortStrand = 64;
+constexpr Shift kShiftLong = make_shift(kLongStrand);
+constexpr Shift kShiftShort = make_shift(kShortStrand);
+
+// The instruction takes three cycles and one can begin in each, so three strands run side by side.
+template <std::size_t kStrand>
+RAILHEAD_CRC_TARGET std::uint32_t update_strands(std::uint32_t crc, const char*& at, std::size_t& size,
+                                                 const Shift& shift) noexcept {
+  for (; size >= 3 * kStrand; at += 3 * kStrand, size -= 3 * kStrand) {
+    std::uint32_t second = 0;
+    std::uint32_t third = 0;
+    for (std::size_t i = 0; i < kStrand; i += 8) {
+      std::uint64_t words[3];
+      std::memcpy(&words[0], at + i, 8);
+      std::memcpy(&words[1], at + kStrand + i, 8);
+      std::memcpy(&words[2], at + 2 * kStrand + i, 8);
+      crc = step(crc, words[0]);
+      second = step(second, words[1]);
+      third = step(third, words[2]);
+    }
+    crc = shifted(shift, shifted(shift, crc) ^ second) ^ third;
+  }
+  return crc;
+}
+
+RAILHEAD_CRC_TARGET std::uint32_t update_hardware(std::uint32_t crc, const char* at, std::size_t size) noexcept {
+  crc = update_strands<kLongStrand>(crc, at, size, kShiftLong);
+  crc = update_strands<kShortStrand>(crc, at, size, kShiftShort);
   for (; size >= 8; at += 8, size -= 8) {
     std::uint64_t word;
     std::memcpy(&word, at, 8);
-    crc = __builtin_aarch64_crc32cx(crc, word);
+    crc = step(crc, word);
   }
-  for (; size > 0; ++at, --size) crc = __builtin_aarch64_crc32cb(crc, static_cast<unsigned char>(*at));
+  for (; size > 0; ++at, --size) crc = step_byte(crc, static_cast<unsigned char>(*at));
   return crc;
 }
-bool has_hardware() noexcept { return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0; }
 #else
 std::uint32_t update_hardware(std::uint32_t crc, const char* at, std::size_t size) noexcept {
   return update_portable(crc, at, size);
