@@ -53,6 +53,7 @@ struct LaneLedger {
   [[nodiscard]] bool adds_up() const {
     return carried_over + accepted == delivered + spooled + held + set_aside + expired + damaged + dropped;
   }
+  friend bool operator==(const LaneLedger&, const LaneLedger&) = default;
 };
 
 }  // namespace railhead::status

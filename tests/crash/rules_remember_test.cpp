@@ -19,6 +19,7 @@
 #include "rules/routing/routing.h"
 #include "tests/support/capturing_reporter.h"
 #include "tests/support/crash_disk.h"
+#include "tests/support/effort.h"
 #include "tests/support/manual_clock.h"
 
 using namespace railhead;
@@ -47,6 +48,7 @@ constexpr std::string_view kRules = R"yaml(
 )yaml";
 // clang-format on
 
+constexpr std::uint64_t kCuts = test::effort(250, 25);
 constexpr int kBatches = 40;
 constexpr int kBatch = 8;
 
@@ -184,7 +186,7 @@ TEST_CASE("what rules remember outlives a power cut after any operation of the d
   }
   CHECK(alarms > 10);
 
-  const std::uint64_t step = std::max<std::uint64_t>(1, operations / 250);
+  const std::uint64_t step = std::max<std::uint64_t>(1, operations / kCuts);
   std::size_t cuts = 0;
   for (std::uint64_t cut = 1 + random() % step; cut < operations; cut += step) {
     CAPTURE(cut);
@@ -226,5 +228,5 @@ TEST_CASE("what rules remember outlives a power cut after any operation of the d
     }
     CHECK(got.size() == wanted.size());
   }
-  CHECK(cuts > 100);
+  CHECK(cuts * 2 > kCuts);
 }

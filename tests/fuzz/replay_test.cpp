@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/effort.h"
 #include "tests/support/places.h"
 #include "tests/support/process.h"
 
@@ -22,11 +23,7 @@ namespace {
 
 using Target = int (*)(const std::uint8_t*, std::size_t);
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kMutationsPerSeed = 20;
-#else
-constexpr int kMutationsPerSeed = 200;
-#endif
+constexpr int kMutationsPerSeed = railhead::test::effort(200, 20);
 
 void run(Target target, const std::string& bytes) {
   REQUIRE(target(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()) == 0);

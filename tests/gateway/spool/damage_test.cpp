@@ -11,6 +11,7 @@
 #include "tests/gateway/spool/owed.h"
 #include "tests/gateway/spool/spool_harness.h"
 #include "tests/support/crash_disk.h"
+#include "tests/support/effort.h"
 
 namespace railhead::spool {
 namespace {
@@ -19,11 +20,7 @@ using test::CrashDisk;
 using test::FileBytes;
 using test::FrozenDisk;
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t kStride = 23;
-#else
-constexpr std::size_t kStride = 1;
-#endif
+constexpr std::size_t kStride = test::effort(1, 61);
 
 SpoolOptions small_options() {
   SpoolOptions options;
@@ -121,7 +118,7 @@ bool is_state(const std::string& path) { return path.ends_with("/lanes"); }
 
 // Behind the contents lie preallocated zeros, all alike.
 std::size_t next_place(const std::string& whole, std::size_t at) {
-  return at < whole.find_last_not_of('\0') + 64 ? at + kStride : at + 1021;
+  return at < whole.find_last_not_of('\0') + 64 ? at + kStride : at + test::effort(1021, 9973);
 }
 
 TEST_CASE("a spool survives the flip of any bit of any of its files, and loses at most the group it hits") {

@@ -15,11 +15,13 @@
 
 #include "gateway/spool/spool.h"
 #include "tests/gateway/spool/spool_harness.h"
+#include "tests/support/effort.h"
 
 namespace railhead::spool {
 namespace {
 
 constexpr int kNoFileSystem = 77;
+constexpr int kRounds = test::effort(3, 1);
 
 bool mount_small(const std::string& scratch, const std::string& at) {
   const std::string image = scratch + "/image";
@@ -133,7 +135,7 @@ class Stream {
 
 void stream_through(const std::string& directory) {
   Stream stream(directory);
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < kRounds; ++round) {
     // Somebody else fills the disk in the middle of the stream, and makes room again.
     if (!stream.append(300)) throw std::runtime_error("an empty disk took no records");
     stream.fill_to_the_brim();
@@ -160,7 +162,7 @@ void stream_through(const std::string& directory) {
   if (stream.delivered() != all || ledger.delivered != all || ledger.accepted != all || !ledger.adds_up()) {
     throw std::runtime_error("delivered " + std::to_string(stream.delivered()) + " of " + std::to_string(all));
   }
-  if (stream.count(status::Event::disk_failed) < 3) throw std::runtime_error("nobody was told");
+  if (stream.count(status::Event::disk_failed) < kRounds) throw std::runtime_error("nobody was told");
   if (stream.count(status::Event::spool_damaged) > 0) throw std::runtime_error("damage");
   stream.reopen();
   stream.deliver();  // nothing comes again

@@ -16,6 +16,7 @@
 #include "tests/gateway/spool/owed.h"
 #include "tests/gateway/spool/spool_harness.h"
 #include "tests/support/crash_disk.h"
+#include "tests/support/effort.h"
 #include "tests/support/places.h"
 
 namespace railhead::spool {
@@ -24,11 +25,7 @@ namespace {
 using test::CrashDisk;
 using test::FrozenDisk;
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr int kSeeds = 12;
-#else
-constexpr int kSeeds = 100;
-#endif
+constexpr int kSeeds = test::effort(60, 4);
 constexpr int kActions = 150;
 constexpr std::uint64_t kWholeSegment = 1'000'000;  // groups: more than any has
 const std::array<std::string, 3> kLanes{"kafka", "amqp", "audit"};

@@ -23,6 +23,7 @@
 #include "tests/gateway/spool/owed.h"
 #include "tests/gateway/spool/spool_harness.h"
 #include "tests/support/crash_disk.h"
+#include "tests/support/effort.h"
 
 namespace railhead::spool {
 namespace {
@@ -32,20 +33,9 @@ using test::DiskOperation;
 using test::FrozenDisk;
 using Survival = CrashDisk::Survival;
 
-// Sanitizers make every state some 20 times as dear; they look for other faults than this test does.
-#if defined(__SANITIZE_THREAD__)
-constexpr std::size_t kStates = 300;
-constexpr std::size_t kStatesPerKind = 3;
-constexpr std::size_t kReached = 1;
-#elif defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t kStates = 1200;
-constexpr std::size_t kStatesPerKind = 15;
-constexpr std::size_t kReached = 1;
-#else
-constexpr std::size_t kStates = 10'000;
-constexpr std::size_t kStatesPerKind = 200;
-constexpr std::size_t kReached = 10;
-#endif
+constexpr std::size_t kStates = test::effort(10'000, 300);
+constexpr std::size_t kStatesPerKind = test::effort(200, 3);
+constexpr std::size_t kReached = test::effort(10, 1);
 
 constexpr std::array kKinds{DiskOperation::write,  DiskOperation::sync,       DiskOperation::sync_directory,
                             DiskOperation::rename, DiskOperation::create,     DiskOperation::truncate,

@@ -11,6 +11,7 @@
 #include "gateway/spool/spool.h"
 #include "tests/gateway/spool/spool_harness.h"
 #include "tests/support/crash_disk.h"
+#include "tests/support/effort.h"
 
 namespace railhead::spool {
 namespace {
@@ -132,7 +133,7 @@ TEST_CASE("power cut at any step of using a file again loses nothing and brings 
   }
   r.disk.on_operation({});
   REQUIRE(cuts.size() > 300);
-  for (std::size_t i = 0; i < cuts.size(); i += 1 + cuts.size() / 400) {
+  for (std::size_t i = 0; i < cuts.size(); i += 1 + cuts.size() / test::effort(400, 60)) {
     Reusing after(cuts[i].image);
     after.open();
     const std::map<std::uint64_t, std::string> found = after.owed();
