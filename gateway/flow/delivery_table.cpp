@@ -39,15 +39,27 @@ void DeliveryTable::recovered(const FieldToken& token, ports::SpoolId spool) {
   entry.held = static_cast<std::uint8_t>(entry.held | bit);
 }
 
+void DeliveryTable::recovered_whole(const FieldToken& token) {
+  const base::MutexLock lock(mutex_);
+  if (find(token) != nullptr) {
+    Entry& entry = sessions_[token.session][token.packet_id];
+    entry.held = entry.wanted;
+  }
+}
+
 bool DeliveryTable::forget(std::uint64_t session, std::uint16_t packet_id) {
   const base::MutexLock lock(mutex_);
   const auto found = sessions_.find(session);
   return found != sessions_.end() && found->second.erase(packet_id) != 0;
 }
 
-void DeliveryTable::forget_session(std::uint64_t session) {
+bool DeliveryTable::forget_session(std::uint64_t session) {
   const base::MutexLock lock(mutex_);
-  sessions_.erase(session);
+  const auto found = sessions_.find(session);
+  if (found == sessions_.end()) return false;
+  const bool any = !found->second.empty();
+  sessions_.erase(found);
+  return any;
 }
 
 std::size_t DeliveryTable::unacknowledged() const {

@@ -35,9 +35,11 @@ class DeliveryTable {
   void taken(const FieldToken& token, const Entry& entry) RAILHEAD_EXCLUDES(mutex_);
   // One frame of the spool `spool` found at the start; frames of one group add up.
   void recovered(const FieldToken& token, ports::SpoolId spool) RAILHEAD_EXCLUDES(mutex_);
+  // Nothing of the group of these frames is missing.
+  void recovered_whole(const FieldToken& token) RAILHEAD_EXCLUDES(mutex_);
   // True if there was one.
   bool forget(std::uint64_t session, std::uint16_t packet_id) RAILHEAD_EXCLUDES(mutex_);
-  void forget_session(std::uint64_t session) RAILHEAD_EXCLUDES(mutex_);
+  bool forget_session(std::uint64_t session) RAILHEAD_EXCLUDES(mutex_);
   // Taken by this process and not acknowledged yet (what was recovered is not counted).
   [[nodiscard]] std::size_t unacknowledged() const RAILHEAD_EXCLUDES(mutex_);
 

@@ -14,7 +14,7 @@ void raise(ports::Ticket& ticket, const ports::Ticket& other) {
 }
 
 // Tags of entries whose place is told.
-constexpr std::uint8_t kOpenTag = 1;   // settled when its delivery is over
+constexpr std::uint8_t kOpenTag = 1;   // of a QoS 2 delivery
 constexpr std::uint8_t kStateTag = 2;  // settled when restated
 constexpr std::uint8_t kTokenStateTag = 3;
 constexpr std::uint8_t kDoneTag = 4;
@@ -161,7 +161,7 @@ void Ingest::route(const Reading& reading, Work& work) {
   }
   add_groups(routed_.before, work);
   add_records(reading, held, work);
-  if (!routed_.set_aside.empty()) add_set_aside(reading, work);
+  if (!routed_.set_aside.empty() && (held & bit_of(SpoolId::dead)) == 0) add_set_aside(reading, work);
   replace_oversized_group(reading, work);
   work.batch.end_group();
   add_groups(routed_.after, work);
@@ -179,9 +179,12 @@ void Ingest::add_records(const Reading& reading, std::uint8_t held, Work& work) 
   std::uint8_t wanted = 0;
   for (const Record& record : routed_.records) wanted = static_cast<std::uint8_t>(wanted | bit_of(spool_of(record)));
   if (!routed_.state.empty()) wanted = static_cast<std::uint8_t>(wanted | bit_of(SpoolId::telemetry));
-  // A QoS 2 delivery that became no record still has an open packet identifier.
-  const bool opens = reading.token && reading.token->qos == 2 && wanted == 0;
-  if (opens) wanted = bit_of(SpoolId::telemetry);
+  // QoS 2: the identifier is open until its PUBREL, also when nothing became of it or all of that is delivered.
+  if (reading.token && reading.token->qos == 2) {
+    wanted = static_cast<std::uint8_t>(wanted | bit_of(SpoolId::telemetry));
+  }
+  if (!routed_.set_aside.empty()) wanted = static_cast<std::uint8_t>(wanted | bit_of(SpoolId::dead));
+  const bool opens = reading.token && reading.token->qos == 2 && (held & bit_of(SpoolId::telemetry)) == 0;
   for (Record& record : routed_.records) {
     const SpoolId spool = spool_of(record);
     if ((held & bit_of(spool)) != 0) continue;
@@ -208,8 +211,15 @@ void Ingest::add_records(const Reading& reading, std::uint8_t held, Work& work) 
               token ? kTokenStateTag : kStateTag);
   }
   if (!token) return;
-  if (opens) add_state({.kind = StateEntry::Kind::open, .token = token}, kOpenTag);
-  work.taken.push_back({*token, wanted, held});
+  if (opens) add_open(*token, work);
+  work.taken.push_back({*token, wanted, held, opens});
+}
+
+void Ingest::add_open(const FieldToken& token, Work& work) {
+  const StateEntry entry{.kind = StateEntry::Kind::open, .token = token};
+  work.batch.add(
+      SpoolId::telemetry, shared_.open_state.lane(SpoolId::telemetry), kStateClass, true,
+      [&](std::string& out) { encode(entry, out); }, kOpenTag);
 }
 
 void Ingest::add_failures(const ports::Group& group, std::string_view rule, std::string_view why, Work& work) {
@@ -314,8 +324,13 @@ void Ingest::replace_oversized_group(const Reading& reading, Work& work) {
     letter.token = reading.token;
     letter.token->spools = bit_of(SpoolId::dead);
     letter.token->dup = false;
-    work.taken.back().token = *letter.token;
-    work.taken.back().wanted = letter.token->spools;
+    Taken& taken = work.taken.back();
+    if (taken.opens) {
+      letter.token->spools = static_cast<std::uint8_t>(letter.token->spools | bit_of(SpoolId::telemetry));
+      add_open(*letter.token, work);
+    }
+    taken.token = *letter.token;
+    taken.wanted = letter.token->spools;
   }
   if (!routed_.state.empty()) journal_.want_restatement();  // the rules know of it, the disk does not
   shared_.dead_letters.add(letter, work.batch);
@@ -331,6 +346,7 @@ void Ingest::add_set_aside(const Reading& reading, Work& work) {
     letter.rule = failed.rule;
     letter.reason = failed.reason;
     letter.payload = canonical_json(reading, shared_.gateway);
+    if (reading.token) letter.token = work.taken.back().token;
     shared_.dead_letters.add(letter, work.batch);
   }
 }
@@ -342,6 +358,7 @@ Result<ports::Ticket> Ingest::append(Work& work) {
     retry_at_ = shared_.clock.boot_now() + kRetry;
     return ticket;
   }
+  auto open = work.taken.begin();  // their entries were placed in the same order
   for (const Taken& taken : work.taken) {
     shared_.deliveries.taken(taken.token, {.content_hash = taken.token.content_hash,
                                            .qos = taken.token.qos,
@@ -351,7 +368,11 @@ Result<ports::Ticket> Ingest::append(Work& work) {
   }
   std::vector<AppendBatch::Placed> restated;
   for (const AppendBatch::Placed& placed : work.batch.placed()) {
-    if (placed.tag == kOpenTag || placed.tag == kDoneTag) {
+    if (placed.tag == kOpenTag) {
+      while (!open->opens) ++open;
+      shared_.open_state.opened(open->token, placed.sequence);
+      ++open;
+    } else if (placed.tag == kDoneTag) {
       shared_.open_state.remember(placed.spool, {placed.sequence});
     } else if (work.restates) {
       restated.push_back(placed);
@@ -414,10 +435,20 @@ Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& wh
   letter.reason = why.what;
   letter.payload = raw.payload;
   letter.token = raw.token;
-  if (letter.token) letter.token->spools = bit_of(SpoolId::dead);
+  if (letter.token) {
+    letter.token->spools = bit_of(SpoolId::dead);
+    letter.token->dup = false;
+  }
   Result<ports::Ticket> ticket = shared_.dead_letters.append(letter);
   if (!ticket) return ticket;
-  if (letter.token) {
+  if (letter.token && letter.token->qos == 2) {
+    // Appended after its letter. Should it not be taken now, it is with the next batch.
+    add_open(*letter.token, work_);
+    work_.batch.end_group();
+    work_.taken.push_back({*letter.token, letter.token->spools, 0, true});
+    const Result<ports::Ticket> opened = append(work_);
+    if (opened) raise(*ticket, *opened);
+  } else if (letter.token) {
     shared_.deliveries.taken(*letter.token, {.content_hash = letter.token->content_hash,
                                              .qos = letter.token->qos,
                                              .wanted = letter.token->spools,
@@ -453,6 +484,10 @@ void Ingest::acknowledged(std::uint64_t session, std::uint16_t packet_id) {
   shared_.deliveries.forget(session, packet_id);
 }
 
-void Ingest::session_lost(std::uint64_t session) { shared_.deliveries.forget_session(session); }
+void Ingest::session_lost(std::uint64_t session) {
+  if (!shared_.deliveries.forget_session(session)) return;
+  // Should the spool take nothing now: nothing new of the session comes in either, and the next start asks again.
+  [[maybe_unused]] const Result<void> closed = shared_.open_state.close_session(session);
+}
 
 }  // namespace railhead::flow

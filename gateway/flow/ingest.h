@@ -57,6 +57,7 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
     FieldToken token;
     std::uint8_t wanted = 0;
     std::uint8_t held = 0;  // what a spool had of it before
+    bool opens = false;     // an open entry is appended with it
   };
   // Routed and perhaps not yet appended.
   struct Work {
@@ -77,6 +78,7 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   [[nodiscard]] std::optional<DeliveryTable::Entry> taken_before(const FieldToken& token) const;
   void route(const Reading& reading, Work& work);
   void add_records(const Reading& reading, std::uint8_t held, Work& work);
+  void add_open(const FieldToken& token, Work& work);
   void add_set_aside(const Reading& reading, Work& work);
   // What time or other readings made of earlier ones: a window that closed, ...
   void add_groups(std::vector<ports::Group>& groups, Work& work);

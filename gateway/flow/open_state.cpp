@@ -1,6 +1,7 @@
 #include "gateway/flow/open_state.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "gateway/message/dead_letter.h"
 #include "gateway/message/record.h"
@@ -31,8 +32,28 @@ void mark_replaced(std::vector<OpenState::Recalled>& entries) {
   for (std::size_t j = begin; j < entries.size(); ++j) entries[j].replaced = true;
 }
 
-bool is_recent(const spool::Frame& frame, Time newest) {
-  return frame.age ? *frame.age <= kLookBack : newest - frame.appended <= kLookBack;
+struct Moment {
+  Time appended;
+  std::optional<Duration> age;  // absent when that was before the last reboot
+  Moment() = default;
+  explicit Moment(const spool::Frame& frame) : appended(frame.appended), age(frame.age) {}
+};
+
+// Appended no longer than kLookBack before `newest`; by boot time where both are of this boot.
+bool is_recent(const Moment& moment, const Moment& newest) {
+  if (moment.age && newest.age) return *moment.age - *newest.age <= kLookBack;
+  return newest.appended - moment.appended <= kLookBack;
+}
+
+void recall(const StateEntry& entry, DeliveryTable& table) {
+  const FieldToken& token = *entry.token;
+  if (entry.kind != StateEntry::Kind::close) {
+    table.recovered(token, SpoolId::telemetry);
+  } else if (token.packet_id == 0) {
+    static_cast<void>(table.forget_session(token.session));
+  } else {
+    table.forget(token.session, token.packet_id);
+  }
 }
 
 }  // namespace
@@ -50,24 +71,25 @@ Result<std::vector<spool::Frame>> OpenState::recent_frames(SpoolId id) const {
   // How far back kLookBack reaches is not known: ever larger steps, so that a start does not read the whole backlog.
   for (std::uint64_t look = kFirstLook;; look *= 4) {
     const std::uint64_t from = next > first + look ? next - look : first;
-    Time newest = Time::min();
-    std::optional<spool::Frame> oldest;  // tells whether the look reached far enough
+    std::optional<Moment> newest;
+    std::optional<Moment> oldest;  // tells whether the look reached far enough
     std::vector<spool::Frame> frames;
     const auto visit = [&](const spool::Frame& frame) {
-      newest = std::max(newest, frame.appended);
-      if (!oldest) oldest = frame;
-      if (is_recent(frame, newest)) frames.push_back(frame);
+      newest = Moment(frame);
+      if (!oldest) oldest = newest;
+      frames.push_back(frame);
       if (frames.size() > kRecentFramesMax) frames.erase(frames.begin(), frames.begin() + kRecentFramesMax / 2);
     };
     if (Result<void> read = spool.for_each(Sequence(from), visit); !read) return fail(read.error());
-    const bool reached = from == first || !oldest || !is_recent(*oldest, newest);
+    if (!newest) return frames;
+    const bool reached = from == first || !is_recent(*oldest, *newest);
     if (!reached && frames.size() < kRecentFramesMax / 2) continue;
-    std::erase_if(frames, [&](const spool::Frame& frame) { return !is_recent(frame, newest); });
+    std::erase_if(frames, [&](const spool::Frame& frame) { return !is_recent(Moment(frame), *newest); });
     return frames;
   }
 }
 
-Result<void> OpenState::recover_state(SpoolId id) {
+Result<void> OpenState::recover_state(SpoolId id, DeliveryTable& table) {
   const spool::Spool& spool = stores_.of(id);
   Sequence from = spool.next();
   for (const spool::LaneInfo& lane : spool.lanes()) {
@@ -76,7 +98,10 @@ Result<void> OpenState::recover_state(SpoolId id) {
   if (from >= spool.next()) return {};
   const BootTime boot_now = clock_.boot_now();
   const Time now = clock_.now();
-  return spool.for_each(from, [&](const spool::Frame& frame) {
+  Moment newest;
+  std::vector<std::pair<FieldToken, Moment>> opened;
+  const Result<void> read = spool.for_each(from, [&](const spool::Frame& frame) {
+    newest = Moment(frame);
     if (!frame.internal || frame.settled) return;
     const base::MutexLock lock(mutex_);
     const std::optional<StateEntry> entry = decode_state_entry(frame.payload);
@@ -87,6 +112,16 @@ Result<void> OpenState::recover_state(SpoolId id) {
       return;
     }
     if (entry && entry->kind == StateEntry::Kind::started) return;  // started.h settles it
+    if (entry && entry->token && id == SpoolId::telemetry) {
+      recall(*entry, table);
+      if (entry->kind == StateEntry::Kind::open) {
+        note_opened(*entry->token, frame.sequence, boot_now);
+        opened.emplace_back(*entry->token, newest);
+      } else {
+        note_closed(entry->token->session, entry->token->packet_id, frame.sequence, boot_now);
+      }
+      return;
+    }
     if (entry && entry->kind == StateEntry::Kind::done) {
       const Duration age = frame.age.value_or(std::max(Duration::zero(), now - frame.appended));
       done_.emplace(entry->identity, frame.sequence);
@@ -94,25 +129,25 @@ Result<void> OpenState::recover_state(SpoolId id) {
     }
     kept_.push_back({id, {frame.sequence}, boot_now});
   });
+  // What other spools hold of the newer ones their own frames tell.
+  for (const auto& [token, moment] : opened) {
+    if (!is_recent(moment, newest)) table.recovered_whole(token);
+  }
+  return read;
 }
 
 Result<void> OpenState::recover(DeliveryTable& table) {
   // Alarms and dead letters first: the closes, which outrank them, stand in the telemetry spool.
   for (const SpoolId id : {SpoolId::alarms, SpoolId::dead, SpoolId::telemetry}) {
     if (id != SpoolId::dead) {
-      if (Result<void> state = recover_state(id); !state) return state;
+      if (Result<void> state = recover_state(id, table); !state) return state;
     }
     const Result<std::vector<spool::Frame>> frames = recent_frames(id);
     if (!frames) return fail(frames.error());
     for (const spool::Frame& frame : *frames) {
       if (frame.internal) {
         const std::optional<StateEntry> entry = decode_state_entry(frame.payload);
-        if (!entry || !entry->token) continue;
-        if (entry->kind == StateEntry::Kind::close) {
-          table.forget(entry->token->session, entry->token->packet_id);
-        } else {
-          table.recovered(*entry->token, id);
-        }
+        if (entry && entry->token) recall(*entry, table);
       } else if (id == SpoolId::dead) {
         const Result<DeadLetter> letter = decode_dead_letter(frame.payload);
         if (letter && letter->token) table.recovered(*letter->token, id);
@@ -161,16 +196,58 @@ void OpenState::forget_done(std::uint64_t identity) {
   done_.erase(found);
 }
 
-Result<ports::Ticket> OpenState::close(std::uint64_t session, std::uint16_t packet_id) {
+void OpenState::note_opened(const FieldToken& token, Sequence entry, BootTime now) {
+  const auto [known, fresh] = open_[token.session].try_emplace(token.packet_id, entry);
+  // The broker uses the identifier again without having closed it.
+  if (!fresh) kept_.push_back({SpoolId::telemetry, {std::exchange(known->second, entry)}, now});
+}
+
+void OpenState::note_closed(std::uint64_t session, std::uint16_t packet_id, Sequence close, BootTime now) {
+  // Why together: an open entry without its close would be open again after a restart.
+  std::vector<Sequence> over;
+  if (const auto known = open_.find(session); known != open_.end()) {
+    if (packet_id == 0) {
+      for (const auto& [id, entry] : known->second) over.push_back(entry);
+      open_.erase(known);
+    } else if (const auto entry = known->second.find(packet_id); entry != known->second.end()) {
+      over.push_back(entry->second);
+      known->second.erase(entry);
+    }
+  }
+  over.push_back(close);
+  kept_.push_back({SpoolId::telemetry, std::move(over), now});
+}
+
+void OpenState::opened(const FieldToken& token, Sequence entry) {
+  const BootTime now = clock_.boot_now();
+  const base::MutexLock lock(mutex_);
+  note_opened(token, entry, now);
+}
+
+Result<Sequence> OpenState::append_close(std::uint64_t session, std::uint16_t packet_id) {
   std::string payload;
   encode({.kind = StateEntry::Kind::close, .token = FieldToken{.session = session, .packet_id = packet_id}}, payload);
   const spool::Entry entry{.lane = lane_, .klass = 2, .internal = true, .ends_group = true, .payload = payload};
   const Result<Sequence> last = stores_.of(SpoolId::telemetry).append({&entry, 1});
+  if (!last) return last;
+  const BootTime now = clock_.boot_now();
+  const base::MutexLock lock(mutex_);
+  note_closed(session, packet_id, *last, now);
+  return last;
+}
+
+Result<ports::Ticket> OpenState::close(std::uint64_t session, std::uint16_t packet_id) {
+  const Result<Sequence> last = append_close(session, packet_id);
   if (!last) return fail(last.error());
-  remember(SpoolId::telemetry, {*last});
   ports::Ticket ticket;
   ticket.through[static_cast<std::size_t>(SpoolId::telemetry)] = *last;
   return ticket;
+}
+
+Result<void> OpenState::close_session(std::uint64_t session) {
+  const Result<Sequence> last = append_close(session, 0);
+  if (!last) return fail(last.error());
+  return {};
 }
 
 void OpenState::remember(SpoolId spool, std::vector<Sequence> entries) {
@@ -185,6 +262,8 @@ void OpenState::tick() {
     const base::MutexLock lock(mutex_);
     const BootTime now = clock_.boot_now();
     while (!kept_.empty() && now - kept_.front().since > 2 * kLookBack) {
+      const Kept& oldest = kept_.front();
+      if (oldest.entries.back() > stores_.of(oldest.spool).durable()) break;  // the disk fails: later
       over.push_back(std::move(kept_.front()));
       kept_.pop_front();
     }

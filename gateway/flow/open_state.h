@@ -1,9 +1,12 @@
 // OpenState: the lane @state (S7): what a start learns from it, and when its entries may go.
 //
-// A close must outlast the record it closes, or a restart would see the identifier open again; an entry that carries a
-// delivery's token must outlast its acknowledgement. Both matter only for what is still in flight, so recovery looks
-// back kLookBack, and such entries are kept for twice that time. What rules must not forget is kept until a journal
-// (rule_journal.h) says that it is settled. Threads: any.
+// QoS 2: beside what a delivery became stands an open entry, which is owed until its PUBREL came, however long that
+// takes and whatever becomes of the records' segments. The close must outlast the records it closes, or a restart would
+// see the identifier open again from their tokens; so it and the open entry are kept for a while and go together.
+// QoS 1: the tokens in the records themselves count, those of the last kLookBack before the spool's newest frame: an
+// acknowledgement leaves when the disk has the message, not later. So long, too, one spool may be behind another in
+// what it has of a group. What rules must not forget is kept until a journal (rule_journal.h) says that it is settled.
+// Threads: any.
 #pragma once
 
 #include <deque>
@@ -38,7 +41,7 @@ class OpenState {
 
   OpenState(Stores& stores, const system::Clock& clock);
 
-  // Fills `table` with the deliveries of the last kLookBack whose acknowledgement may not have left, and keeps what
+  // Fills `table` with the deliveries whose acknowledgement may not have left, and keeps what
   // rules must not forget for take_recalled(). Reads the end of each spool, and the telemetry from the oldest entry on
   // that is not settled.
   [[nodiscard]] Result<void> recover(DeliveryTable& table) RAILHEAD_EXCLUDES(mutex_);
@@ -50,7 +53,11 @@ class OpenState {
   // The other side was appended too.
   void forget_done(std::uint64_t identity) RAILHEAD_EXCLUDES(mutex_);
 
+  // Where the open entry of a QoS 2 delivery was appended.
+  void opened(const FieldToken& token, Sequence entry) RAILHEAD_EXCLUDES(mutex_);
   [[nodiscard]] Result<ports::Ticket> close(std::uint64_t session, std::uint16_t packet_id) RAILHEAD_EXCLUDES(mutex_);
+  // The broker lost it: its identifiers mean nothing any more, also after a restart.
+  [[nodiscard]] Result<void> close_session(std::uint64_t session) RAILHEAD_EXCLUDES(mutex_);
   [[nodiscard]] spool::LaneId lane(ports::SpoolId spool) const {
     return spool == ports::SpoolId::alarms ? alarms_lane_ : lane_;
   }
@@ -66,7 +73,11 @@ class OpenState {
     BootTime since;
   };
   [[nodiscard]] Result<std::vector<spool::Frame>> recent_frames(ports::SpoolId id) const;
-  [[nodiscard]] Result<void> recover_state(ports::SpoolId id) RAILHEAD_EXCLUDES(mutex_);
+  [[nodiscard]] Result<void> recover_state(ports::SpoolId id, DeliveryTable& table) RAILHEAD_EXCLUDES(mutex_);
+  [[nodiscard]] Result<Sequence> append_close(std::uint64_t session, std::uint16_t packet_id) RAILHEAD_EXCLUDES(mutex_);
+  void note_opened(const FieldToken& token, Sequence entry, BootTime now) RAILHEAD_REQUIRES(mutex_);
+  void note_closed(std::uint64_t session, std::uint16_t packet_id, Sequence close, BootTime now)
+      RAILHEAD_REQUIRES(mutex_);
 
   Stores& stores_;
   const system::Clock& clock_;
@@ -74,6 +85,8 @@ class OpenState {
   spool::LaneId alarms_lane_;
   mutable base::Mutex mutex_;
   std::deque<Kept> kept_ RAILHEAD_GUARDED_BY(mutex_);
+  // By session and packet identifier.
+  std::unordered_map<std::uint64_t, std::unordered_map<std::uint16_t, Sequence>> open_ RAILHEAD_GUARDED_BY(mutex_);
   std::map<std::string, std::vector<Recalled>> recalled_ RAILHEAD_GUARDED_BY(mutex_);
   std::unordered_map<std::uint64_t, Sequence> done_ RAILHEAD_GUARDED_BY(mutex_);
 };

@@ -2,8 +2,8 @@
 //
 // Bytes, version 1 (little-endian; "text" = varint length + bytes):
 //   u8 version | u8 kind | then by kind
-//   1 open   token as in field_token.h: a QoS 2 delivery that became no record that could carry it
-//   2 close  token: its PUBREL came
+//   1 open   token as in field_token.h: a QoS 2 delivery was taken
+//   2 close  token: its PUBREL came; packet identifier 0: the session is lost with all it had open
 //   3 rules  token | u8 part | text source | bytes to the end: what the source's rules must not forget
 //   (ports/router.h);
 //            part 1 begins and 2 ends a restatement: the entries between replace all of the source before it. One that

@@ -259,6 +259,35 @@ TEST_CASE("a QoS 2 identifier stays open across a restart until its PUBREL, also
   });
 }
 
+TEST_CASE("an open QoS 2 identifier outlives its delivered records' segments; a lost session closes it for good") {
+  test::TemporaryDirectory directory;
+  const auto is_open = [](Gateway& gateway) {
+    bool open = false;
+    gateway.source->with_intake([&](ports::Intake& intake) { open = intake.deliveries().is_open(token(1, true, 2)); });
+    return open;
+  };
+  {
+    Gateway gateway(directory.path());
+    gateway.offer({numbered(0, token(1, false, 2))});
+    gateway.pipeline->stop(5s);
+  }
+  for (int start = 0; start < 2; ++start) {
+    Gateway gateway(directory.path());
+    CHECK(is_open(gateway));
+    gateway.offer({numbered(4)});  // a new segment: the earlier one is owed nothing but the identifier
+    gateway.pipeline->stop(5s);
+  }
+  {
+    Gateway gateway(directory.path());
+    CHECK(is_open(gateway));
+    gateway.source->with_intake([](ports::Intake& intake) { intake.deliveries().session_lost(1); });
+    CHECK_FALSE(is_open(gateway));
+    gateway.pipeline->stop(5s);
+  }
+  Gateway gateway(directory.path());
+  CHECK_FALSE(is_open(gateway));
+}
+
 TEST_CASE("poison is set aside with its reason and its neighbours go on; a refusal is given again, marked late") {
   test::TemporaryDirectory directory;
   Gateway gateway(directory.path(), [](ports::Outlet& outlet, const ports::Outgoing& outgoing) {
