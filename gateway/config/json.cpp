@@ -67,7 +67,7 @@ std::string Json::text(int indent) const {
   };
   for (const auto& [name, value] : members_) {
     begin();
-    out += quoted(name) + ": " + value.text(indent + 2);
+    out += config::quoted(name) + ": " + value.text(indent + 2);
   }
   for (const Json& item : items_) {
     begin();

@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   railhead::test::RabbitMq rabbit;
   for (int i = 1; i < argc; ++i) kafka.create_topic(argv[i], 3);
   rabbit.declare({"exchange:demo:topic", "queue:demo", "bind:demo:#:demo"});
+  rabbit.sync_declarations();
   std::cout << "ready " << kafka.bootstrap() << ' ' << rabbit.url() << std::endl;
   for (std::string command; std::getline(std::cin, command) && command != "quit";) {
     if (command == "down") {

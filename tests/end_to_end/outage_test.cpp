@@ -196,6 +196,7 @@ TEST_CASE("Kafka: no number is lost, order holds per device, every surplus copy 
 TEST_CASE("RabbitMQ: no number is lost, order holds per device, every surplus copy is marked") {
   RabbitMq rabbit;
   rabbit.declare({"exchange:telemetry:topic", "queue:all", "bind:telemetry:#:all"});
+  rabbit.sync_declarations();
   const Mosquitto mosquitto;
   const TemporaryDirectory directory;
   GatewayProcess gateway(directory, configuration(mosquitto, directory, "routing_key: \"plant.${device}\"",

@@ -149,6 +149,8 @@ void RabbitMq::add_vhost(const std::string& name) const {
   static_cast<void>(control({"set_permissions", "-p", name, "guest", ".*", ".*", ".*"}));
 }
 
+void RabbitMq::sync_declarations() const { static_cast<void>(control({"eval", "mnesia:sync_log()."})); }
+
 void RabbitMq::kill9() {
   RAILHEAD_ASSERT(process_ != nullptr);
   process_->kill9();

@@ -45,7 +45,10 @@ class RabbitMq {
   std::string control(const std::vector<std::string>& arguments) const;
   void add_vhost(const std::string& name) const;
 
-  void kill9();
+  // What was declared so far is on disk. Why: a declaration is confirmed before Mnesia's log is written, so a kill soon
+  // after it takes the queue away, and then everything for it has no route.
+  void sync_declarations() const;
+  void kill9();  // after sync_declarations()
   void restart();  // after kill9() or stop(): returns when the broker answers
   void stop();     // SIGTERM
   void freeze();   // SIGSTOP: connections stay open, nothing answers

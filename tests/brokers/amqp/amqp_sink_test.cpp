@@ -72,6 +72,7 @@ TEST_CASE("AMQP: pika sees properties, headers, routing key and body as specifie
 
 TEST_CASE("AMQP: kill -9 of the broker in mid-stream loses nothing and keeps the order") {
   broker().declare({"queue:stream"});
+  broker().sync_declarations();
   SinkBench bench;
   amqp::AmqpOptions slow = options();
   slow.window = 100;
