@@ -213,7 +213,7 @@ Result<std::uint64_t> Spool::Engine::drop_lane(std::string_view name) {
     for (const auto& segment : shelf_.segments.all()) {
       LaneCount* const count = segment->find(known->second);
       if (count == nullptr) continue;
-      shelf_.release_held(*segment);
+      shelf_.release_held(*count);
       dropped += segment->settle_all(*count);
     }
     status::LaneLedger& ledger = shelf_.lanes[known->second.value()].ledger;

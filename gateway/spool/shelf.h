@@ -45,13 +45,15 @@ struct Shelf {
 
   // What is held in a segment counts as spooled again.
   void release_held(Segment& segment) RAILHEAD_REQUIRES(mutex) {
-    for (LaneCount& count : segment.lanes) {
-      status::LaneLedger& ledger = lanes[count.lane.value()].ledger;
-      ledger.held -= count.held;
-      ledger.spooled += count.held;
-      count.held = 0;
-    }
+    for (LaneCount& count : segment.lanes) release_held(count);
     segment.held_bits.clear();
+  }
+  // The same for one lane that is about to be settled in that segment: bits of settled records mean nothing.
+  void release_held(LaneCount& count) RAILHEAD_REQUIRES(mutex) {
+    status::LaneLedger& ledger = lanes[count.lane.value()].ledger;
+    ledger.held -= count.held;
+    ledger.spooled += count.held;
+    count.held = 0;
   }
 };
 

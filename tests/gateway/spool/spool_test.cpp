@@ -102,6 +102,34 @@ TEST_CASE("a lane that is dropped owes nothing any more, also after reopening; w
   CHECK_FALSE(h.spool->drop_lane("never was").has_value());
 }
 
+TEST_CASE("dropping a lane leaves what its neighbours hold in the same segment held") {
+  SpoolHarness h;
+  h.open();
+  h.put("gone", {"1", "2", "3"});
+  h.put("stays", {"4", "5", "6"});
+  h.flush();
+  h.spool->hold(h.spool->lane("gone"), std::vector{Sequence(1), Sequence(3)});
+  h.spool->hold(h.spool->lane("stays"), std::vector{Sequence(4), Sequence(5)});
+  CHECK(h.spool->drop_lane("gone").value_or(0) == 3);
+  CHECK(h.ledger("gone").dropped == 3);
+  CHECK(h.ledger("gone").held == 0);
+  CHECK(h.ledger("gone").adds_up());
+  CHECK(h.ledger("stays").held == 2);
+  CHECK(h.ledger("stays").spooled == 1);
+  h.spool->release(h.spool->lane("gone"), std::vector{Sequence(1), Sequence(3)});  // its sink comes too late
+  h.spool->release(h.spool->lane("stays"), std::vector{Sequence(4)});
+  h.spool->settle(h.spool->lane("stays"), Sequence(5), Outcome::delivered);
+  CHECK(h.ledger("gone").held + h.ledger("gone").spooled == 0);
+  CHECK(h.ledger("stays").held == 0);
+  CHECK(h.ledger("stays").spooled == 2);
+  CHECK(h.ledger("stays").adds_up());
+  h.put("gone", {"7"});
+  h.flush();
+  h.spool->hold(h.spool->lane("gone"), std::vector{Sequence(7)});
+  CHECK(h.ledger("gone").held == 1);
+  CHECK(h.ledger("gone").adds_up());
+}
+
 TEST_CASE("the backlog of a lane is told in bytes and by the time of its oldest record") {
   SpoolHarness h;
   h.open();
