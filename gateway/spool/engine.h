@@ -103,6 +103,7 @@ class Spool::Engine {
   // Mends, commits batch_, saves the lane states if asked to or needed; reports what fails and what works again.
   [[nodiscard]] bool work(bool save, bool look_for_room);
   [[nodiscard]] Result<void> mend();
+  [[nodiscard]] Result<void> sync_name();
   [[nodiscard]] Result<void> commit(Batch& batch);
   [[nodiscard]] Run next_run(Batch& batch);
   void publish(Batch& batch, const Run& run);

@@ -39,14 +39,9 @@ bool Spool::Engine::work(bool save, bool look_for_room) {
 
 Result<void> Spool::Engine::mend() {
   if (state_must_be_saved_) {
-    if (const Result<void> saved = save_state(); !saved) return saved;
+    if (const Result<void> saved = save_state(); !saved) return saved;  // durable: the epoch, before its first segment
     if (fresh_) {
-      const std::size_t slash = options_.path.find_last_not_of('/') == std::string::npos
-                                    ? std::string::npos
-                                    : options_.path.rfind('/', options_.path.find_last_not_of('/'));
-      const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : options_.path.substr(0, slash);
-      if (const Result<void> synced = disk_.sync_directory(parent); !synced)
-        return synced;  // durable: the spool's name
+      if (const Result<void> synced = sync_name(); !synced) return synced;  // durable: the spool's name
       fresh_ = false;
     }
     state_must_be_saved_ = false;
@@ -62,9 +57,23 @@ Result<void> Spool::Engine::mend() {
     repairs_.erase(repairs_.begin());
     if (repairs_.empty()) {
       ++counts_.syncs;
-      if (const Result<void> synced = disk_.sync_directory(options_.path); !synced) return synced;
+      if (const Result<void> synced = disk_.sync_directory(options_.path); !synced) return synced;  // durable: removals
       mark_dirty();  // trimming waited for this
     }
+  }
+  return {};
+}
+
+// The directory may have been made with some of those above it.
+Result<void> Spool::Engine::sync_name() {
+  std::string above = options_.path;
+  for (bool nearest = true; !above.empty() && above != "/"; nearest = false) {
+    const std::size_t slash = above.rfind('/');
+    above = slash == std::string::npos ? "." : slash == 0 ? "/" : above.substr(0, slash);
+    ++counts_.syncs;
+    // One further up that may not be opened was not made here.
+    if (Result<void> synced = disk_.sync_directory(above); !synced && nearest) return synced;
+    if (slash == std::string::npos) break;
   }
   return {};
 }
@@ -96,7 +105,7 @@ Result<void> Spool::Engine::apply(const Repair& repair) {
       if (!disk_.exists(file)) return {};
       const auto opened = disk_.open(file, system::OpenMode::read_write);
       if (!opened) return fail(opened.error());
-      if (Result<void> cut = (*opened)->truncate(repair.begin); !cut) return cut;
+      if (Result<void> cut = (*opened)->truncate(repair.begin); !cut) return cut;  // durable: tail cut
       ++counts_.syncs;
       return (*opened)->sync();  // S8; were it lost, the next segment's first sequence would still supersede the tail
     }
@@ -109,8 +118,8 @@ Result<void> Spool::Engine::apply(const Repair& repair) {
         to = damaged + "/" + repair.file + "." + std::to_string(again);
       if (Result<void> moved = disk_.rename(file, to); !moved) return moved;
       counts_.syncs += 2;
-      if (Result<void> synced = disk_.sync_directory(damaged); !synced) return synced;
-      return disk_.sync_directory(options_.path);
+      if (Result<void> synced = disk_.sync_directory(damaged); !synced) return synced;  // durable: the file kept
+      return disk_.sync_directory(options_.path);                                       // durable: damaged/, file kept
     }
   }
   return {};
@@ -127,7 +136,7 @@ Result<void> Spool::Engine::commit(Batch& batch) {
       continue;
     }
     if (Result<void> written = active_->append(batch.frames.view().substr(run.begin, run.end - run.begin)); !written) {
-      give_up_segment();
+      give_up_segment();  // durable: what failed to sync is never synced again
       return written;
     }
     publish(batch, run);
@@ -412,7 +421,7 @@ Result<void> Spool::Engine::save_state() {
   if (Result<void> removed = remove_replaced(); !removed) return removed;
   if (removals_unsynced_) {
     ++counts_.syncs;
-    if (Result<void> synced = disk_.sync_directory(options_.path); !synced) return synced;
+    if (Result<void> synced = disk_.sync_directory(options_.path); !synced) return synced;  // durable: removals first
     removals_unsynced_ = false;
   }
   Trimmable trimmable;
@@ -426,7 +435,9 @@ Result<void> Spool::Engine::save_state() {
     const base::MutexLock lock(shelf_.mutex);
     state = snapshot(trimmable);
   }
-  if (Result<void> saved = state_file_.save(state, counts_.bytes_written, counts_.syncs); !saved) {
+  Result<void> saved;
+  saved = state_file_.save(state, counts_.bytes_written, counts_.syncs);  // durable: before what it settles is trimmed
+  if (!saved) {
     mark_dirty();
     return saved;
   }

@@ -33,8 +33,9 @@ Result<void> Spool::Engine::blank_spares() {
     counts_.bytes_written += beginning.size();
     ++counts_.syncs;
     const auto file = disk_.open(path(spare.file), system::OpenMode::read_write);
-    Result<void> blank = file ? (*file)->write_at(0, beginning) : fail(file.error());
-    if (blank) blank = (*file)->sync();  // durable: nothing old is read from it again
+    Result<void> blank = file ? Result<void>() : fail(file.error());
+    if (blank) blank = (*file)->write_at(0, beginning);  // durable: the old header is gone
+    if (blank) blank = (*file)->sync();                  // durable: nothing old is read from it again
     if (!blank) {
       spare_bytes_.fetch_sub(spare.bytes, std::memory_order_acq_rel);
       static_cast<void>(disk_.remove(path(spare.file)));

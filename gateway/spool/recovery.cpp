@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <deque>
 #include <future>
 #include <map>
 #include <memory>
@@ -22,15 +23,13 @@ struct Scanned {
   Segment segment;
   SegmentScan scan;         // the payloads it points to are gone
   bool unreadable = false;  // left alone
+  std::vector<std::string> complaints;
+  std::string buffer;  // what it was read into, to be used again
 };
 
-struct FileBytes {
-  Result<ReadBack> read;
-  std::uint64_t file_bytes = 0;
-};
-
-// From this size on the next file is read while one is checked.
-constexpr std::uint64_t kReadAheadFrom = std::uint64_t{1} << 20;
+// Files of this size and more are read and checked two at a time, each on a thread of its own.
+constexpr std::uint64_t kSideBySideFrom = std::uint64_t{1} << 20;
+constexpr std::size_t kSideBySide = 2;
 
 struct LaneFound {
   std::uint64_t known = 0;  // unsettled, at or below the state's durable
@@ -47,14 +46,16 @@ class Recovery {
   struct File {
     std::string name;
     SegmentHeader header;
+    std::uint64_t bytes = 0;
   };
 
   Result<void> read_state();
   Result<void> read_headers();
   void refuse_strangers();
   void refuse_superseded();
-  FileBytes read(const File& file, std::uint64_t bytes_max, std::string buffer) const;
-  Scanned scan(const File& file, std::uint64_t superseded_at, const FileBytes& bytes);
+  Scanned scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max, std::string buffer) const;
+  Scanned scan_next(std::size_t place, std::string buffer) const;
+  void take(Scanned scanned);
   void scan_all();
   void find_end();
   void cut_at(std::size_t place, std::uint64_t offset);
@@ -155,7 +156,8 @@ Result<void> Recovery::read_headers() {
       out_.repairs.push_back({Repair::Kind::set_aside, name, 0, 0, false});
       continue;
     }
-    files_.push_back({name, std::move(*header)});
+    const Result<std::uint64_t> size = (*file)->size();
+    files_.push_back({name, std::move(*header), size ? *size : 0});
   }
   return {};
 }
@@ -206,33 +208,30 @@ bool Recovery::was_settled(Sequence one, LaneId lane, const std::vector<const St
   return false;
 }
 
-// Touches nothing of this object but the disk: it may run beside a scan.
-FileBytes Recovery::read(const File& file, std::uint64_t bytes_max, std::string buffer) const {
-  const auto opened = disk_.open(path(file.name), system::OpenMode::read);
-  const Result<std::uint64_t> size = opened ? (*opened)->size() : fail(opened.error());
-  if (!size) return {fail(size.error()), 0};
-  return {read_whole(**opened, bytes_max, std::move(buffer)), *size};
-}
-
-Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, const FileBytes& bytes) {
+// Changes nothing of this object: several may run side by side. The file's lanes are registered.
+Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max,
+                       std::string buffer) const {
   Scanned result;
   result.file = file.name;
   Segment& segment = result.segment;
   auto lane_of = std::make_shared<std::vector<LaneId>>();
-  for (const std::string& name : file.header.lanes) lane_of->push_back(lane(name));
+  for (const std::string& name : file.header.lanes) lane_of->push_back(lane_by_name_.at(name));
   segment.header = std::make_shared<const SegmentHeader>(file.header);
   segment.lane_of = lane_of;
   segment.last = Sequence(file.header.first.value() - 1);
 
-  const Result<ReadBack>& read = bytes.read;
+  const auto opened = disk_.open(path(file.name), system::OpenMode::read);
+  const Result<std::uint64_t> size = opened ? (*opened)->size() : fail(opened.error());
+  Result<ReadBack> read = size ? read_whole(**opened, bytes_max, std::move(buffer)) : fail(size.error());
   if (!read) {
-    complain(file.name + ": " + read.error().what);
+    result.complaints.push_back(file.name + ": " + read.error().what);
     result.unreadable = true;
     return result;
   }
-  result.file_bytes = bytes.file_bytes;
+  result.file_bytes = *size;
   if (read->unreadable_blocks > 0) {
-    complain(file.name + ": the disk cannot read " + std::to_string(read->unreadable_blocks) + " blocks of 4 KiB");
+    result.complaints.push_back(file.name + ": the disk cannot read " + std::to_string(read->unreadable_blocks) +
+                                " blocks of 4 KiB");
   }
   std::vector<const StoredSegment*> stored;
   for (const StoredSegment& part : state_.segments) {
@@ -249,12 +248,23 @@ Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, const File
   segment.last = result.scan.last;
   segment.sealed = true;
   segment.used = result.scan.end;
+  result.buffer = std::move(read->bytes);
   return result;
+}
+
+Scanned Recovery::scan_next(std::size_t place, std::string buffer) const {
+  const bool last = place + 1 == files_.size();
+  return scan(files_[place], last ? kNotSuperseded : files_[place + 1].header.first.value(), 0, std::move(buffer));
+}
+
+void Recovery::take(Scanned scanned) {
+  for (std::string& complaint : scanned.complaints) complain(std::move(complaint));
+  proven_ = std::max(proven_, scanned.scan.proven);
+  scanned_.push_back(std::move(scanned));
 }
 
 void Recovery::scan_all() {
   std::vector<File> kept;
-  Sequence proven;
   for (File& file : files_) {
     // Numbers and sequences rise together; what falls back is an old copy.
     if (!kept.empty() && file.header.first < kept.back().header.first) {
@@ -265,23 +275,38 @@ void Recovery::scan_all() {
     kept.push_back(std::move(file));
   }
   files_ = std::move(kept);
-  std::future<FileBytes> ahead;  // the next file is read while this one is checked
-  std::string spare;
-  for (std::size_t i = 0; i < files_.size(); ++i) {
-    const std::uint64_t superseded = i + 1 < files_.size() ? files_[i + 1].header.first.value() : kNotSuperseded;
-    FileBytes bytes = ahead.valid() ? ahead.get() : read(files_[i], 0, {});
-    if (i + 1 < files_.size() && bytes.file_bytes >= kReadAheadFrom) {
-      ahead = std::async(std::launch::async, [this, i, buffer = std::move(spare)]() mutable {
-        return read(files_[i + 1], 0, std::move(buffer));
-      });
-    }
-    scanned_.push_back(scan(files_[i], superseded, bytes));
-    if (bytes.read) spare = std::move(bytes.read->bytes);
-    proven = std::max(proven, scanned_.back().scan.proven);
+  for (const File& file : files_) {
+    for (const std::string& name : file.header.lanes) lane(name);
   }
-  proven_ = std::max(proven_, proven);
-  if (spare.capacity() >= kReadAheadFrom) {
-    std::string().swap(spare);
+  std::deque<std::future<Scanned>> running;  // of the files behind those in scanned_
+  std::vector<std::string> buffers;
+  const auto a_buffer = [&] {
+    std::string buffer;
+    if (!buffers.empty()) {
+      buffer = std::move(buffers.back());
+      buffers.pop_back();
+    }
+    return buffer;
+  };
+  bool trim = false;
+  for (std::size_t next = 0; scanned_.size() < files_.size();) {
+    while (next < files_.size() && running.size() < kSideBySide && files_[next].bytes >= kSideBySideFrom) {
+      running.push_back(std::async(std::launch::async, [this, next, buffer = a_buffer()]() mutable {
+        return scan_next(next, std::move(buffer));
+      }));
+      ++next;
+      trim = true;
+    }
+    if (running.empty()) {
+      take(scan_next(next++, a_buffer()));
+    } else {
+      take(running.front().get());
+      running.pop_front();
+    }
+    buffers.push_back(std::move(scanned_.back().buffer));
+  }
+  if (trim) {
+    buffers.clear();
     malloc_trim(0);  // Why: the allocator would keep buffers of whole segments for ever
   }
 }
@@ -290,7 +315,7 @@ void Recovery::find_end() {
   for (std::size_t i = 0; i < scanned_.size(); ++i) {
     for (const Hole& hole : scanned_[i].scan.holes) {
       if (hole.missing_first <= proven_) continue;
-      cut_at(i, hole.begin);
+      cut_at(i, hole.begin);  // durable: what was never acknowledged is cut
       return;
     }
   }
@@ -309,7 +334,7 @@ void Recovery::cut_at(std::size_t place, std::uint64_t offset) {
   out_.cut_bytes += std::max<std::uint64_t>(garbage, 1);
   const std::uint64_t file_bytes = scanned_[place].file_bytes;
   scanned_.resize(place + 1);
-  scanned_[place] = scan(files_[place], kNotSuperseded, read(files_[place], offset, {}));
+  scanned_[place] = scan(files_[place], kNotSuperseded, offset, {});
   scanned_[place].file_bytes = file_bytes;
   files_.resize(place + 1);
 }

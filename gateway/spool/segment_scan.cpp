@@ -36,7 +36,7 @@ SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header, st
       continue;
     }
     const ScannedFrame frame{reader.header(), reader.offset(), reader.payload()};
-    if (frame.header.sequence.value() >= superseded_at) break;
+    if (frame.header.sequence.value() >= superseded_at) break;  // durable: written again in a younger segment
     if (!scan.holes.empty() && scan.holes.back().missing_last.value() == 0) {
       scan.holes.back().missing_last = Sequence(frame.header.sequence.value() - 1);
     }

@@ -28,7 +28,7 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(system::Disk& disk,
       disk.open(path, header.reused ? system::OpenMode::read_write : system::OpenMode::create_new);
   if (!file) return fail(file.error());
   std::string head = encode_header(header);
-  if (header.reused) head.append(kTerminatorBytes, '\0');
+  if (header.reused) head.append(kTerminatorBytes, '\0');  // durable: old bytes do not follow the header
   RAILHEAD_ASSERT(head.size() <= capacity);
   Result<void> made = (*file)->preallocate(capacity);
   if (made) made = (*file)->write_at(0, head);
@@ -49,7 +49,7 @@ Result<void> SegmentWriter::append(std::string_view frames) {
   if (header_->reused) {  // where old bytes begin nothing more was written: so the end is told from a torn write
     const std::uint64_t end = used_ + frames.size();
     const std::string zeros(static_cast<std::size_t>(std::min<std::uint64_t>(kTerminatorBytes, capacity_ - end)), '\0');
-    if (Result<void> written = file_->write_at(end, zeros); !written) return written;
+    if (Result<void> written = file_->write_at(end, zeros); !written) return written;  // durable: terminator
     counts_.bytes_written += zeros.size();
   }
   ++counts_.syncs;

@@ -53,7 +53,7 @@ class PosixFile final : public File {
   }
 
   Result<void> sync() override {
-    if (::fdatasync(fd_.get()) != 0) return failed("fdatasync", path_);
+    if (::fdatasync(fd_.get()) != 0) return failed("fdatasync", path_);  // durable: a file's bytes and size
     return {};
   }
 
@@ -154,7 +154,7 @@ class PosixDisk final : public Disk {
   Result<void> sync_directory(const std::string& path) override {
     const Descriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd.valid()) return failed("open directory", path);
-    if (::fsync(fd.get()) != 0) return failed("fsync directory", path);
+    if (::fsync(fd.get()) != 0) return failed("fsync directory", path);  // durable: names
     return {};
   }
 

@@ -368,6 +368,12 @@ FrozenDisk CrashDisk::crash_frozen(Survival survival, std::mt19937_64& random) c
       names.erase(change.name);
     }
   }
+  std::erase_if(image.directories, [&](const std::string& path) {  // lost with one above it
+    for (std::string above = parent_of(path); above != "/"; above = parent_of(above)) {
+      if (image.directories.count(above) == 0) return true;
+    }
+    return false;
+  });
   std::map<const Inode*, FileBytes> contents;  // one inode may have two names after a half-survived rename
   for (const auto& [path, inode] : names) {
     // A name in a directory that did not survive is lost with it.
