@@ -13,6 +13,7 @@
 #include "adapters/amqp/connection.h"
 #include "gateway/base/result.h"
 #include "gateway/config/fields.h"
+#include "gateway/message/envelope.h"
 
 namespace railhead::amqp {
 
@@ -39,6 +40,7 @@ struct AmqpOptions {
   std::uint32_t window = 1'000;
   config::ByteSize window_bytes{8 * 1024 * 1024};
   Duration heartbeat = std::chrono::seconds{20};
+  Envelope envelope = Envelope::headers;
   Duration confirm_timeout = std::chrono::seconds{30};
   TlsOptions tls;
 };

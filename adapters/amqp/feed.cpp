@@ -143,18 +143,21 @@ std::optional<std::uint8_t> Feed::priority_of(const Record& record) const {
 
 Result<void> Feed::send(const ports::Outgoing& outgoing) {
   const Record& record = outgoing.record;
-  std::vector<Header> headers = headers_of(record, {.gateway = context_.gateway,
-                                                    .identity = outgoing.identity,
-                                                    .prefix = "cloudEvents_",
-                                                    .late = outgoing.late,
-                                                    .with_key = true});
+  const Enveloper::Wrapped& wrapped = enveloper_.wrap(record,
+                                                      {.gateway = context_.gateway,
+                                                       .identity = outgoing.identity,
+                                                       .prefix = "cloudEvents_",
+                                                       .late = outgoing.late,
+                                                       .with_key = true},
+                                                      options_.envelope);
+  std::vector<Header> headers = wrapped.headers;
   // The content type is a property of its own here.
   std::erase_if(headers, [](const Header& header) { return header.name == "content-type"; });
   const Publication publication{.exchange = options_.exchange,
                                 .routing_key = record.routing_key,
                                 .message_id = outgoing.identity,
-                                .content_type = record.content_type,
-                                .body = record.body,
+                                .content_type = wrapped.content_type,
+                                .body = wrapped.body,
                                 .headers = &headers,
                                 .time = record.time,
                                 .priority = priority_of(record),

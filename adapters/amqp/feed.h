@@ -63,6 +63,7 @@ class Feed final : private Connection::Listener {
   };
 
   const AmqpOptions& options_;
+  Enveloper enveloper_;
   const ports::Context& context_;
   ports::Outlet& outlet_;
   Watchdog watchdog_;

@@ -15,7 +15,13 @@ const config::Fields<FileOptions>& file_fields() {
                     {.sentence = "So many older files stay, as path.1 (the youngest) to path.N.",
                      .min = 0,
                      .max = 1000,
-                     .unit = "files"});
+                     .unit = "files"})
+          .choice(
+              "envelope", &FileOptions::envelope,
+              {{"headers", Envelope::headers}, {"structured", Envelope::structured}, {"minimal", Envelope::minimal}},
+              {.sentence = "How the identity and the other CloudEvents attributes travel: as headers, in one JSON "
+                           "document with the "
+                           "body (CloudEvents structured mode), or minimal: the identity alone, as header rh-id."});
   return fields;
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "gateway/config/fields.h"
+#include "gateway/message/envelope.h"
 
 namespace railhead::file {
 
@@ -12,6 +13,7 @@ struct FileOptions {
   std::filesystem::path path;
   config::ByteSize rotate{64 * 1024 * 1024};  // 0: never
   std::uint32_t keep = 5;
+  Envelope envelope = Envelope::headers;
 };
 
 [[nodiscard]] const config::Fields<FileOptions>& file_fields();

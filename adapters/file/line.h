@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/message/envelope.h"
 #include "gateway/message/json.h"
 #include "gateway/ports/sink.h"
 
@@ -16,12 +17,15 @@ namespace railhead::file {
 
 class LineWriter {
  public:
-  explicit LineWriter(std::string gateway) : gateway_(std::move(gateway)) {}
+  explicit LineWriter(std::string gateway, Envelope envelope = Envelope::headers)
+      : gateway_(std::move(gateway)), envelope_(envelope) {}
   // Appends the line with its end.
   void write(const ports::Outgoing& outgoing, std::string& out);
 
  private:
   std::string gateway_;
+  Envelope envelope_;
+  Enveloper enveloper_;
   JsonParser parser_;
 };
 

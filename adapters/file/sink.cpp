@@ -30,7 +30,7 @@ FileSink::FileSink(FileOptions options, ports::Context context)
 
 void FileSink::run(ports::Outlet& outlet, std::stop_token stop) {
   LineFile file({.path = options_.path.string(), .rotate = options_.rotate.value(), .keep = options_.keep});
-  LineWriter writer(context_.gateway);
+  LineWriter writer(context_.gateway, options_.envelope);
   system::Backoff backoff({}, system::random_seed());
   const system::EventFd wake;
   const std::stop_callback wake_up(stop, [&wake] { wake.signal(); });

@@ -12,6 +12,7 @@
 #include "adapters/kafka/producer.h"
 #include "gateway/base/result.h"
 #include "gateway/config/fields.h"
+#include "gateway/message/envelope.h"
 
 namespace railhead::kafka {
 
@@ -42,6 +43,7 @@ struct KafkaOptions {
   std::vector<std::string> brokers;
   SecurityOptions security;
   Compression compression = Compression::lz4;
+  Envelope envelope = Envelope::headers;
   Duration linger = std::chrono::milliseconds{20};
   std::uint32_t in_flight = 10'000;
   config::ByteSize in_flight_bytes{8 * 1024 * 1024};

@@ -130,8 +130,9 @@ bool Feed::dispatch(const ports::Outgoing& outgoing, const std::stop_token& stop
 bool Feed::send(const ports::Outgoing& outgoing, bool probe, const std::stop_token& stop) {
   const Record& record = outgoing.record;
   const bool late = outgoing.late || (!refused_.empty() && refused_.contains(outgoing.place));
-  const std::vector<Header> headers =
-      headers_of(record, {.gateway = context_.gateway, .identity = outgoing.identity, .prefix = "ce_", .late = late});
+  const HeaderContext headers{
+      .gateway = context_.gateway, .identity = outgoing.identity, .prefix = "ce_", .late = late};
+  const Enveloper::Wrapped& wrapped = enveloper_.wrap(record, headers, options_.envelope);
   if (free_.empty()) {
     free_.push_back(flights_.size());
     flights_.emplace_back();
@@ -139,9 +140,9 @@ bool Feed::send(const ports::Outgoing& outgoing, bool probe, const std::stop_tok
   const std::size_t index = free_.back();
   Producer::Message message{.topic = record.topic,
                             .key = record.key ? std::optional<std::string_view>(*record.key) : std::nullopt,
-                            .body = record.body,
+                            .body = wrapped.body,
                             .time = record.time,
-                            .headers = &headers,
+                            .headers = &wrapped.headers,
                             .token = index};
   Result<void> sent = producer_->send(message);
   while (!sent && sent.error().code == Errc::full) {

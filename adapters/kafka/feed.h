@@ -71,6 +71,7 @@ class Feed final : private Producer::Listener {
   [[nodiscard]] std::size_t release(std::uintptr_t token);
 
   const KafkaOptions& options_;
+  Enveloper enveloper_;
   const ports::Context& context_;
   ports::Outlet& outlet_;
   system::EventFd wake_;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "adapters/modbus/bus_time.h"
+#include "adapters/modbus/decode.h"
 #include "adapters/modbus/read_points.h"
 #include "gateway/base/text.h"
 #include "gateway/config/diagnostics.h"
@@ -17,6 +18,23 @@ using config::Diagnostics;
 using config::Node;
 
 constexpr double kBusyMost = 0.8;
+
+// By name, with what decoding will give; of a point that is wrong the name alone.
+std::vector<ports::KnownPoint> known_points(const std::vector<std::string>& names, const std::vector<Point>& points) {
+  std::vector<ports::KnownPoint> known;
+  for (const std::string& name : names) {
+    ports::KnownPoint& one = known.emplace_back(ports::KnownPoint{.name = name});
+    const auto point = std::find_if(points.begin(), points.end(), [&](const Point& each) { return each.name == name; });
+    if (point == points.end() || point->problem()) continue;
+    one.kind = Decoder(*point).kind();
+    if (one.kind != Kind::map) continue;
+    for (const NamedBits& flag : point->flags) {
+      const Kind kind = flag.field.count == 1 ? Kind::boolean : flag.field.count == 64 ? Kind::uinteger : Kind::integer;
+      one.members.push_back({.name = flag.name, .kind = kind});
+    }
+  }
+  return known;
+}
 
 class Reader {
  public:
@@ -37,7 +55,7 @@ class Reader {
     for (const config::Member& member : devices.members()) {
       const auto found = source.devices.find(std::string(member.name()));
       if (found == source.devices.end() || !member.value.is_map()) {
-        if (known_ != nullptr) known_->push_back({std::string(member.name()), {}});
+        if (known_ != nullptr) known_->push_back({.name = std::string(member.name())});
         continue;
       }
       read_device(source, found->first, found->second, member, options, link_of);
@@ -94,7 +112,7 @@ class Reader {
     device.points = points.finish();
     if (known_ != nullptr) {
       const bool whole = known_whole_ && !node.find("points").is_unfinished() && !node.is_unfinished();
-      known_->push_back({name, whole ? points.names() : std::vector<std::string>()});
+      known_->push_back({name, whole ? known_points(points.names(), device.points) : std::vector<ports::KnownPoint>()});
     }
     for (const Point& point : device.points) {
       for (const Range& range : device.forbidden) {

@@ -142,6 +142,29 @@ Decoder::Decoder(const Point& point)
   wide_ = shape_ == Shape::unsigned_whole && addend_ >= 0;
 }
 
+Kind Decoder::kind() const noexcept {
+  if (count_ != 0) return Kind::list;
+  if (!flags_.empty()) return Kind::map;
+  switch (shape_) {
+    case Shape::wire_bit:
+    case Shape::truth: return names_.empty() ? Kind::boolean : Kind::string;
+    case Shape::float16:
+    case Shape::float32:
+    case Shape::float64: return Kind::real;
+    case Shape::text:
+    case Shape::address: return Kind::string;
+    case Shape::date:
+    case Shape::date_words: return Kind::timestamp;
+    case Shape::whole:
+    case Shape::unsigned_whole:
+    case Shape::bcd:
+    case Shape::mod10k: break;
+  }
+  if (real_) return Kind::real;
+  if (!names_.empty()) return Kind::string;
+  return wide_ ? Kind::uinteger : Kind::integer;
+}
+
 std::uint64_t Decoder::gather(const char* from) const {
   std::uint64_t raw = 0;
   for (std::size_t i = 0; i < wire_bytes_; ++i) {

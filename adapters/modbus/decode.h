@@ -37,6 +37,8 @@ class Decoder {
   // `payload`: what a read answered (ReadAnswer); `at`: the point's place in it, in registers or bits. It must hold the
   // whole point. `exponent`: the power of ten that the point's factor holds; 0 for points without one.
   [[nodiscard]] Decoded decode(std::string_view payload, std::uint32_t at, int exponent = 0) const;
+  // Of every good value.
+  [[nodiscard]] Kind kind() const noexcept;
 
  private:
   enum class Shape : std::uint8_t {

@@ -181,6 +181,12 @@ const Fields<SinkOptions>& sink_fields() {
                      .min = 1,
                      .max = 10'000,
                      .unit = "records"})
+          .choice(
+              "envelope", &SinkOptions::envelope,
+              {{"headers", Envelope::headers}, {"structured", Envelope::structured}, {"minimal", Envelope::minimal}},
+              {.sentence = "How the identity and the other CloudEvents attributes travel: as headers, in one JSON "
+                           "document with the "
+                           "body (CloudEvents structured mode), or minimal: the identity alone, as header rh-id."})
           .optional("timeout", &SinkOptions::timeout,
                     {.sentence = "A broker that answers nothing for so long is connected to anew.",
                      .example = "30 s",
@@ -246,9 +252,9 @@ std::optional<SinkSettings> read_sink(const Node& node, Diagnostics& diagnostics
                       "use the certificate's name in url:");
   }
   if (options.tls) tls::refuse_token(*options.tls, node.find("tls"), diagnostics);
-  if (options.version == Protocol::v3_1_1) {
+  if (options.version == Protocol::v3_1_1 && options.envelope != Envelope::structured) {
     diagnostics.warning(node.find("version"), "MQTT 3.1.1 has no headers: readers cannot recognise repeats",
-                        "use version: 5, or put an identity of your own into the body");
+                        "use version: 5, or envelope: structured");
   }
   if (options.qos == 0) {
     diagnostics.warning(node.find("qos"), "at QoS 0 nothing confirms: records may be lost on the way", "use qos: 1");
@@ -264,6 +270,7 @@ std::optional<SinkSettings> read_sink(const Node& node, Diagnostics& diagnostics
   settings.password = options.password;
   settings.qos = options.qos;
   settings.retain = options.retain;
+  settings.envelope = options.envelope;
   settings.window = options.in_flight;
   settings.keep_alive = options.keep_alive;
   settings.timeout = options.timeout;

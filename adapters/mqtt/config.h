@@ -10,6 +10,7 @@
 #include "adapters/mqtt/source.h"
 #include "adapters/tls/options.h"
 #include "gateway/config/fields.h"
+#include "gateway/message/envelope.h"
 
 namespace railhead::mqtt {
 
@@ -51,6 +52,7 @@ struct SinkOptions : ConnectionOptions {
   std::uint8_t qos = 1;
   bool retain = false;
   std::uint32_t in_flight = 1000;
+  Envelope envelope = Envelope::headers;
   Duration timeout = std::chrono::seconds{30};
 };
 

@@ -163,18 +163,20 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
   return std::unique_ptr<Publisher>(new Publisher(std::move(state)));
 }
 
-Result<void> Publisher::publish(std::uint32_t number, const Record& record, const std::vector<Header>& headers,
+Result<void> Publisher::publish(std::uint32_t number, const std::string& topic, const Enveloper::Wrapped& wrapped,
                                 std::optional<std::chrono::seconds> expiry) {
   try {
-    const auto message =
-        ::mqtt::make_message(record.topic, record.body, state_->settings_.qos, state_->settings_.retain);
+    const auto message = ::mqtt::make_message(topic, wrapped.body.data(), wrapped.body.size(), state_->settings_.qos,
+                                              state_->settings_.retain);
     if (state_->settings_.v5) {
       ::mqtt::properties properties;
-      if (!record.content_type.empty()) properties.add({::mqtt::property::CONTENT_TYPE, record.content_type});
+      if (!wrapped.content_type.empty()) {
+        properties.add({::mqtt::property::CONTENT_TYPE, std::string(wrapped.content_type)});
+      }
       if (expiry) {
         properties.add({::mqtt::property::MESSAGE_EXPIRY_INTERVAL, static_cast<std::int32_t>(expiry->count())});
       }
-      for (const Header& header : headers) {
+      for (const Header& header : wrapped.headers) {
         if (header.name == kResponseTopicHeader) {
           properties.add({::mqtt::property::RESPONSE_TOPIC, header.value});
         } else if (header.name == kCorrelationDataHeader) {

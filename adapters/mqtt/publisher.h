@@ -14,7 +14,7 @@
 
 #include "adapters/mqtt/sink.h"
 #include "gateway/base/result.h"
-#include "gateway/message/record.h"
+#include "gateway/message/envelope.h"
 
 namespace railhead::mqtt {
 
@@ -40,9 +40,9 @@ class Publisher {
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
 
-  // Queues; `number` comes back in the confirm. `headers` and `expiry` (the broker throws it away after so long) are
+  // Queues; `number` comes back in the confirm. Headers and `expiry` (the broker throws it away after so long) are
   // left out at 3.1.1.
-  [[nodiscard]] Result<void> publish(std::uint32_t number, const Record& record, const std::vector<Header>& headers,
+  [[nodiscard]] Result<void> publish(std::uint32_t number, const std::string& topic, const Enveloper::Wrapped& wrapped,
                                      std::optional<std::chrono::seconds> expiry);
 
  private:

@@ -203,10 +203,9 @@ void Simulator::run(std::stop_token stop) {
     while (!stop.stop_requested() && !confirms.lost()) {
       const double seconds = std::chrono::duration<double>(clock_.boot_now() - started).count();
       for (const Topic& topic : topics_) {
-        Record record;
-        record.topic = topic.name;
-        record.body = payload(topic, seconds);
-        if (!(*publisher)->publish(++number, record, {}, std::nullopt)) break;
+        const std::string body = payload(topic, seconds);
+        const Enveloper::Wrapped message{.headers = {}, .content_type = "application/json", .body = body};
+        if (!(*publisher)->publish(++number, topic.name, message, std::nullopt)) break;
         served_.fetch_add(1, std::memory_order_relaxed);
       }
       pause(options_.every);

@@ -28,10 +28,11 @@ constexpr std::size_t kBatchBytes = 1024 * 1024;
 constexpr Duration kStable = std::chrono::seconds{10};
 
 // Why a record can never leave; empty if it can.
-std::string fault_of(const Record& record, const std::vector<Header>& headers) {
-  if (!is_topic_name(record.topic)) return "'" + record.topic + "' is not an MQTT topic name";
-  if (record.body.size() > 268'000'000) return "the body is larger than an MQTT packet";
-  for (const Header& header : headers) {
+std::string fault_of(const std::string& topic, const Enveloper::Wrapped& wrapped, bool with_headers) {
+  if (!is_topic_name(topic)) return "'" + topic + "' is not an MQTT topic name";
+  if (wrapped.body.size() > 268'000'000) return "the body is larger than an MQTT packet";
+  if (!with_headers) return {};
+  for (const Header& header : wrapped.headers) {
     if (header.name.size() > 0xffff || header.value.size() > 0xffff) return "header '" + header.name + "' is too long";
     if (header.name == kCorrelationDataHeader) continue;  // any bytes
     if (!is_text(header.name) || !is_text(header.value)) return "header '" + header.name + "' is not text";
@@ -171,9 +172,8 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
   // False: the connection is lost.
   bool send(ports::Outlet& outlet, Publisher& publisher, const ports::Outgoing& outgoing) {
     const HeaderContext headers_context{context_.gateway, outgoing.identity, "", outgoing.late, true};
-    const std::vector<Header> headers =
-        settings_.v5 ? headers_of(outgoing.record, headers_context) : std::vector<Header>{};
-    if (const std::string fault = fault_of(outgoing.record, headers); !fault.empty()) {
+    const Enveloper::Wrapped& wrapped = enveloper_.wrap(outgoing.record, headers_context, settings_.envelope);
+    if (const std::string fault = fault_of(outgoing.record.topic, wrapped, settings_.v5); !fault.empty()) {
       set_aside(outlet, outgoing, fault);
       return true;
     }
@@ -186,7 +186,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
       on_the_way_.emplace(number, outgoing);
     }
     if (Result<void> queued =
-            publisher.publish(number, outgoing.record, headers, expiry_of(outgoing, context_.clock.boot_now()));
+            publisher.publish(number, outgoing.record.topic, wrapped, expiry_of(outgoing, context_.clock.boot_now()));
         !queued) {
       on_lost(queued.error().what);
       return false;
@@ -264,6 +264,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
   const SinkSettings settings_;
   const ports::Context context_;
   system::Backoff backoff_;
+  Enveloper enveloper_;
   std::size_t tried_ = 0;  // URLs that did not serve
   base::Mutex mutex_;
   base::CondVar changed_;

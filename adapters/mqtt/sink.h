@@ -21,6 +21,7 @@
 #include "adapters/mqtt/url.h"
 #include "adapters/tls/options.h"
 #include "gateway/config/scalars.h"
+#include "gateway/message/envelope.h"
 #include "gateway/ports/adapter.h"
 #include "gateway/ports/sink.h"
 #include "gateway/system/backoff.h"
@@ -40,6 +41,7 @@ struct SinkSettings {
   config::Secret password;  // read at each connect
   std::uint8_t qos = 1;
   bool retain = false;
+  Envelope envelope = Envelope::headers;
   std::uint32_t window = 1000;  // records on the way at once
   Duration keep_alive = std::chrono::seconds{60};
   Duration timeout = std::chrono::seconds{30};  // connect; and the longest silence while records are on the way

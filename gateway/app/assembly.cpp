@@ -371,6 +371,11 @@ void Assembly::set_rules(std::shared_ptr<const ports::Router> rules) {
   rules_ = std::move(rules);
 }
 
+void Assembly::apply_rules(std::shared_ptr<const ports::Router> rules) {
+  pipeline_->set_router(rules);
+  set_rules(std::move(rules));
+}
+
 std::shared_ptr<const ports::Router> Assembly::todays_rules() const {
   const base::MutexLock lock(mutex_);
   return rules_;

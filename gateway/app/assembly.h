@@ -48,6 +48,10 @@ class Assembly {
   // Applies the difference to `fresh` (S31): parts that did not change run on with their connections, rules that did
   // not change with what they remember. REQUIRES: can_apply(*fresh).
   void apply(std::shared_ptr<const Configuration> fresh);
+  // Other rules over the same sources and sinks: a table was read anew. What rules remember stays (S31).
+  void apply_rules(std::shared_ptr<const ports::Router> rules);
+  // Those that run.
+  [[nodiscard]] std::shared_ptr<const ports::Router> todays_rules() const RAILHEAD_EXCLUDES(mutex_);
   // False: spools or panel changed, so that all must be made anew.
   [[nodiscard]] bool can_apply(const Configuration& fresh) const;
   // A new configuration was refused, this one runs on: shown until the next. `why` is all that is wrong.
@@ -89,7 +93,6 @@ class Assembly {
   void add_spools(status::Snapshot& snapshot) const;
   void watch_spools();
   void set_rules(std::shared_ptr<const ports::Router> rules) RAILHEAD_EXCLUDES(mutex_);
-  [[nodiscard]] std::shared_ptr<const ports::Router> todays_rules() const RAILHEAD_EXCLUDES(mutex_);
 
   std::shared_ptr<const Configuration> configuration_;
   const std::string gateway_;

@@ -5,15 +5,46 @@
 
 #include "gateway/app/catalogue.h"
 #include "gateway/base/text.h"
+#include "gateway/config/fields.h"
 #include "rules/routing/reading_expression.h"
 
 namespace railhead::app {
 namespace {
 
-// `plant-kafka: { kafka: {...} }`: the one member of `node` names the kind. Absent after reporting what is wrong.
+// What a sink may have beside its kind.
+constexpr std::array<std::string_view, 2> kBesideSinkKind{"schema", "enforce"};
+
+struct SinkContract {
+  config::Located<std::filesystem::path> schema;
+  bool enforce = false;
+  config::Node kind;
+};
+
+const config::Fields<SinkContract>& sink_contract_fields() {
+  static const config::Fields<SinkContract> fields = [] {
+    config::Fields<SinkContract> all("sink", "Where records go: one kind, and what its consumers demand.");
+    for (const ports::SinkKind* kind : sink_kinds()) {
+      all.raw(kind->name, &SinkContract::kind, {.sentence = "A sink of this kind."});
+    }
+    all.optional(
+           "schema", &SinkContract::schema,
+           {.sentence = "A JSON Schema (2020-12; .json or .yaml) that the consumer demands of every body; a `send` "
+                        "may name another one. railhead check and railhead test hold the rules against it.",
+            .example = "schemas/telemetry.json"})
+        .optional(
+            "enforce", &SinkContract::enforce,
+            {.sentence = "Also the running gateway: a body that does not fit is an error of its rule (on_error) and is "
+                         "never sent."});
+    return all;
+  }();
+  return fields;
+}
+
+// `plant-kafka: { kafka: {...} }`: the one member of `node` names the kind, `beside` are its neighbours' names. Absent
+// after reporting what is wrong.
 template <class Kind>
 const Kind* kind_of(const config::Member& named, std::span<const Kind* const> kinds, std::string_view what,
-                    config::Diagnostics& diagnostics) {
+                    std::span<const std::string_view> beside, config::Diagnostics& diagnostics) {
   std::vector<std::string> names;
   for (const Kind* kind : kinds) names.emplace_back(kind->name);
   std::string listed;
@@ -25,11 +56,28 @@ const Kind* kind_of(const config::Member& named, std::span<const Kind* const> ki
     diagnostics.error(node.present() ? node : named.key, title + " does not say what it is", "one of " + listed);
     return nullptr;
   }
-  if (node.members().size() > 1) {
-    diagnostics.error(node.members()[1].key, title + " is two things at once", "give each its own name");
+  std::vector<const config::Member*> kinds_named;
+  for (const config::Member& member : node.members()) {
+    if (std::find(beside.begin(), beside.end(), member.name()) == beside.end()) kinds_named.push_back(&member);
+  }
+  for (const config::Member* member : kinds_named) {
+    if (kinds_named.size() < 2 || std::find(names.begin(), names.end(), member->name()) != names.end()) continue;
+    std::vector<std::string> fields(names);
+    fields.insert(fields.end(), beside.begin(), beside.end());
+    const std::optional<std::string> near = base::nearest(member->name(), fields);
+    diagnostics.error(member->key, "unknown field '" + std::string(member->name()) + "' in " + title,
+                      near ? "did you mean '" + *near + "'?" : "");
     return nullptr;
   }
-  const config::Member& member = node.members().front();
+  if (kinds_named.size() > 1) {
+    diagnostics.error(kinds_named[1]->key, title + " is two things at once", "give each its own name");
+    return nullptr;
+  }
+  if (kinds_named.empty()) {
+    diagnostics.error(named.key, title + " does not say what it is", "one of " + listed);
+    return nullptr;
+  }
+  const config::Member& member = *kinds_named.front();
   for (const Kind* kind : kinds) {
     if (kind->name == member.name()) return kind;
   }
@@ -41,7 +89,7 @@ const Kind* kind_of(const config::Member& named, std::span<const Kind* const> ki
 
 void read_sources(Configuration& configuration, config::Diagnostics& diagnostics) {
   for (const config::Member& named : configuration.options.sources.members()) {
-    const ports::SourceKind* kind = kind_of(named, source_kinds(), "source", diagnostics);
+    const ports::SourceKind* kind = kind_of(named, source_kinds(), "source", {}, diagnostics);
     routing::KnownSource known;
     known.name = named.name();
     if (kind != nullptr) {
@@ -62,7 +110,7 @@ void read_sources(Configuration& configuration, config::Diagnostics& diagnostics
 void check_written_source(const Configuration& configuration, const config::Member& named, const ports::SinkKind& kind,
                           std::string_view wanted, config::Diagnostics& diagnostics) {
   if (wanted.empty()) return;
-  const config::Node place = named.value.members().front().value.find("source");
+  const config::Node place = named.value.find(kind.name).find("source");
   const config::Node sources = configuration.options.sources;
   const config::Node source = sources.find(wanted);
   if (!source.present()) {
@@ -77,12 +125,15 @@ void check_written_source(const Configuration& configuration, const config::Memb
 
 void read_sinks(Configuration& configuration, config::Diagnostics& diagnostics) {
   for (const config::Member& named : configuration.options.sinks.members()) {
-    const ports::SinkKind* kind = kind_of(named, sink_kinds(), "sink", diagnostics);
+    const ports::SinkKind* kind = kind_of(named, sink_kinds(), "sink", kBesideSinkKind, diagnostics);
     routing::KnownSink known;
     known.name = named.name();
     if (kind != nullptr) {
       known.kind = kind->name;
-      auto plan = kind->read(named.value.members().front().value, diagnostics);
+      const SinkContract contract = sink_contract_fields().read(named.value, diagnostics);
+      known.schema = contract.schema;
+      known.enforce = contract.enforce;
+      auto plan = kind->read(named.value.find(kind->name), diagnostics);
       if (plan) {
         known.needs_topic = plan->needs_topic();
         known.takes_routing_key = plan->takes_routing_key();
@@ -166,6 +217,8 @@ void describe_everything(config::Reference& reference) {
     reference.place("sources.<name>." + std::string(kind->name));
     kind->describe(reference);
   }
+  reference.place("sinks.<name>");
+  sink_contract_fields().describe(reference);
   for (const ports::SinkKind* kind : sink_kinds()) {
     reference.place("sinks.<name>." + std::string(kind->name));
     kind->describe(reference);

@@ -189,6 +189,12 @@ std::uint32_t Diagnostics::add_file(std::shared_ptr<const SourceText> file) {
   return static_cast<std::uint32_t>(files_.size() - 1);
 }
 
+Diagnostics Diagnostics::beside(std::shared_ptr<FileStore> store) const {
+  Diagnostics fresh(std::move(store));
+  fresh.files_ = files_;
+  return fresh;
+}
+
 std::shared_ptr<const SourceText> Diagnostics::file(std::uint32_t index) const {
   return index < files_.size() ? files_[index] : nullptr;
 }

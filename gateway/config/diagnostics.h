@@ -89,6 +89,9 @@ class Diagnostics {
   // "2 errors, 1 warning".
   [[nodiscard]] std::string summary() const;
 
+  // An empty one for what is found later in the same files, read from `store`.
+  [[nodiscard]] Diagnostics beside(std::shared_ptr<FileStore> store) const;
+
   // For those who load files: where they are read from.
   [[nodiscard]] FileStore& store() const { return *store_; }
   // Registers a text, gives its index for marks.

@@ -77,6 +77,12 @@ std::string FileStore::copy() const {
   return out;
 }
 
+void FileStore::overlay(const FileStore& newer) {
+  for (auto& [path, text] : copied_) read_.emplace(path, std::move(text));
+  copied_.clear();
+  for (const auto& [path, text] : newer.read_) read_[path] = text;
+}
+
 Result<std::string> FileStore::read(const fs::path& path, std::size_t bytes_max) {
   const auto found = copied_.find(path);
   Result<std::string> text = found != copied_.end() ? Result<std::string>(found->second) : read_disk(path, bytes_max);

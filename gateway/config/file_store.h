@@ -35,6 +35,8 @@ class FileStore {
 
   // Everything that was read, as a copy.
   [[nodiscard]] std::string copy() const;
+  // What `newer` read takes the place of what this one has: of a copy, all of it then counts as read.
+  void overlay(const FileStore& newer);
   // Forgets the texts; the paths stay for a watch.
   void forget_texts();
   // Files that were read, directories that were listed.

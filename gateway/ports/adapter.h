@@ -4,10 +4,12 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "gateway/message/value.h"
 #include "gateway/ports/expression.h"
 #include "gateway/ports/simulation.h"
 #include "gateway/ports/sink.h"
@@ -41,9 +43,15 @@ struct Context {
 };
 
 // What the rules' checker may know of a source before anything connects.
+struct KnownPoint {
+  std::string name;
+  std::optional<Kind> kind = {};         // of its values; none: not known
+  std::vector<KnownPoint> members = {};  // of a map
+  friend bool operator==(const KnownPoint&, const KnownPoint&) = default;
+};
 struct KnownDevice {
   std::string name;
-  std::vector<std::string> points;  // empty: not known (MQTT)
+  std::vector<KnownPoint> points = {};  // empty: not known (MQTT)
 };
 
 class SourcePlan {

@@ -217,7 +217,9 @@ class Checker {
     } else if (const auto type = unary_result(node.name, operand.type)) {
       node.type = *type;
     } else {
-      mismatch(node, "'" + node.name + "' does not work on " + a_type(operand.type));
+      const bool number = node.name == "!" && is_number(operand.type);
+      mismatch(node, "'" + node.name + "' does not work on " + a_type(operand.type),
+               number ? "compare: " + std::string(source_of(operand)) + " == 0" : "");
     }
   }
 
@@ -259,8 +261,12 @@ class Checker {
     const Type other = point_left ? right.type : left.type;
     std::string message = binary_mismatch(node.name, left.type, right.type);
     std::string hint;
-    if (pointed != nullptr) hint = suggest_literal(pointed->value, source_of(*pointed), other);
     const bool chained = left.type == Type::boolean && left.form == Form::binary;
+    const bool compares = node.name.find_first_of("=<>") != std::string::npos;
+    const bool number = pointed != nullptr && pointed->value.is_number();
+    if (pointed != nullptr && !chained && (compares || !number)) {
+      hint = suggest_literal(pointed->value, source_of(*pointed), other);
+    }
     if (hint.empty()) hint = suggest_operands(node.name, left.type, right.type, chained);
     if (pointed != nullptr) {
       mismatch(node, pointed->begin, pointed->end - pointed->begin, std::move(message), std::move(hint));

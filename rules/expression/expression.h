@@ -47,7 +47,8 @@ enum class Type : std::uint8_t {
 };
 // As the user writes them: "dyn" "null_type" "bool" "int" ... "timestamp" "duration" "list" "map" "type".
 [[nodiscard]] std::string_view name_of(Type type) noexcept;
-[[nodiscard]] Type type_of(const Value& value) noexcept;
+[[nodiscard]] Type type_of(Kind kind) noexcept;
+[[nodiscard]] inline Type type_of(const Value& value) noexcept { return type_of(value.kind()); }
 
 // What a human got wrong, or may regret (warning). `hint` completes the sentence: "did you mean 'temperature'?".
 struct Problem {
@@ -82,6 +83,8 @@ class Scope {
   // ("tables.assets[]": the columns of a table). A name that is not there is an error with the nearest as hint if
   // `complete`, else a warning if it looks like a misspelling.
   void declare_fields(std::string path, Fields fields, bool complete);
+  // All texts that the text at `path` ever is: comparing it with another one is a warning.
+  void declare_texts(std::string path, std::vector<std::string> texts);
   // A window aggregate: `mean(value.t)` compiles to a slot of its own, see Program::aggregates. With `arguments_min`
   // and `arguments_max` arguments.
   void declare_aggregate(std::string name, std::size_t arguments_min, std::size_t arguments_max,

@@ -49,19 +49,24 @@ std::string list_of_names(const std::vector<std::string>& names) {
 
 std::string suggest_name(const std::string& name, std::vector<std::string> locals, const Scope::Names& names) {
   for (const Scope::Names::Variable& variable : names.variables) locals.push_back(variable.name);
-  for (const auto& [path, known] : names.known) {
-    const bool plain = path.find('[') == std::string::npos;
-    const bool has =
-        std::any_of(known.fields.begin(), known.fields.end(), [&](const auto& each) { return each.first == name; });
-    if (plain && has) return "did you mean '" + path + "." + name + "'?";
-  }
+  // The member of the variable that is nearest at hand: value.x rather than previous.value.x.
+  const auto member = [&](const auto& found_in) -> std::string {
+    std::string best;
+    for (const auto& [path, known] : names.known) {
+      if (path.find('[') != std::string::npos || (!best.empty() && best.size() <= path.size())) continue;
+      std::vector<std::string> fields;
+      for (const auto& [field, type] : known.fields) fields.push_back(field);
+      if (const std::optional<std::string> found = found_in(fields)) best = path + "." + *found;
+    }
+    return best.empty() ? best : "did you mean '" + best + "'?";
+  };
+  const auto same = [&](const std::vector<std::string>& fields) {
+    return std::find(fields.begin(), fields.end(), name) == fields.end() ? std::nullopt : std::optional(name);
+  };
+  if (std::string hint = member(same); !hint.empty()) return hint;
   if (const auto near = base::nearest(name, locals)) return "did you mean '" + *near + "'?";
-  for (const auto& [path, known] : names.known) {
-    std::vector<std::string> fields;
-    for (const auto& [field, type] : known.fields) fields.push_back(field);
-    const auto near = base::nearest(name, fields);
-    if (near && path.find('[') == std::string::npos) return "did you mean '" + path + "." + *near + "'?";
-  }
+  const auto similar = [&](const std::vector<std::string>& fields) { return base::nearest(name, fields); };
+  if (std::string hint = member(similar); !hint.empty()) return hint;
   for (const FunctionEntry& entry : functions()) {
     if (entry.name == name && !entry.method) return "a function is called with brackets: " + name + "(...)";
   }
@@ -123,7 +128,13 @@ std::string binary_mismatch(std::string_view operation, Type left, Type right) {
 
 std::string suggest_literal(const Value& literal, std::string_view source, Type other) {
   if (literal.is(Kind::null)) return "whether a member is there: has(value.temperature)";
+  if (literal.is_number() && other == Type::string) return "write it as a text: \"" + std::string(source) + "\"";
+  if (literal.is_number() && other == Type::boolean) return "a bool is a condition by itself, or compare it with true";
+  if (literal.is(Kind::boolean) && is_number(other)) return "compare with a number: != 0";
   if (!literal.is(Kind::string)) return {};
+  if (other == Type::boolean && (literal.as_text() == "true" || literal.as_text() == "false")) {
+    return "write " + std::string(literal.as_text()) + " without quotes";
+  }
   if (is_number(other) && base::parse_double(literal.as_text())) {
     return "write " + std::string(literal.as_text()) + " without quotes";
   }
@@ -135,6 +146,9 @@ std::string suggest_operands(std::string_view operation, Type left, Type right, 
   const bool compares = operation.find_first_of("=<>") != std::string_view::npos;
   if (compares && left_is_comparison) return "write both comparisons: a < b && b < c";
   if (operation == "+" && (left == Type::string || right == Type::string)) return "convert with string(...)";
+  if ((operation == "*" || operation == "/" || operation == "-") && (left == Type::string || right == Type::string)) {
+    return "convert the text with double(...)";
+  }
   if (operation == "%" && is_number(left) && is_number(right)) {
     return "'%' takes two ints or two uints: convert with int(...)";
   }

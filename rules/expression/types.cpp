@@ -57,8 +57,8 @@ bool is_ordered(Type type) {
 
 std::string_view name_of(Type type) noexcept { return kNames[static_cast<std::size_t>(type)]; }
 
-Type type_of(const Value& value) noexcept {
-  switch (value.kind()) {
+Type type_of(Kind kind) noexcept {
+  switch (kind) {
     case Kind::null: return Type::null;
     case Kind::boolean: return Type::boolean;
     case Kind::integer: return Type::integer;

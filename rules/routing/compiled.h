@@ -18,6 +18,7 @@
 #include "rules/routing/destination.h"
 #include "rules/routing/json_schema.h"
 #include "rules/routing/rule_index.h"
+#include "rules/routing/table.h"
 
 namespace railhead::status {
 class Reporter;
@@ -193,6 +194,7 @@ struct Compiled {
   Value gateway_value;
   Value labels;
   Value tables;
+  std::map<std::string, Table> table_files;  // what `tables` was made of
   std::vector<Rule> rules;
   RuleIndex index;
   std::size_t lets_max = 0;  // of any rule

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "gateway/base/text.h"
+#include "gateway/message/envelope.h"
 #include "gateway/message/json.h"
 #include "rules/routing/compiled.h"
 #include "rules/routing/node_value.h"
@@ -37,11 +38,6 @@ const std::vector<std::string>& record_fields() {
 }
 
 }  // namespace
-
-bool is_json_type(std::string_view content_type) {
-  const std::string_view media = base::trim(content_type.substr(0, content_type.find(';')));
-  return media == "application/json" || media.ends_with("+json");
-}
 
 void compare(const Value& expected, const Value& got, const std::string& path, std::vector<Difference>& differences) {
   if (expected.is(Kind::map) && got.is(Kind::map)) {

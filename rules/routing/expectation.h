@@ -24,9 +24,6 @@ struct Difference {
 // compared. Numbers are equal to one part in 10^9.
 void compare(const Value& expected, const Value& got, const std::string& path, std::vector<Difference>& differences);
 
-// application/json and whatever ends in +json, with or without parameters.
-[[nodiscard]] bool is_json_type(std::string_view content_type);
-
 // A record as a test writes it: to, topic, routing_key, key, priority, ttl, type, content_type, quality, headers, body.
 [[nodiscard]] Value record_value(const Record& record);
 

@@ -146,9 +146,9 @@ void ExpressionReader::check_reads(const expression::Program& program, std::stri
 
 void ExpressionReader::reword(expression::Problem& problem, const config::Node& node, std::string_view text,
                               std::string_view what) const {
-  constexpr std::string_view kNoMember = "'value' has no member ";
-  if (!devices_.empty() && problem.message.starts_with(kNoMember)) {
-    problem.message = "no point " + problem.message.substr(kNoMember.size()) + " on " + devices_;
+  for (const std::string_view no_member : {"'value' has no member ", "'previous.value' has no member "}) {
+    if (devices_.empty() || !problem.message.starts_with(no_member)) continue;
+    problem.message = "no point " + problem.message.substr(no_member.size()) + " on " + devices_;
   }
   if (problem.hint.find("'#") != std::string::npos) problem.hint.clear();
   if (problem.message == "unknown name 'window'" || is_window_function(problem.message)) {

@@ -5,6 +5,7 @@
 // Threads:  the Router is immutable and shared; each open() gives one thread's state.
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "gateway/config/diagnostics.h"
 #include "gateway/config/document.h"
+#include "gateway/config/scalars.h"
 #include "gateway/ports/adapter.h"
 #include "gateway/ports/router.h"
 
@@ -38,6 +40,8 @@ struct KnownSink {
   std::string kind;  // "kafka", "mqtt", "amqp", "file": decides which topics are legal
   bool needs_topic = false;
   bool takes_routing_key = false;
+  config::Located<std::filesystem::path> schema = {};  // of what has no schema of its own in `send`
+  bool enforce = false;
 };
 
 struct RoutingInput {
@@ -55,6 +59,15 @@ struct RoutingInput {
 
 // nullptr after reporting errors; warnings may stand beside a Router. Nothing of the input is kept but `reporter`.
 [[nodiscard]] std::shared_ptr<const ports::Router> build(const RoutingInput& input, config::Diagnostics& diagnostics);
+
+// Where the tables of a configuration lie: name and file, for a watch.
+[[nodiscard]] std::map<std::string, std::filesystem::path> table_places(const RoutingInput& input);
+// The rules of `running`, which was built from `input`, with its table `name` read anew and the others as they are. The
+// rules are checked against the new rows as build() does: nullptr after reporting errors.
+[[nodiscard]] std::shared_ptr<const ports::Router> with_table_read_anew(const ports::Router& running,
+                                                                        const RoutingInput& input,
+                                                                        const std::string& name,
+                                                                        config::Diagnostics& diagnostics);
 
 // The pages of `rules`, `tables` and `tests` for `railhead reference` and the JSON Schema; sets the places itself.
 void describe(config::Reference& reference);

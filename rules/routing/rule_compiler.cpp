@@ -89,6 +89,27 @@ void declare_builtins(expression::Scope& base, bool windowed, bool each) {
   base.declare_aggregate("percentile", 2, 2);
 }
 
+bool takes_device(const Selection& selection, std::string_view device) {
+  return selection.devices.empty() || std::any_of(selection.devices.begin(), selection.devices.end(),
+                                                  [&](const std::string& glob) { return glob_matches(glob, device); });
+}
+
+// Points beside others that are not known may be anything.
+void declare_fields_of(const std::string& path, const std::map<std::string, ports::KnownPoint>& points, bool complete,
+                       expression::Scope& scope) {
+  expression::Scope::Fields fields;
+  for (const auto& [name, point] : points) {
+    fields.emplace_back(name, complete && point.kind ? expression::type_of(*point.kind) : Type::any);
+    if (!complete || point.members.empty()) continue;
+    expression::Scope::Fields members;
+    for (const ports::KnownPoint& member : point.members) {
+      members.emplace_back(member.name, member.kind ? expression::type_of(*member.kind) : Type::any);
+    }
+    scope.declare_fields(path + "." + name, std::move(members), true);
+  }
+  scope.declare_fields(path, std::move(fields), complete);
+}
+
 // What is known of labels and tables.
 void declare_known(const RoutingInput& input, const std::map<std::string, Table>& tables, expression::Scope& base) {
   expression::Scope::Fields labels;
@@ -144,6 +165,7 @@ std::optional<Rule> RuleCompiler::compile(const RuleOptions& options) {
   if (rule.from.empty()) rule.from.push_back({default_sources_, {}, {}});
   expression::Scope scope = base_for(options);
   declare_points(rule.from, scope);
+  declare_texts(rule.from, scope);
   if (options.window) rule.window.emplace();
   window_ = rule.window ? &*rule.window : nullptr;
   call_texts_.clear();
@@ -207,9 +229,8 @@ Selection RuleCompiler::selection(const FromOptions& from) {
 void RuleCompiler::check_devices(const std::vector<Name>& devices, const Selection& selection) {
   std::vector<std::string> known;
   for (const std::string& name : selection.sources) {
-    const auto source = std::find_if(input_.sources.begin(), input_.sources.end(),
-                                     [&](const KnownSource& one) { return one.name == name; });
-    if (source == input_.sources.end() || !source->devices_complete) return;
+    const KnownSource* const source = source_named(name);
+    if (source == nullptr || !source->devices_complete) return;
     for (const ports::KnownDevice& device : source->devices) known.push_back(device.name);
   }
   if (known.empty()) return;
@@ -228,32 +249,58 @@ void RuleCompiler::declare_points(const std::vector<Selection>& from, expression
   declared_points_.clear();
   reader_.set_devices({});
   std::vector<std::string> devices;
+  std::map<std::string, ports::KnownPoint> points;
   bool complete = true;
   for (const Selection& selection : from) {
     for (const std::string& name : selection.sources) {
-      const auto source = std::find_if(input_.sources.begin(), input_.sources.end(),
-                                       [&](const KnownSource& known) { return known.name == name; });
-      if (source == input_.sources.end()) {
+      const KnownSource* const source = source_named(name);
+      if (source == nullptr) {
         complete = false;
         continue;
       }
       complete = complete && source->devices_complete;
       for (const ports::KnownDevice& device : source->devices) {
-        const bool taken = selection.devices.empty() ||
-                           std::any_of(selection.devices.begin(), selection.devices.end(),
-                                       [&](const std::string& glob) { return glob_matches(glob, device.name); });
-        if (!taken) continue;
+        if (!takes_device(selection, device.name)) continue;
         if (device.points.empty()) complete = false;
         devices.push_back("'" + device.name + "'");
-        declared_points_.insert(device.points.begin(), device.points.end());
+        for (const ports::KnownPoint& point : device.points) {
+          declared_points_.insert(point.name);
+          const auto [known, fresh] = points.emplace(point.name, point);
+          // What is not the same on all devices is not known.
+          if (!fresh && known->second != point) known->second = {.name = point.name};
+        }
       }
     }
   }
   if (declared_points_.empty()) return;
-  expression::Scope::Fields fields;
-  for (const std::string& point : declared_points_) fields.emplace_back(point, Type::any);
-  scope.declare_fields("value", std::move(fields), complete);
+  for (const char* const path : {"value", "previous.value"}) declare_fields_of(path, points, complete, scope);
   if (complete) reader_.set_devices((devices.size() == 1 ? "device " : "devices ") + list_of(devices));
+}
+
+void RuleCompiler::declare_texts(const std::vector<Selection>& from, expression::Scope& scope) {
+  scope.declare_texts("quality", {"good", "uncertain", "bad"});
+  std::set<std::string> sources;
+  std::set<std::string> devices;
+  bool complete = true;
+  for (const Selection& selection : from) {
+    sources.insert(selection.sources.begin(), selection.sources.end());
+    for (const std::string& name : selection.sources) {
+      const KnownSource* const source = source_named(name);
+      complete = complete && source != nullptr && source->devices_complete;
+      if (!complete) break;
+      for (const ports::KnownDevice& device : source->devices) {
+        if (takes_device(selection, device.name)) devices.insert(device.name);
+      }
+    }
+  }
+  scope.declare_texts("source", {sources.begin(), sources.end()});
+  if (complete && !devices.empty()) scope.declare_texts("device", {devices.begin(), devices.end()});
+}
+
+const KnownSource* RuleCompiler::source_named(std::string_view name) const {
+  const auto found = std::find_if(input_.sources.begin(), input_.sources.end(),
+                                  [&](const KnownSource& known) { return known.name == name; });
+  return found == input_.sources.end() ? nullptr : &*found;
 }
 
 void RuleCompiler::read_lets(const config::Node& node, expression::Scope& scope, Rule& rule) {

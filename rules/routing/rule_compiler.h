@@ -44,6 +44,9 @@ class RuleCompiler {
   void check_devices(const std::vector<Name>& devices, const Selection& selection);
   // What is known of `value` for the devices that the rule takes.
   void declare_points(const std::vector<Selection>& from, expression::Scope& scope);
+  // What `quality`, `source` and `device` can be.
+  void declare_texts(const std::vector<Selection>& from, expression::Scope& scope);
+  [[nodiscard]] const KnownSource* source_named(std::string_view name) const;
   void read_lets(const config::Node& node, expression::Scope& scope, Rule& rule);
   void read_on_change(const config::Node& node, const expression::Scope& scope, Rule& rule);
   std::optional<Send> read_send(const SendOptions& options, const std::string& type, const expression::Scope& scope);
@@ -63,7 +66,9 @@ class RuleCompiler {
   void forbid(ExpressionReader::ForbiddenSlots builtins, bool aggregates);
   // Takes the program's window functions into the rule's window.
   void add_calls(const expression::Program& program, std::size_t first_slot, const config::Node& node);
-  void read_schema(const SendOptions& options, Send& send);
+  void read_schema(const SendOptions& options, const KnownSink& sink, Send& send);
+  // Null after reporting why.
+  std::shared_ptr<const JsonSchema> load_schema(const config::Located<std::filesystem::path>& named);
   Condition read_condition(const config::Node& node, const expression::Scope& scope);
   Needs needs_of(const expression::Program& program) const;
   void note_use(const expression::Program& program);
@@ -78,6 +83,7 @@ class RuleCompiler {
   std::vector<std::string> source_names_;
   std::vector<std::string> default_sources_;  // of a rule that names none: all but the gateway itself
   std::vector<std::string> sink_names_;
+  std::map<std::filesystem::path, std::shared_ptr<const JsonSchema>> schemas_;  // read once, null: not to be read
   // Of the rule at hand.
   std::set<std::string> declared_points_;
   std::vector<Needs> let_needs_;

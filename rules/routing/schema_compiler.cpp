@@ -54,12 +54,12 @@ class StaticCheck {
     }
   }
 
-  void check_document(const SendOptions& at) {
+  void check_document(const config::Mark& mark, std::size_t length) {
     for (const std::string& name : schema_.node(0).required) {
       static constexpr std::array<std::string_view, 8> kMembers{"gateway", "source", "device", "time",
                                                                 "quality", "value",  "bad",    "attributes"};
       if (std::find(kMembers.begin(), kMembers.end(), name) == kMembers.end()) {
-        diagnostics_.error(at.schema.mark, at.schema.length,
+        diagnostics_.error(mark, length,
                            "the consumer requires '" + name + "', which the reading's document does not have",
                            "write a body");
       }
@@ -92,24 +92,48 @@ class StaticCheck {
 
 }  // namespace
 
-void RuleCompiler::read_schema(const SendOptions& options, Send& send) {
-  const std::filesystem::path& path = options.schema.value;
-  if (path.empty()) {
+void RuleCompiler::read_schema(const SendOptions& options, const KnownSink& sink, Send& send) {
+  const bool own = !options.schema.value.empty();
+  const config::Located<std::filesystem::path>& named = own ? options.schema : sink.schema;
+  if (named.value.empty()) {
     if (options.enforce) {
       diagnostics_.error(options.to.mark, options.to.length, "`enforce` without a `schema`");
     }
     return;
   }
-  send.schema_name = path.filename().string();
-  send.enforce = options.enforce || input_.enforce_schemas;
+  struct {
+    config::Mark mark;
+    std::size_t length;
+  } const at{own ? named.mark : options.to.mark, own ? named.length : options.to.length};
+  send.schema_name = named.value.filename().string();
+  send.enforce = options.enforce || (sink.enforce && !own) || input_.enforce_schemas;
+  const auto known = schemas_.find(named.value);
+  send.schema = known != schemas_.end() ? known->second : load_schema(named);
+  if (known == schemas_.end()) schemas_.emplace(named.value, send.schema);
+  if (!send.schema) return;
+  if (send.format == BodyFormat::raw) {
+    diagnostics_.error(at.mark, at.length, send.schema_name + ": a raw body is not held against a schema");
+    return;
+  }
+  StaticCheck check(*send.schema, send.schema_name, diagnostics_);
+  if (send.body) {
+    check.check(0, *send.body, options.body);
+  } else if (!options.body.present()) {
+    check.check_document(at.mark, at.length);
+  }
+}
+
+std::shared_ptr<const JsonSchema> RuleCompiler::load_schema(const config::Located<std::filesystem::path>& named) {
+  const std::filesystem::path& path = named.value;
   const auto fault = [&](const std::string& what) {
-    diagnostics_.error(options.schema.mark, options.schema.length, send.schema_name + ": " + what);
+    diagnostics_.error(named.mark, named.length, path.filename().string() + ": " + what);
+    return nullptr;
   };
   Result<Value> document = fail(Errc::invalid, "");
   if (path.extension() == ".yaml" || path.extension() == ".yml") {
     const std::size_t errors = diagnostics_.error_count();
     const config::Document yaml = config::Document::load_file(path, config::Node(), diagnostics_);
-    if (diagnostics_.error_count() != errors) return;
+    if (diagnostics_.error_count() != errors) return nullptr;
     document = value_of(yaml.root());
   } else {
     const Result<std::string> text = diagnostics_.store().read(path, kSchemaBytesMax);
@@ -119,16 +143,9 @@ void RuleCompiler::read_schema(const SendOptions& options, Send& send) {
     if (!document) return fault(document.error().what);
   }
   std::vector<std::string> faults;
-  send.schema = JsonSchema::compile(*document, faults);
+  std::shared_ptr<const JsonSchema> schema = JsonSchema::compile(*document, faults);
   for (const std::string& one : faults) fault(one);
-  if (!send.schema) return;
-  if (send.format == BodyFormat::raw) return fault("a raw body is not held against a schema");
-  StaticCheck check(*send.schema, send.schema_name, diagnostics_);
-  if (send.body) {
-    check.check(0, *send.body, options.body);
-  } else if (!options.body.present()) {
-    check.check_document(options);
-  }
+  return schema;
 }
 
 }  // namespace railhead::routing

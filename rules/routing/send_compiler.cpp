@@ -78,7 +78,7 @@ std::optional<Send> RuleCompiler::read_send(const SendOptions& options, const st
   }
   if (send.content_type.empty() && send.format == BodyFormat::messagepack) send.content_type = "application/msgpack";
   if (send.content_type.empty() && send.format == BodyFormat::cbor) send.content_type = "application/cbor";
-  read_schema(options, send);
+  read_schema(options, sink == input_.sinks.end() ? KnownSink{} : *sink, send);
   const auto note = [&](const Template& text) {
     for (const Template::Part& part : text.parts) {
       if (part.expression) note_use(*part.expression);

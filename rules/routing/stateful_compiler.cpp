@@ -25,6 +25,19 @@ WindowFunction function_named(std::string_view name) {
   return WindowFunction::percentile;
 }
 
+// What is not of numbers alone takes anything, as far as is known.
+bool takes(WindowFunction function, expression::Type type) {
+  using expression::Type;
+  switch (function) {
+    case WindowFunction::sum:
+    case WindowFunction::mean:
+    case WindowFunction::stddev:
+    case WindowFunction::percentile:
+      return type == Type::any || type == Type::integer || type == Type::uinteger || type == Type::real;
+    default: return true;
+  }
+}
+
 std::uint64_t hash_of(std::uint64_t from, Duration duration) {
   return stable_hash(std::to_string(duration.count()), from);
 }
@@ -79,6 +92,11 @@ void RuleCompiler::add_calls(const expression::Program& program, std::size_t fir
         diagnostics_.error(node, "window functions cannot be inside each other");
         return;
       }
+    }
+    if (call.argument && !takes(call.function, call.argument->result_type())) {
+      diagnostics_.error(node, aggregate.name + "() is of numbers, '" + call.argument->text() + "' is " +
+                                   with_article(expression::name_of(call.argument->result_type())));
+      return;
     }
     if (call.function == WindowFunction::percentile) {
       const auto& percent = aggregate.arguments[1]->constant();

@@ -47,6 +47,21 @@ Table read_table(const TableFileOptions& options, const config::Node& named_at, 
 
 }  // namespace
 
+std::map<std::string, std::filesystem::path> places_of_tables(const config::Node& tables) {
+  std::map<std::string, std::filesystem::path> places;
+  config::Diagnostics ignored;
+  for (const config::Member& member : tables.members()) {
+    const TableFileOptions options = table_fields().read(member.value, ignored);
+    if (!options.file.value.empty()) places.emplace(member.name(), options.file.value);
+  }
+  return places;
+}
+
+Table read_one_table(const config::Node& tables, std::string_view name, config::Diagnostics& diagnostics) {
+  const config::Node node = tables.find(name);
+  return read_table(table_fields().read(node, diagnostics), node.find("file"), diagnostics);
+}
+
 std::map<std::string, Table> read_tables(const config::Node& tables, config::Diagnostics& diagnostics) {
   std::map<std::string, Table> out;
   if (!tables.present() || tables.is_null()) return out;

@@ -8,6 +8,7 @@
 
 #include "gateway/base/bytes.h"
 #include "gateway/base/text.h"
+#include "gateway/message/envelope.h"
 #include "gateway/message/json.h"
 #include "rules/routing/expectation.h"
 #include "rules/routing/rehearsal.h"

@@ -243,6 +243,40 @@ TEST_CASE("reload: watch takes a changed file by itself, refuses a broken one an
   CHECK(gateway.terminate(20s) == 0);
 }
 
+TEST_CASE("a table is watched: its new version is taken without a reload, a bad one is refused and told") {
+  const Box box;
+  const std::string path = box.directory.path() + "/assets.csv";
+  box.directory.write("assets.csv", "device,owner\nmeter-1,first\n");
+  std::string text = box.configuration("tables: { assets: { file: assets.csv, key: device } }\n");
+  text.replace(text.find("volts: value.voltage_l1"), 23, "owner: tables.assets[device].owner");
+  GatewayProcess gateway(box.directory, text);
+  gateway.start();
+  const auto seen = [&](const std::string& owner) {
+    return read_file(box.directory.path() + "/out.jsonl").find("\"owner\":\"" + owner + "\"") != std::string::npos;
+  };
+  REQUIRE(eventually(20s, [&] { return seen("first"); }));
+  box.directory.write("assets.csv", "device,owners\nmeter-1,bad\n");
+  CHECK(eventually(20s, [&] { return gateway.log().find("table_refused") != std::string::npos; }));
+  CHECK(gateway.log().find("has no member 'owner'") != std::string::npos);
+  const std::size_t lines = box.lines();
+  CHECK(eventually(20s, [&] { return box.lines() > lines + 2; }));  // the old one goes on
+  CHECK(*gateway.status()->find("config_refused") == Value::boolean(false));
+  // Replaced as deployment tools do it.
+  box.directory.write("fresh.csv", "device,owner\nmeter-1,second\n");
+  std::filesystem::rename(box.directory.path() + "/fresh.csv", path);
+  CHECK(eventually(20s, [&] { return seen("second"); }));
+  CHECK(gateway.log().find("table_read") != std::string::npos);
+
+  // The last good configuration has it too.
+  CHECK(gateway.terminate(20s) == 0);
+  std::filesystem::remove(path);
+  std::filesystem::remove(box.directory.path() + "/out.jsonl");
+  gateway.start();
+  CHECK(eventually(20s, [&] { return seen("second"); }));
+  CHECK_FALSE(seen("first"));
+  CHECK(gateway.terminate(20s) == 0);
+}
+
 TEST_CASE("commands that talk to a gateway say when there is none: exit status 2") {
   const TemporaryDirectory directory;
   for (const char* command : {"status", "health"}) {

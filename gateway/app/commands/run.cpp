@@ -13,6 +13,7 @@
 #include "gateway/app/file_watch.h"
 #include "gateway/app/last_good.h"
 #include "gateway/app/reload_desk.h"
+#include "gateway/app/table_watch.h"
 
 namespace railhead::app {
 namespace {
@@ -40,16 +41,22 @@ struct Loaded {
   std::shared_ptr<const Configuration> configuration;
   std::string faults;    // empty: it may run
   std::string warnings;  // of one that may
+  std::shared_ptr<const config::Diagnostics> diagnostics;
+  // What `reload: watch` looks at. Tables have a watch of their own as long as they are good.
   [[nodiscard]] std::vector<std::filesystem::path> paths() const {
     std::vector<std::filesystem::path> all = files->paths();
     all.insert(all.end(), configuration->referenced.begin(), configuration->referenced.end());
+    if (!faults.empty()) return all;
+    for (const auto& [name, path] : routing::table_places(configuration->routing)) std::erase(all, path);
     return all;
   }
 };
 
 Loaded load(const std::string& path, std::shared_ptr<config::FileStore> files, status::Log& log) {
-  config::Diagnostics diagnostics(files);
+  const auto found = std::make_shared<config::Diagnostics>(files);
+  config::Diagnostics& diagnostics = *found;
   Loaded loaded;
+  loaded.diagnostics = found;
   loaded.configuration = std::make_shared<const Configuration>(load_configuration(path, diagnostics, &log));
   loaded.files = std::move(files);
   (diagnostics.has_errors() ? loaded.faults : loaded.warnings) = diagnostics.render();
@@ -69,6 +76,7 @@ class Life {
         log_(log),
         configuration_(loaded_.configuration) {
     watch_.watch(loaded_.paths());
+    tables_.watch(configuration_, loaded_.diagnostics);
   }
 
   int run() {
@@ -98,7 +106,7 @@ class Life {
       assembly.refuse_configuration(refused_);
     }
     for (;;) {
-      switch (next_signal()) {
+      switch (next_signal(assembly)) {
         case SIGHUP:
           if (!reload(assembly)) return -1;
           break;
@@ -110,13 +118,15 @@ class Life {
   }
 
   // Also SIGHUP when a watched file changed.
-  int next_signal() {
+  int next_signal(Assembly& assembly) {
     int number = 0;
-    if (!configuration_->options.reload.watch) return sigwait(&signals_, &number) == 0 ? number : 0;
+    const bool watches = configuration_->options.reload.watch;
+    if (!watches && tables_.empty()) return sigwait(&signals_, &number) == 0 ? number : 0;
     const timespec second{1, 0};
     number = sigtimedwait(&signals_, nullptr, &second);
     if (number > 0) return number;
-    return watch_.changed() ? SIGHUP : 0;
+    tables_.look(assembly, log_);
+    return watches && watch_.changed() ? SIGHUP : 0;
   }
 
   void keep() {
@@ -141,6 +151,7 @@ class Life {
     }
     loaded_ = std::move(fresh);
     configuration_ = loaded_.configuration;
+    tables_.watch(configuration_, loaded_.diagnostics);
     refused_.clear();
     const bool in_place = assembly.can_apply(*configuration_);
     if (in_place) {
@@ -164,6 +175,7 @@ class Life {
   std::shared_ptr<const Configuration> configuration_;
   ReloadDesk desk_;
   FileWatch watch_;
+  TableWatch tables_;
 };
 
 // What can run in the place of `broken`: the copy in the spool's directory. nullopt after saying that there is none.

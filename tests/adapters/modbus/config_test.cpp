@@ -87,7 +87,9 @@ TEST_CASE("the catalogue's row knows the devices and their points") {
   CHECK(plan->devices_are_known());
   REQUIRE(plan->devices().size() == 1);
   CHECK(plan->devices()[0].name == "d");
-  CHECK(plan->devices()[0].points == std::vector<std::string>{"b", "a"});
+  REQUIRE(plan->devices()[0].points.size() == 2);
+  CHECK(plan->devices()[0].points[0].name == "b");
+  CHECK(plan->devices()[0].points[1].name == "a");
   config::Reference reference;
   reference.place("sources.<name>.modbus");
   source_kind().describe(reference);

@@ -23,7 +23,10 @@ Decoded decoded(const std::string& point, const std::string& wire) {
       "modbus: { url: tcp://h, devices: { d: { points: { p: " + point + " } } } }\n", "row.yaml", diagnostics);
   const auto options = read_source(document.root().find("modbus"), {}, diagnostics);
   REQUIRE_MESSAGE(options, diagnostics.render());
-  return Decoder(options->links[0].devices[0].points[0]).decode(base::from_hex(wire).value(), 0);
+  const Decoder decoder(options->links[0].devices[0].points[0]);
+  Decoded decoded = decoder.decode(base::from_hex(wire).value(), 0);
+  if (decoded.good()) CHECK(decoder.kind() == decoded.value.kind());
+  return decoded;
 }
 
 TEST_CASE("every row of the decoding table comes out as it says") {

@@ -23,6 +23,7 @@ Point point_of(Type type, std::string_view order = {}) {
 Value good(const Point& point, std::string_view wire) {
   REQUIRE_FALSE(point.problem());
   const Decoded decoded = Decoder(point).decode(hex(wire), 0);
+  CHECK(Decoder(point).kind() == decoded.value.kind());
   CAPTURE(wire);
   CHECK(decoded.why == "");
   return decoded.value;

@@ -205,7 +205,11 @@ TEST_CASE("a mistake in one point does not hide the names of the others, its own
                   "repeat: { s: { count: 2, stride: 1, points: { bad: { holding: 5, type: int17 } } } } }"));
   CHECK_FALSE(source.options);
   REQUIRE(source.known.size() == 1);
-  CHECK(source.known[0].points == std::vector<std::string>{"good", "wrong", "untyped", "s1_bad", "s2_bad"});
+  std::string points;
+  for (const ports::KnownPoint& point : source.known[0].points) {
+    points += point.name + (point.kind ? ": " + std::string(cel_type_name(*point.kind)) : "") + " ";
+  }
+  CHECK(points == "good: int wrong untyped s1_bad s2_bad ");
   // Where a model could not be read, nothing is known of its points.
   const Read open = read(device("{ model: nowhere, points: { own: { holding: 0, type: int16 } } }"));
   REQUIRE(open.known.size() == 1);
@@ -218,7 +222,8 @@ TEST_CASE("a mistake in one point does not hide the names of the others, its own
   CHECK(diagnostics.error_count() == 1);
   REQUIRE(plan);
   CHECK(plan->devices_are_known());
-  CHECK(plan->devices()[0].points == std::vector<std::string>{"p"});
+  REQUIRE(plan->devices()[0].points.size() == 1);
+  CHECK(plan->devices()[0].points[0].name == "p");
 }
 
 }  // namespace

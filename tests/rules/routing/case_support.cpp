@@ -9,10 +9,10 @@
 namespace railhead::test {
 namespace {
 
-std::vector<std::string> names_in(const config::Node& map) {
-  std::vector<std::string> names;
-  for (const config::Member& member : map.members()) names.emplace_back(member.name());
-  return names;
+std::vector<ports::KnownPoint> points_in(const config::Node& map) {
+  std::vector<ports::KnownPoint> points;
+  for (const config::Member& member : map.members()) points.push_back({.name = std::string(member.name())});
+  return points;
 }
 
 routing::KnownSource known_source(const config::Member& source) {
@@ -20,7 +20,7 @@ routing::KnownSource known_source(const config::Member& source) {
   const config::Node modbus = source.value.find("modbus");
   known.devices_complete = modbus.present();
   for (const config::Member& device : modbus.find("devices").members()) {
-    known.devices.push_back({std::string(device.name()), names_in(device.value.find("points"))});
+    known.devices.push_back({std::string(device.name()), points_in(device.value.find("points"))});
   }
   return known;
 }
@@ -36,7 +36,7 @@ std::unique_ptr<Built> build_rules(std::string_view text, const std::string& nam
   auto built = std::make_unique<Built>();
   built->document = config::Document::parse(text, name, built->diagnostics);
   const config::Node root = built->document.root();
-  routing::RoutingInput input;
+  routing::RoutingInput& input = built->input;
   input.gateway = root.find("gateway").present() ? std::string(root.find("gateway").text()) : "plant-7";
   for (const config::Member& label : root.find("labels").members()) {
     input.labels[std::string(label.name())] = label.value.text();

@@ -16,6 +16,7 @@ namespace railhead::test {
 struct Built {
   config::Diagnostics diagnostics;
   config::Document document;
+  routing::RoutingInput input;
   std::shared_ptr<const ports::Router> router;  // null after errors
 };
 
