@@ -248,7 +248,7 @@ TEST_CASE("a table is watched: its new version is taken without a reload, a bad 
   const std::string path = box.directory.path() + "/assets.csv";
   box.directory.write("assets.csv", "device,owner\nmeter-1,first\n");
   std::string text = box.configuration("tables: { assets: { file: assets.csv, key: device } }\n");
-  text.replace(text.find("volts: value.voltage_l1"), 23, "owner: tables.assets[device].owner");
+  text.replace(text.find("volts: value.voltage_l1"), 23, "owner: \"tables.assets[device].owner\"");
   GatewayProcess gateway(box.directory, text);
   gateway.start();
   const auto seen = [&](const std::string& owner) {

@@ -1,31 +1,11 @@
 // Hostile expressions end in a bounded time with an error, and honest ones cost no memory.
 #include <doctest/doctest.h>
 
-#include <atomic>
 #include <chrono>
-#include <cstdlib>
-#include <new>
 #include <string>
 
+#include "tests/rules/expression/allocations.h"
 #include "tests/rules/expression/harness.h"
-
-namespace {
-std::atomic<std::uint64_t> allocations{0};
-}  // namespace
-
-// Counts what the test program allocates.
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  ++allocations;
-  return std::malloc(size == 0 ? 1 : size);
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace railhead::expression {
 namespace {
@@ -176,20 +156,20 @@ TEST_CASE("a scalar expression allocates nothing in steady state") {
     REQUIRE_MESSAGE(program != nullptr, text);
     for (int i = 0; i < 3; ++i)
       CHECK_FALSE(expression.evaluator.evaluate(*program, expression.bindings).is(Kind::error));
-    const std::uint64_t before = allocations;
+    const std::uint64_t before = railhead::test::allocations();
     bool error = false;
     for (int i = 0; i < 100; ++i) {
       error = error || expression.evaluator.evaluate(*program, expression.bindings).is(Kind::error);
     }
-    CHECK_MESSAGE(allocations - before == 0, text);
+    CHECK_MESSAGE(railhead::test::allocations() - before == 0, text);
     CHECK_FALSE(error);
   }
 }
 
 TEST_CASE("the counter counts") {
-  const std::uint64_t before = allocations;
+  const std::uint64_t before = railhead::test::allocations();
   const Value list = Value::list({Value::integer(1)});
-  CHECK(allocations > before);
+  CHECK(railhead::test::allocations() > before);
 }
 
 }  // namespace
