@@ -13,6 +13,8 @@ void Batch::begin() {
   offered_ = false;
   ticket_ = {};
   refused_ = acknowledged_ = acknowledged_refusals_ = 0;
+  arrived_ = parts_.clock.now();
+  clock_trusted_ = parts_.clock.trusted();
   for (std::size_t item = 0; item < inbox.size(); ++item) judge(item);
 }
 
@@ -36,7 +38,7 @@ void Batch::judge(std::size_t item) {
   if (reading_count_ == readings_.size()) readings_.emplace_back();
   Reading& reading = readings_[reading_count_];
   const Result<Interpreter::Outcome> outcome =
-      parts_.interpreter.read(publish, inbound.subscription, parts_.clock.now(), parts_.clock.trusted(), reading);
+      parts_.interpreter.read(publish, inbound.subscription, arrived_, clock_trusted_, reading);
   if (!outcome) {
     fates_.push_back(Fate::refused);
     refusals_.push_back({item, reading.device, outcome.error(), {}});

@@ -55,6 +55,8 @@ class Batch {
   std::vector<Refusal> refusals_;
   std::vector<Fate> fates_;
   std::uint64_t left_out_ = 0;
+  Time arrived_{};  // of all of it: it came in one read
+  bool clock_trusted_ = false;
   // How far it came.
   bool offered_ = false;
   ports::Ticket ticket_;

@@ -23,7 +23,6 @@ using status::LinkStatus;
 constexpr Duration kIdleWait = std::chrono::milliseconds{500};
 constexpr Duration kBusyWait = std::chrono::milliseconds{20};  // while records are on the way
 constexpr Duration kRoomWait = std::chrono::milliseconds{500};
-constexpr Duration kDrainMax = std::chrono::seconds{5};
 constexpr std::size_t kBatchBytes = 1024 * 1024;
 constexpr Duration kStable = std::chrono::seconds{10};
 
@@ -220,7 +219,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
 
   // What is on the way still gets its confirm, within a bound.
   void drain(const std::stop_token&) {
-    const BootTime until = context_.clock.boot_now() + kDrainMax;
+    const BootTime until = context_.clock.boot_now() + settings_.drain;
     const base::MutexLock lock(mutex_);
     for (BootTime now = context_.clock.boot_now(); !on_the_way_.empty() && !lost_ && now < until;
          now = context_.clock.boot_now()) {

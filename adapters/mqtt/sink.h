@@ -45,6 +45,7 @@ struct SinkSettings {
   std::uint32_t window = 1000;  // records on the way at once
   Duration keep_alive = std::chrono::seconds{60};
   Duration timeout = std::chrono::seconds{30};  // connect; and the longest silence while records are on the way
+  Duration drain = std::chrono::seconds{5};     // for the confirms on the way when stopping
   system::Backoff::Options backoff;
 };
 

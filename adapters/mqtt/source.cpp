@@ -27,7 +27,6 @@ constexpr std::size_t kReadBytesLeast = 4 * 1024;
 constexpr std::size_t kReadBytesMost = 256 * 1024;  // grown to only while reads fill it
 constexpr int kRoundsMax = 16;                      // of reads before other events of the loop have their turn
 constexpr Duration kHousekeeping = std::chrono::seconds{2};
-constexpr Duration kDrainMax = std::chrono::seconds{1};
 constexpr Duration kStable = std::chrono::seconds{10};  // a connection that lived so long resets the backoff
 
 // Bytes read and not yet taken: a whole number of packets in the middle of being delivered, and the beginning of one.
@@ -488,14 +487,14 @@ class Engine final : public Link::Owner, public Session::Listener {
     loop_.cancel(reconnect_timer_);
     loop_.cancel(retry_timer_);
     loop_.cancel(pull_timer_);
-    BootTime until = loop_.now() + kDrainMax;
+    BootTime until = loop_.now() + settings_.drain;
     flush();
     while (session_.is_connected() && (session_.waiting() > 0 || !session_.output().empty()) && loop_.now() < until) {
       loop_.run_once(until - loop_.now());
     }
     if (!session_.is_connected()) return;
     session_.disconnect(reason::kSuccess);
-    until = loop_.now() + kDrainMax;
+    until = loop_.now() + settings_.drain;
     leaving_ = true;
     flush();
     while (link_.is_up() && loop_.now() < until) loop_.run_once(until - loop_.now());

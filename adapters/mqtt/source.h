@@ -44,6 +44,7 @@ struct SourceSettings {
   bool answer_refused = false;                        // MQTT 5: on the message's response topic
   AckPolicy ack = AckPolicy::durable;
   system::Backoff::Options backoff;
+  Duration drain = std::chrono::seconds{1};  // for the last acknowledgements when stopping, and as long for the goodbye
   // After a broker said that it wants to see less of us (taken over, banned, quota, ...).
   system::Backoff::Options long_backoff{std::chrono::seconds{30}, std::chrono::minutes{10}};
 };

@@ -135,7 +135,7 @@ std::optional<DeliveryTable::Entry> Ingest::taken_before(const FieldToken& token
   return entry;
 }
 
-void Ingest::route(const Reading& reading, Work& work) {
+void Ingest::route(const Reading& reading, const ports::Now& moment, Work& work) {
   ++work.tally.in;
   std::uint8_t held = 0;
   bool mark_repeat = false;
@@ -155,9 +155,9 @@ void Ingest::route(const Reading& reading, Work& work) {
   if (mark_repeat) {
     Reading marked = reading;
     marked.maybe_repeat = true;
-    rules_->route(marked, now(), routed_);
+    rules_->route(marked, moment, routed_);
   } else {
-    rules_->route(reading, now(), routed_);
+    rules_->route(reading, moment, routed_);
   }
   add_groups(routed_.before, work);
   add_records(reading, held, work);
@@ -406,7 +406,8 @@ Result<ports::Ticket> Ingest::offer(std::span<const Reading> batch) {
   work_.fingerprint = fingerprint;
   if (something_due) add_due(work_);
   adopt_new_rules(work_);
-  for (const Reading& reading : batch) route(reading, work_);
+  const ports::Now moment = now();
+  for (const Reading& reading : batch) route(reading, moment, work_);
   Result<ports::Ticket> ticket = append(work_);
   if (ticket && journal_.wants_restatement()) {
     restate(work_);

@@ -76,7 +76,7 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   void adopt_new_rules(Work& work) RAILHEAD_EXCLUDES(mutex_);
   // The delivery that this one repeats with certainty (S19, S7).
   [[nodiscard]] std::optional<DeliveryTable::Entry> taken_before(const FieldToken& token) const;
-  void route(const Reading& reading, Work& work);
+  void route(const Reading& reading, const ports::Now& moment, Work& work);
   void add_records(const Reading& reading, std::uint8_t held, Work& work);
   void add_open(const FieldToken& token, Work& work);
   void add_set_aside(const Reading& reading, Work& work);

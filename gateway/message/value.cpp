@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <memory>
+#include <new>
 #include <unordered_map>
 
 namespace railhead {
@@ -11,16 +13,28 @@ namespace {
 struct Shared {
   std::atomic<std::uint32_t> references{1};
 };
+// One block: the characters stand behind it.
 struct SharedText : Shared {
-  std::string text;
+  std::size_t size = 0;
+  [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(this + 1), size}; }
+  static SharedText* make(std::string_view text) {
+    auto* shared = new (::operator new(sizeof(SharedText) + text.size())) SharedText;
+    shared->size = text.size();
+    std::memcpy(reinterpret_cast<char*>(shared + 1), text.data(), text.size());
+    return shared;
+  }
+  static void destroy(SharedText* shared) {
+    shared->~SharedText();
+    ::operator delete(shared);
+  }
 };
 struct SharedList : Shared {
   Value::List items;
 };
 struct SharedMap : Shared {
   Value::Entries entries;
-  // Where a text key stands, for maps of more than kIndexAbove entries.
-  std::unordered_map<std::string_view, std::size_t> index;
+  // Where a text key stands, for maps of more than kIndexAbove entries; others have none.
+  std::unique_ptr<std::unordered_map<std::string_view, std::size_t>> index;
 };
 constexpr std::size_t kIndexAbove = 12;
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
@@ -82,9 +96,7 @@ Value Value::characters(Kind kind, std::string_view text) {
     if (!text.empty()) std::memcpy(value.bytes_ + 2, text.data(), text.size());
     return value;
   }
-  auto* shared = new SharedText;
-  shared->text = text;
-  Shared* base = shared;
+  Shared* base = SharedText::make(text);
   std::memcpy(value.bytes_ + kPayloadAt, &base, sizeof base);
   value.set(kind, kShared);
   return value;
@@ -146,22 +158,23 @@ Value Value::map(Entries entries) {
     return value;
   }
   // Views into the entries' own keys: the vector is reserved, so inline texts do not move.
+  shared->index = std::make_unique<std::unordered_map<std::string_view, std::size_t>>();
   shared->entries.reserve(entries.size());
   for (Entry& entry : entries) {
     const bool is_text = entry.first.is(Kind::string);
-    const bool repeated = is_text ? shared->index.contains(entry.first.as_text())
+    const bool repeated = is_text ? shared->index->contains(entry.first.as_text())
                                   : std::any_of(shared->entries.begin(), shared->entries.end(),
                                                 [&](const Entry& earlier) { return earlier.first == entry.first; });
     if (repeated) continue;
     shared->entries.push_back(std::move(entry));
-    if (is_text) shared->index.emplace(shared->entries.back().first.as_text(), shared->entries.size() - 1);
+    if (is_text) shared->index->emplace(shared->entries.back().first.as_text(), shared->entries.size() - 1);
   }
   return value;
 }
 
 std::string_view Value::as_text() const {
   RAILHEAD_ASSERT(kind() == Kind::string || kind() == Kind::bytes || kind() == Kind::type || kind() == Kind::error);
-  if (shared()) return static_cast<const SharedText*>(pointer_at<Shared>(bytes_ + kPayloadAt))->text;
+  if (shared()) return static_cast<const SharedText*>(pointer_at<Shared>(bytes_ + kPayloadAt))->text();
   return {reinterpret_cast<const char*>(bytes_ + 2), bytes_[1]};
 }
 
@@ -187,8 +200,8 @@ const Value* Value::find(std::string_view key) const {
   if (kind() != Kind::map) return nullptr;
   const auto* map = static_cast<const SharedMap*>(pointer_at<Shared>(bytes_ + kPayloadAt));
   if (map->entries.size() > kIndexAbove) {
-    const auto found = map->index.find(key);
-    return found == map->index.end() ? nullptr : &map->entries[found->second].second;
+    const auto found = map->index->find(key);
+    return found == map->index->end() ? nullptr : &map->entries[found->second].second;
   }
   for (const Entry& entry : map->entries) {
     if (entry.first.is(Kind::string) && entry.first.as_text() == key) return &entry.second;
@@ -238,7 +251,7 @@ void Value::release() noexcept {
   switch (kind()) {
     case Kind::list: delete static_cast<SharedList*>(shared); break;
     case Kind::map: delete static_cast<SharedMap*>(shared); break;
-    default: delete static_cast<SharedText*>(shared); break;
+    default: SharedText::destroy(static_cast<SharedText*>(shared)); break;
   }
 }
 

@@ -55,7 +55,7 @@ Value RuleStateOf::evaluate(const expression::Program& program) {
 
 void RuleStateOf::route(const Reading& reading, const ports::Now& now, ports::Routed& out) {
   out.verdict = ports::Verdict::unrouted;
-  out.records.clear();
+  keep_memory_of(out.records);
   out.set_aside.clear();
   out.before.clear();
   out.after.clear();
@@ -174,12 +174,30 @@ RuleStateOf::Outcome RuleStateOf::send(const Rule& rule, const Send& send, ports
       report(rule, "send to " + send.sink + ": " + why, "passed");
   }
   // Written in its place; taken back if it fails.
-  Record& record = out.records.emplace_back();
+  Record& record = fresh_record(out.records);
   if (!write_record(rule, send, record, why)) {
     out.records.pop_back();
     return failed();
   }
   return Outcome::sent;
+}
+
+// Records' texts keep their memory from reading to reading.
+void RuleStateOf::keep_memory_of(std::vector<Record>& records) {
+  for (Record& record : records) {
+    if (spare_records_.size() < kSpareRecordsMax) spare_records_.push_back(std::move(record));
+  }
+  records.clear();
+}
+
+Record& RuleStateOf::fresh_record(std::vector<Record>& records) {
+  if (spare_records_.empty()) return records.emplace_back();
+  static const Record kFresh;
+  Record& record = records.emplace_back(std::move(spare_records_.back()));
+  spare_records_.pop_back();
+  if (record.key) key_memory_ = std::move(*record.key);
+  record = kFresh;
+  return record;
 }
 
 bool RuleStateOf::write_record(const Rule& rule, const Send& send, Record& record, std::string& why) {
@@ -246,9 +264,12 @@ bool RuleStateOf::destination(const Send& send, Record& record, std::string& why
   }
   switch (send.key_kind) {
     case Send::Key::none: break;
-    case Send::Key::standard:
-      record.key = reading_->device.empty() ? reading_->source : reading_->source + "/" + reading_->device;
+    case Send::Key::standard: {
+      std::string& key = record.key.emplace(std::move(key_memory_));
+      key = reading_->source;
+      if (!reading_->device.empty()) key.append("/").append(reading_->device);
       break;
+    }
     case Send::Key::written:
       if (!render(send.key, record.key.emplace(), why)) {
         why.insert(0, "key: ");

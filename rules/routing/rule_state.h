@@ -85,6 +85,8 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
 
   Value evaluate(const expression::Program& program);
   Outcome send(const Rule& rule, const Send& send, ports::Routed& out);
+  void keep_memory_of(std::vector<Record>& records);
+  Record& fresh_record(std::vector<Record>& records);
   bool write_record(const Rule& rule, const Send& send, Record& record, std::string& why);
   Outcome fail(const Rule& rule, std::string reason, ports::Routed& out);
   void report(const Rule& rule, const std::string& reason, std::string_view outcome);
@@ -143,6 +145,9 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   std::vector<std::unordered_map<std::string, DeviceMemory>> memories_;  // by rule
   std::string key_;                                                      // scratch of the look-ups
   JsonParser parser_;                                                    // of bodies, for schemas
+  static constexpr std::size_t kSpareRecordsMax = 8;
+  std::vector<Record> spare_records_;  // for their memory
+  std::string key_memory_;
   std::string body_;  // grows once, so that a record's body is one allocation
 };
 

@@ -21,6 +21,7 @@ struct SinkRunner {
     made.urls = {*parse_url(url)};
     made.client_id = "railhead-sink";
     made.qos = qos;
+    made.drain = std::chrono::milliseconds{50};
     made.backoff = {std::chrono::milliseconds{20}, std::chrono::milliseconds{200}};
     return made;
   }

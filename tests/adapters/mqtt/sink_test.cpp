@@ -238,7 +238,9 @@ TEST_CASE("a refused connection is told and tried again") {
 
 TEST_CASE("stopping waits for the confirms on the way") {
   ScriptedBroker broker;
-  SinkRunner runner(SinkRunner::settings(broker.url()));
+  SinkSettings settings = SinkRunner::settings(broker.url());
+  settings.drain = 30s;
+  SinkRunner runner(std::move(settings));
   accept(broker);
   runner.append("out", "1");
   const Seen seen = read_publish(broker);

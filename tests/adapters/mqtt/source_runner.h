@@ -42,6 +42,7 @@ struct SourceRunner {
     made.session.session_expiry_seconds = 3600;
     made.rows.push_back({*TopicPattern::parse(pattern), PayloadFormat::json, {}});
     made.qos.push_back(qos);
+    made.drain = std::chrono::milliseconds{50};
     made.backoff = {std::chrono::milliseconds{20}, std::chrono::milliseconds{200}};
     return made;
   }

@@ -30,7 +30,7 @@ constexpr int kRounds = 3;
 std::string configuration(std::uint16_t port, const std::string& more = "") {
   return "sources:\n  sensors:\n    mqtt:\n      url: mqtt://127.0.0.1:" + std::to_string(port) +
          "\n      client_id: gateway\n      receive_maximum: 10000\n" + more +
-         "      subscribe: [ { topic: \"bench/{device}\", qos: 1, payload: text } ]\n"
+         "      subscribe: [ { topic: \"bench/{device}\", qos: 1, payload: raw } ]\n"
          "rules:\n  - name: all\n    from: { source: sensors }\n"
          "    send: { to: away, topic: t, body: value, format: raw }\n"
          "sinks:\n  away: { mqtt: { url: mqtt://127.0.0.1:1 } }\n";
