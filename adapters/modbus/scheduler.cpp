@@ -82,6 +82,8 @@ struct Scheduler::Device {
   std::vector<Cycle> cycles;  // the fastest first: its first block is also the probe
   system::Backoff backoff;
   unsigned failures = 0;
+  std::uint64_t missed = 0;  // ticks that were not told yet
+  BootTime tell_missed = BootTime::min();
   bool down = false;
   bool link_failed = false;          // down, and not by its own silence: tried at once when the link is back
   std::unique_ptr<Search> search{};  // nullptr: no anchors
@@ -210,7 +212,12 @@ void Scheduler::begin(Device& device, Cycle& cycle, BootTime now) {
   cycle.last_answer = clock_.now();
   if (!device.down) {
     const std::int64_t missed = (now - cycle.due) / cycle.plan.every;
-    if (missed > 0) observer_.on_missed(device.name, static_cast<std::uint64_t>(missed));
+    if (missed > 0) device.missed += static_cast<std::uint64_t>(missed);
+    // Told once a second: a link that is asked for more than it can give must not spend its time on saying so.
+    if (device.missed > 0 && now >= device.tell_missed) {
+      observer_.on_missed(device.name, std::exchange(device.missed, 0));
+      device.tell_missed = now + std::chrono::seconds{1};
+    }
   }
   const std::int64_t passed = now < cycle.origin ? -1 : (now - cycle.origin) / cycle.plan.every;
   cycle.due = cycle.origin + (passed + 1) * cycle.plan.every;

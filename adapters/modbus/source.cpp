@@ -1,6 +1,7 @@
 #include "adapters/modbus/source.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -26,6 +27,7 @@ namespace {
 
 constexpr Duration kIdleMost = std::chrono::seconds{1};           // between two signs of progress
 constexpr Duration kOfferAgain = std::chrono::milliseconds{200};  // while the intake is full
+constexpr Duration kExpireEvery = std::chrono::seconds{1};
 constexpr Duration kMeasureEvery = std::chrono::seconds{5};
 constexpr std::size_t kBatchMost = 1000;  // readings in one offer
 
@@ -104,6 +106,7 @@ class Engine final : public Observer, private ports::CommandTaker {
       if (incoming_.size() >= LinkCommands::kWaitingMax) return false;
       incoming_.push_back(std::move(command));
     }
+    came_.store(true, std::memory_order_release);
     loop_.wake();
     return true;
   }
@@ -183,6 +186,12 @@ class Engine final : public Observer, private ports::CommandTaker {
   };
 
   void take_commands() {
+    // Why a flag: this runs for each answer, and most plants write once a minute.
+    if (loop_.now() >= expire_at_) {
+      expire_at_ = loop_.now() + kExpireEvery;
+      for (const auto& commands : commands_) commands->expire();
+    }
+    if (!came_.exchange(false, std::memory_order_acquire)) return;
     std::vector<ports::Command> incoming;
     {
       const base::MutexLock lock(incoming_mutex_);
@@ -196,7 +205,6 @@ class Engine final : public Observer, private ports::CommandTaker {
       commands_[link]->take(std::move(command));
       links_[link]->poke();
     }
-    for (const auto& commands : commands_) commands->expire();
   }
 
   void tell_status() {
@@ -284,6 +292,8 @@ class Engine final : public Observer, private ports::CommandTaker {
   std::vector<std::unique_ptr<Link>> links_;
   base::Mutex incoming_mutex_;
   std::vector<ports::Command> incoming_ RAILHEAD_GUARDED_BY(incoming_mutex_);
+  std::atomic<bool> came_{false};  // incoming_ is not empty
+  BootTime expire_at_{};
   std::vector<Duration> busy_before_;  // beside links_, at measured_
   BootTime measured_{};
   std::vector<Reading> pending_;

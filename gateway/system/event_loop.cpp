@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
-#include <map>
+#include <span>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "gateway/base/assert.h"
 #include "gateway/system/descriptor.h"
@@ -30,6 +32,21 @@ std::uint32_t from_epoll(std::uint32_t mask) {
   return events;
 }
 
+// To the nanosecond, where the kernel can (5.11); otherwise rounded up to a millisecond: waking too early would spin.
+int wait(int epoll, std::span<epoll_event> ready, Duration at_most) {
+  at_most = std::min(at_most, Duration{std::chrono::hours{1}});
+  static std::atomic<bool> exact{true};
+  if (exact.load(std::memory_order_relaxed)) {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(at_most);
+    const timespec timeout{static_cast<time_t>(seconds.count()), static_cast<long>((at_most - seconds).count())};
+    const int count = ::epoll_pwait2(epoll, ready.data(), static_cast<int>(ready.size()), &timeout, nullptr);
+    if (count >= 0 || errno != ENOSYS) return count;
+    exact.store(false, std::memory_order_relaxed);
+  }
+  const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(at_most).count();
+  return ::epoll_wait(epoll, ready.data(), static_cast<int>(ready.size()), static_cast<int>(milliseconds));
+}
+
 }  // namespace
 
 struct EventLoop::State {
@@ -42,9 +59,58 @@ struct EventLoop::State {
   std::function<void()> on_wake;
   std::unordered_map<int, Watch> watches;
   std::uint64_t generations = 0;
-  std::map<std::pair<BootTime, TimerId>, OnTimer> timers;
-  std::unordered_map<TimerId, BootTime> due_of;
-  TimerId timer_ids = 0;
+
+  // Timers: a heap of places in `slots`, the earliest first. Why not a map: a Modbus link sets one twice a request.
+  struct Slot {
+    OnTimer on_timer;
+    BootTime due{};
+    std::uint64_t order = 0;       // of equal times the one set first
+    std::uint32_t generation = 1;  // part of the identifier: an old one finds nothing
+    std::uint32_t at = 0;          // in the heap
+  };
+  std::vector<Slot> slots;
+  std::vector<std::uint32_t> free;
+  std::vector<std::uint32_t> heap;
+  std::uint64_t orders = 0;
+
+  [[nodiscard]] bool before(std::uint32_t left, std::uint32_t right) const {
+    const Slot& a = slots[left];
+    const Slot& b = slots[right];
+    return a.due != b.due ? a.due < b.due : a.order < b.order;
+  }
+  void put(std::size_t at, std::uint32_t slot) {
+    heap[at] = slot;
+    slots[slot].at = static_cast<std::uint32_t>(at);
+  }
+  void rise(std::size_t at) {
+    const std::uint32_t slot = heap[at];
+    for (; at > 0 && before(slot, heap[(at - 1) / 2]); at = (at - 1) / 2) put(at, heap[(at - 1) / 2]);
+    put(at, slot);
+  }
+  void sink(std::size_t at) {
+    const std::uint32_t slot = heap[at];
+    for (std::size_t child = 2 * at + 1; child < heap.size(); child = 2 * at + 1) {
+      if (child + 1 < heap.size() && before(heap[child + 1], heap[child])) ++child;
+      if (!before(heap[child], slot)) break;
+      put(at, heap[child]);
+      at = child;
+    }
+    put(at, slot);
+  }
+  // Takes the timer out and gives what it would have called.
+  OnTimer remove(std::uint32_t slot) {
+    const std::size_t at = slots[slot].at;
+    const std::uint32_t last = heap.back();
+    heap.pop_back();
+    if (last != slot) {
+      put(at, last);
+      rise(at);
+      sink(slots[last].at);
+    }
+    if (++slots[slot].generation == 0) slots[slot].generation = 1;  // the identifier 0 is none
+    free.push_back(slot);
+    return std::exchange(slots[slot].on_timer, nullptr);
+  }
 };
 
 EventLoop::EventLoop(const Clock& clock) : clock_(clock), state_(std::make_unique<State>()) {
@@ -79,19 +145,28 @@ void EventLoop::unwatch(int fd) {
 }
 
 EventLoop::TimerId EventLoop::at(BootTime due, OnTimer on_timer) {
-  const TimerId id = ++state_->timer_ids;
-  state_->timers.emplace(std::pair{due, id}, std::move(on_timer));
-  state_->due_of.emplace(id, due);
-  return id;
+  State& state = *state_;
+  if (state.free.empty()) {
+    state.free.push_back(static_cast<std::uint32_t>(state.slots.size()));
+    state.slots.emplace_back();
+  }
+  const std::uint32_t place = state.free.back();
+  state.free.pop_back();
+  State::Slot& slot = state.slots[place];
+  slot.on_timer = std::move(on_timer);
+  slot.due = due;
+  slot.order = ++state.orders;
+  state.heap.push_back(place);
+  state.rise(state.heap.size() - 1);
+  return TimerId{slot.generation} << 32 | place;
 }
 
 EventLoop::TimerId EventLoop::after(Duration delay, OnTimer on_timer) { return at(now() + delay, std::move(on_timer)); }
 
 void EventLoop::cancel(TimerId timer) {
-  const auto found = state_->due_of.find(timer);
-  if (found == state_->due_of.end()) return;
-  state_->timers.erase({found->second, timer});
-  state_->due_of.erase(found);
+  const auto place = static_cast<std::uint32_t>(timer);
+  if (timer == 0 || place >= state_->slots.size() || state_->slots[place].generation != timer >> 32) return;
+  state_->remove(place);
 }
 
 void EventLoop::wake() const noexcept { state_->waker.signal(); }
@@ -103,14 +178,11 @@ void EventLoop::run(const std::stop_token& stop) {
 }
 
 void EventLoop::run_once(Duration at_most) {
-  if (!state_->timers.empty()) at_most = std::min(at_most, state_->timers.begin()->first.first - now());
+  if (!state_->heap.empty()) at_most = std::min(at_most, state_->slots[state_->heap.front()].due - now());
   at_most = std::max(at_most, Duration::zero());
-  // Rounded up to a millisecond: waking too early would spin.
-  const auto timeout_ms = std::chrono::ceil<std::chrono::milliseconds>(at_most).count();
   std::array<epoll_event, 64> ready{};
   const std::uint64_t newest = state_->generations;
-  const int count = ::epoll_wait(state_->epoll.get(), ready.data(), static_cast<int>(ready.size()),
-                                 static_cast<int>(std::min<std::int64_t>(timeout_ms, 3'600'000)));
+  const int count = wait(state_->epoll.get(), ready, at_most);
   RAILHEAD_ASSERT(count >= 0 || errno == EINTR);
   for (int i = 0; i < count; ++i) {
     // A watch made during this round may reuse a descriptor number: its events are not these.
@@ -120,10 +192,9 @@ void EventLoop::run_once(Duration at_most) {
     (*callback)(from_epoll(ready[static_cast<std::size_t>(i)].events));
   }
   const BootTime due = now();
-  while (!state_->timers.empty() && state_->timers.begin()->first.first <= due) {
-    auto node = state_->timers.extract(state_->timers.begin());
-    state_->due_of.erase(node.key().second);
-    node.mapped()();
+  while (!state_->heap.empty() && state_->slots[state_->heap.front()].due <= due) {
+    const OnTimer on_timer = state_->remove(state_->heap.front());
+    on_timer();
   }
 }
 
