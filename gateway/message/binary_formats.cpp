@@ -10,7 +10,9 @@ namespace railhead {
 namespace {
 
 void big_endian(std::uint64_t value, int bytes, std::string& out) {
-  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift));
+  char text[8];
+  for (int i = 0; i < bytes; ++i) text[i] = static_cast<char>(value >> (8 * (bytes - 1 - i)));
+  out.append(text, static_cast<std::size_t>(bytes));
 }
 
 void lead(std::uint8_t byte, std::uint64_t value, int bytes, std::string& out) {
@@ -119,6 +121,11 @@ void cbor_text(std::string_view text, std::string& out) {
 }
 
 }  // namespace
+
+void begin_messagepack_list(std::size_t items, std::string& out) { messagepack_length(items, kList, out); }
+void begin_messagepack_map(std::size_t entries, std::string& out) { messagepack_length(entries, kMap, out); }
+void begin_cbor_list(std::size_t items, std::string& out) { cbor_head(4, items, out); }
+void begin_cbor_map(std::size_t entries, std::string& out) { cbor_head(5, entries, out); }
 
 void write_messagepack(const Value& value, std::string& out) {
   switch (value.kind()) {

@@ -5,6 +5,7 @@
 // entries. Threads: pure functions.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "gateway/message/value.h"
@@ -14,5 +15,10 @@ namespace railhead {
 // REQUIRES: no Value of kind error in it (written as nil).
 void write_messagepack(const Value& value, std::string& out);
 void write_cbor(const Value& value, std::string& out);
+// The heads of what is written piece by piece: so many values follow, of a map key and value in turn.
+void begin_messagepack_list(std::size_t items, std::string& out);
+void begin_messagepack_map(std::size_t entries, std::string& out);
+void begin_cbor_list(std::size_t items, std::string& out);
+void begin_cbor_map(std::size_t entries, std::string& out);
 
 }  // namespace railhead

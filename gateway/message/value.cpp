@@ -147,8 +147,13 @@ Value Value::map(Entries entries) {
   value.set(Kind::map, kShared);
   if (entries.size() <= kIndexAbove) {
     for (std::size_t i = 1; i < entries.size(); ++i) {
-      const bool repeated = std::any_of(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(i),
-                                        [&](const Entry& earlier) { return earlier.first == entries[i].first; });
+      const Value& key = entries[i].first;
+      // A short text equals another one in all bytes, and no long one.
+      const bool is_short = key.is(Kind::string) && !key.shared();
+      const bool repeated =
+          std::any_of(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(i), [&](const Entry& earlier) {
+            return is_short ? std::memcmp(earlier.first.bytes_, key.bytes_, sizeof bytes_) == 0 : earlier.first == key;
+          });
       if (repeated) {
         entries.erase(entries.begin() + static_cast<std::ptrdiff_t>(i));
         --i;
@@ -202,6 +207,13 @@ const Value* Value::find(std::string_view key) const {
   if (map->entries.size() > kIndexAbove) {
     const auto found = map->index->find(key);
     return found == map->index->end() ? nullptr : &map->entries[found->second].second;
+  }
+  if (key.size() <= kInlineMax) {
+    const Value wanted = characters(Kind::string, key);
+    for (const Entry& entry : map->entries) {
+      if (std::memcmp(entry.first.bytes_, wanted.bytes_, sizeof bytes_) == 0) return &entry.second;
+    }
+    return nullptr;
   }
   for (const Entry& entry : map->entries) {
     if (entry.first.is(Kind::string) && entry.first.as_text() == key) return &entry.second;

@@ -135,6 +135,19 @@ struct Frame {
   }
 };
 
+bool is_look_up(Op op) { return op == Op::constant || op == Op::variable || op == Op::path; }
+
+// What a program of one look-up gives.
+Value look_up(const Program::Code& code, const Instruction& instruction, Bindings& bindings) {
+  if (instruction.op == Op::constant) return code.constants[instruction.a];
+  if (instruction.op == Op::variable) return bindings.get(instruction.a);
+  const Path& path = code.paths[instruction.a];
+  const Value* failed = nullptr;
+  std::string_view name;
+  const Value* const found = follow(path, path.members.size(), bindings.get(path.slot), failed, name);
+  return found != nullptr ? *found : no_selection(*failed, name);
+}
+
 class Machine {
  public:
   Machine(const Program::Code& code, Bindings& bindings, Frame& frame, Work& work)
@@ -407,11 +420,17 @@ Value Evaluator::evaluate(const Program& program, Bindings& bindings) {
   if (state.running == state.frames.size()) state.frames.push_back(std::make_unique<Frame>());
   Frame& frame = *state.frames[state.running];
   const Program::Code& code = program.code();
-  frame.prepare(code);
   ++state.running;
-  Value result = Machine(code, bindings, frame, state.work).run();
+  Value result;
+  if (code.instructions.size() == 1 && is_look_up(code.instructions[0].op)) {
+    // Most leaves of a body: no machine is needed.
+    result = state.work.charge(1) ? look_up(code, code.instructions[0], bindings) : too_much_work();
+  } else {
+    frame.prepare(code);
+    result = Machine(code, bindings, frame, state.work).run();
+    frame.clear(code);
+  }
   --state.running;
-  frame.clear(code);
   state.missing.reset();
   if (result.is(Kind::error) && result.as_text().starts_with(kNoSuchKey)) {
     state.missing.emplace(result.as_text().substr(kNoSuchKey.size()));

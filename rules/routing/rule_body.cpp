@@ -7,7 +7,7 @@ namespace railhead::routing {
 
 bool RuleStateOf::body_value(const Body& body, Value& out, std::string& why) {
   if (body.shape == Body::Shape::expression) {
-    out = evaluator_.evaluate(*body.expression, *this);
+    out = evaluate(*body.expression);
     if (!out.is(Kind::error)) return true;
     why = body.path + ": " + std::string(out.as_text());
     return false;
@@ -28,21 +28,34 @@ bool RuleStateOf::body_value(const Body& body, Value& out, std::string& why) {
 }
 
 bool RuleStateOf::write_binary(const Send& send, std::string& out, std::string& why) {
-  Value value;
-  if (send.body) {
-    if (!body_value(*send.body, value, why)) return false;
-  } else {
-    Result<Value> document = parser_.parse(canonical_json(*reading_, compiled_->gateway));
-    if (!document) {
-      why = document.error().what;
+  if (send.body) return write_binary_body(*send.body, send.format, out, why);
+  const Result<Value> document = parser_.parse(canonical_json(*reading_, compiled_->gateway));
+  if (!document) {
+    why = document.error().what;
+    return false;
+  }
+  (send.format == BodyFormat::cbor ? write_cbor : write_messagepack)(*document, out);
+  return true;
+}
+
+bool RuleStateOf::write_binary_body(const Body& body, BodyFormat format, std::string& out, std::string& why) {
+  const bool cbor = format == BodyFormat::cbor;
+  const auto write = cbor ? write_cbor : write_messagepack;
+  if (body.shape == Body::Shape::expression) {
+    const Value value = evaluate(*body.expression);
+    if (value.is(Kind::error)) {
+      why = body.path + ": " + std::string(value.as_text());
       return false;
     }
-    value = std::move(*document);
+    write(value, out);
+    return true;
   }
-  if (send.format == BodyFormat::cbor) {
-    write_cbor(value, out);
-  } else {
-    write_messagepack(value, out);
+  const bool is_map = body.shape == Body::Shape::map;
+  (is_map ? (cbor ? begin_cbor_map : begin_messagepack_map) : (cbor ? begin_cbor_list : begin_messagepack_list))(
+      body.members.size(), out);
+  for (std::size_t i = 0; i < body.members.size(); ++i) {
+    if (is_map) write(body.names[i], out);
+    if (!write_binary_body(body.members[i], format, out, why)) return false;
   }
   return true;
 }

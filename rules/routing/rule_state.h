@@ -97,6 +97,7 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   bool write_body(const Body& body, std::string& out, std::string& why);
   bool write_raw(const Body& body, std::string& out, std::string& why);
   bool write_binary(const Send& send, std::string& out, std::string& why);
+  bool write_binary_body(const Body& body, BodyFormat format, std::string& out, std::string& why);
   bool body_value(const Body& body, Value& out, std::string& why);
   bool fits_schema(const Send& send, const Record& record, std::string& why);
   bool destination(const Send& send, Record& record, std::string& why);

@@ -277,6 +277,13 @@ TEST_CASE("a table is watched: its new version is taken without a reload, a bad 
   CHECK(gateway.terminate(20s) == 0);
 }
 
+TEST_CASE("the schema for editors: a real validator takes every sample and refuses wrong ones in their place") {
+  const Ran ran = run({"/usr/bin/python3", test::source_directory() + "/tests/end_to_end/editor_schema.py", kProgram,
+                       test::source_directory()},
+                      60s);
+  CHECK_MESSAGE(ran.status == 0, ran.output);
+}
+
 TEST_CASE("commands that talk to a gateway say when there is none: exit status 2") {
   const TemporaryDirectory directory;
   for (const char* command : {"status", "health"}) {
