@@ -49,6 +49,9 @@ std::uint32_t update_portable(std::uint32_t crc, const char* at, std::size_t siz
 RAILHEAD_CRC_TARGET inline std::uint32_t step(std::uint32_t crc, std::uint64_t word) noexcept {
   return static_cast<std::uint32_t>(__builtin_ia32_crc32di(crc, word));
 }
+RAILHEAD_CRC_TARGET inline std::uint32_t step_half(std::uint32_t crc, std::uint32_t half) noexcept {
+  return __builtin_ia32_crc32si(crc, half);
+}
 RAILHEAD_CRC_TARGET inline std::uint32_t step_byte(std::uint32_t crc, unsigned char byte) noexcept {
   return __builtin_ia32_crc32qi(crc, byte);
 }
@@ -57,6 +60,9 @@ bool has_hardware() noexcept { return __builtin_cpu_supports("sse4.2") != 0; }
 #define RAILHEAD_CRC_TARGET __attribute__((target("+crc")))
 RAILHEAD_CRC_TARGET inline std::uint32_t step(std::uint32_t crc, std::uint64_t word) noexcept {
   return __builtin_aarch64_crc32cx(crc, word);
+}
+RAILHEAD_CRC_TARGET inline std::uint32_t step_half(std::uint32_t crc, std::uint32_t half) noexcept {
+  return __builtin_aarch64_crc32cw(crc, half);
 }
 RAILHEAD_CRC_TARGET inline std::uint32_t step_byte(std::uint32_t crc, unsigned char byte) noexcept {
   return __builtin_aarch64_crc32cb(crc, byte);
@@ -121,6 +127,13 @@ RAILHEAD_CRC_TARGET std::uint32_t update_hardware(std::uint32_t crc, const char*
     std::uint64_t word;
     std::memcpy(&word, at, 8);
     crc = step(crc, word);
+  }
+  if (size >= 4) {
+    std::uint32_t half;
+    std::memcpy(&half, at, 4);
+    crc = step_half(crc, half);
+    at += 4;
+    size -= 4;
   }
   for (; size > 0; ++at, --size) crc = step_byte(crc, static_cast<unsigned char>(*at));
   return crc;

@@ -104,6 +104,7 @@ class Spool::Engine {
   [[nodiscard]] bool work(bool save, bool look_for_room);
   [[nodiscard]] Result<void> mend();
   [[nodiscard]] Result<void> sync_name();
+  [[nodiscard]] Result<void> make_damaged();
   [[nodiscard]] Result<void> commit(Batch& batch);
   [[nodiscard]] Run next_run(Batch& batch);
   void publish(Batch& batch, const Run& run);
@@ -223,7 +224,8 @@ class Spool::Engine {
   std::uint64_t next_segment_ = 1;
   bool state_must_be_saved_ = false;  // before anything else is written
   std::vector<Repair> repairs_;
-  bool fresh_ = false;  // the directory's own name is not yet durable
+  bool fresh_ = false;         // the directory's own name is not yet durable
+  bool damaged_made_ = false;  // damaged/, and its name is durable
   bool removals_unsynced_ = false;
   BootTime look_at_ages_at_{};
   std::vector<Spare> renamed_spares_;  // not yet blank

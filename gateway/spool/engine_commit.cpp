@@ -56,8 +56,7 @@ Result<void> Spool::Engine::mend() {
     if (!applied && !repairs_.front().tidy) return applied;
     repairs_.erase(repairs_.begin());
     if (repairs_.empty()) {
-      ++counts_.syncs;
-      if (const Result<void> synced = disk_.sync_directory(options_.path); !synced) return synced;  // durable: removals
+      removals_unsynced_ = true;
       mark_dirty();  // trimming waited for this
     }
   }
@@ -78,6 +77,16 @@ Result<void> Spool::Engine::sync_name() {
   return {};
 }
 
+// Its name is durable before anything is moved into it.
+Result<void> Spool::Engine::make_damaged() {
+  if (damaged_made_ && disk_.exists(path("damaged"))) return {};
+  if (Result<void> made = disk_.make_directories(path("damaged")); !made) return made;
+  ++counts_.syncs;
+  if (Result<void> synced = disk_.sync_directory(options_.path); !synced) return synced;  // durable: damaged/ itself
+  damaged_made_ = true;
+  return {};
+}
+
 Result<void> Spool::Engine::apply(const Repair& repair) {
   const std::string file = path(repair.file);
   const std::string damaged = path("damaged");
@@ -87,7 +96,7 @@ Result<void> Spool::Engine::apply(const Repair& repair) {
       if (!from) return {};  // gone meanwhile
       std::string bytes;
       if (!(*from)->read_at(repair.begin, static_cast<std::size_t>(repair.end - repair.begin), bytes)) return {};
-      if (Result<void> made = disk_.make_directories(damaged); !made) return made;
+      if (Result<void> made = make_damaged(); !made) return made;
       const std::string to = damaged + "/" + damaged_name(repair.file, repair.begin, repair.end);
       if (disk_.exists(to)) {
         if (Result<void> removed = disk_.remove(to); !removed) return removed;  // an unfinished copy
@@ -98,8 +107,7 @@ Result<void> Spool::Engine::apply(const Repair& repair) {
       counts_.bytes_written += bytes.size();
       counts_.syncs += 2;
       if (Result<void> synced = (*kept)->sync(); !synced) return synced;  // durable: before the original is cut
-      if (Result<void> synced = disk_.sync_directory(damaged); !synced) return synced;  // durable: its name
-      return disk_.sync_directory(options_.path);                                       // durable: damaged/ itself
+      return disk_.sync_directory(damaged);                               // durable: its name
     }
     case Repair::Kind::cut: {
       if (!disk_.exists(file)) return {};
@@ -112,14 +120,13 @@ Result<void> Spool::Engine::apply(const Repair& repair) {
     case Repair::Kind::remove: return disk_.exists(file) ? disk_.remove(file) : Result<void>();
     case Repair::Kind::set_aside: {
       if (!disk_.exists(file)) return {};
-      if (Result<void> made = disk_.make_directories(damaged); !made) return made;
+      if (Result<void> made = make_damaged(); !made) return made;
       std::string to = damaged + "/" + repair.file;
       for (int again = 1; disk_.exists(to) && again < 1000; ++again)
         to = damaged + "/" + repair.file + "." + std::to_string(again);
       if (Result<void> moved = disk_.rename(file, to); !moved) return moved;
-      counts_.syncs += 2;
-      if (Result<void> synced = disk_.sync_directory(damaged); !synced) return synced;  // durable: the file kept
-      return disk_.sync_directory(options_.path);                                       // durable: damaged/, file kept
+      ++counts_.syncs;
+      return disk_.sync_directory(damaged);  // durable: the file kept
     }
   }
   return {};

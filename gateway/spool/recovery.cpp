@@ -222,24 +222,20 @@ Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, std::uint6
 
   const auto opened = disk_.open(path(file.name), system::OpenMode::read);
   const Result<std::uint64_t> size = opened ? (*opened)->size() : fail(opened.error());
-  Result<ReadBack> read = size ? read_whole(**opened, bytes_max, std::move(buffer)) : fail(size.error());
-  if (!read) {
-    result.complaints.push_back(file.name + ": " + read.error().what);
+  if (!size) {
+    result.complaints.push_back(file.name + ": " + size.error().what);
     result.unreadable = true;
     return result;
   }
   result.file_bytes = *size;
-  if (read->unreadable_blocks > 0) {
-    result.complaints.push_back(file.name + ": the disk cannot read " + std::to_string(read->unreadable_blocks) +
-                                " blocks of 4 KiB");
-  }
+  FileBytes bytes(**opened, bytes_max == 0 ? *size : std::min(*size, bytes_max), std::move(buffer));
   std::vector<const StoredSegment*> stored;
   for (const StoredSegment& part : state_.segments) {
     const bool covered = file.header.compacted && part.last.value() != 0 && file.header.first <= part.first &&
                          part.first <= file.header.last;
     if (covered || part.number == file.header.number) stored.push_back(&part);
   }
-  result.scan = scan_segment(read->bytes, file.header, superseded_at, [&](const ScannedFrame& frame) {
+  result.scan = scan_segment(bytes, file.header, superseded_at, [&](const ScannedFrame& frame) {
     if (frame.header.lane >= lane_of->size()) return;
     const LaneId of = (*lane_of)[frame.header.lane];
     segment.last = frame.header.sequence;
@@ -248,7 +244,11 @@ Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, std::uint6
   segment.last = result.scan.last;
   segment.sealed = true;
   segment.used = result.scan.end;
-  result.buffer = std::move(read->bytes);
+  if (bytes.unreadable_blocks() > 0) {
+    result.complaints.push_back(file.name + ": the disk cannot read " + std::to_string(bytes.unreadable_blocks()) +
+                                " blocks of 4 KiB");
+  }
+  result.buffer = bytes.release();
   return result;
 }
 

@@ -13,26 +13,37 @@ bool all_zero(std::string_view bytes) noexcept {
   return bytes[0] == '\0' && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
 
-Result<ReadBack> read_whole(const system::File& file, std::uint64_t at_most, std::string buffer) {
+FileBytes::FileBytes(const system::File& file, std::uint64_t bytes, std::string buffer)
+    : file_(file), buffer_(std::move(buffer)) {
+  buffer_.resize(static_cast<std::size_t>(bytes));
+}
+
+void FileBytes::load(std::uint64_t end) {
+  constexpr std::uint64_t kStep = 256 * 1024;
+  constexpr std::uint64_t kBlock = 4096;
+  const std::uint64_t begin = loaded_;
+  loaded_ = std::min<std::uint64_t>(std::max(end, begin + kStep), buffer_.size());
+  const auto read = [&](std::uint64_t from, std::uint64_t to) {
+    const std::size_t wanted = static_cast<std::size_t>(to - from);
+    const Result<std::size_t> got = file_.read_to(from, wanted, buffer_.data() + from);
+    const std::size_t there = got ? *got : 0;
+    std::memset(buffer_.data() + from + there, 0, wanted - there);
+    return got.has_value();
+  };
+  if (begin >= loaded_ || read(begin, loaded_)) return;
+  // A block the disk cannot give must not take its neighbours along.
+  for (std::uint64_t at = begin; at < loaded_; at += kBlock) {
+    if (!read(at, std::min(at + kBlock, loaded_))) ++unreadable_blocks_;
+  }
+}
+
+Result<ReadBack> read_whole(const system::File& file, std::uint64_t at_most) {
   const Result<std::uint64_t> size = file.size();
   if (!size) return fail(size.error());
-  const std::uint64_t wanted = at_most == 0 ? *size : std::min(*size, at_most);
-  ReadBack read;
-  read.bytes = std::move(buffer);
-  if (file.read_at(0, static_cast<std::size_t>(wanted), read.bytes)) return read;
-  // A block the disk cannot give must not take its neighbours along.
-  constexpr std::size_t kBlock = 4096;
-  read.bytes.assign(static_cast<std::size_t>(wanted), '\0');
-  std::string block;
-  for (std::uint64_t at = 0; at < wanted; at += kBlock) {
-    const std::size_t bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kBlock, wanted - at));
-    if (file.read_at(at, bytes, block)) {
-      std::memcpy(read.bytes.data() + at, block.data(), block.size());
-    } else {
-      ++read.unreadable_blocks;
-    }
-  }
-  return read;
+  FileBytes bytes(file, at_most == 0 ? *size : std::min(*size, at_most));
+  bytes.need(bytes.view().size());
+  const std::uint64_t unreadable = bytes.unreadable_blocks();
+  return ReadBack{bytes.release(), unreadable};
 }
 
 SegmentReader::SegmentReader(std::string_view bytes, const SegmentHeader& header)
@@ -41,7 +52,15 @@ SegmentReader::SegmentReader(std::string_view bytes, const SegmentHeader& header
 SegmentReader::SegmentReader(std::string_view bytes, const SegmentHeader& header, std::uint64_t offset, Sequence before)
     : bytes_(bytes), header_of_(header), seed_(frame_seed(header)), position_(offset), before_(before) {}
 
+SegmentReader::SegmentReader(FileBytes& bytes, const SegmentHeader& header) : SegmentReader(bytes.view(), header) {
+  coming_ = &bytes;
+}
+
 bool SegmentReader::take(std::uint64_t at) {
+  if (coming_ != nullptr && at + kFrameHeaderBytes <= bytes_.size()) {
+    coming_->need(at + kFrameHeaderBytes);
+    coming_->need(at + frame_bytes(base::load_le<std::uint32_t>(bytes_.data() + at)));
+  }
   const std::optional<FrameHeader> frame = decode_frame(seed_, bytes_.substr(static_cast<std::size_t>(at)));
   if (!frame || frame->sequence <= before_) return false;
   header_ = *frame;
@@ -56,6 +75,7 @@ bool SegmentReader::take(std::uint64_t at) {
 SegmentReader::Item SegmentReader::next() {
   if (position_ >= bytes_.size()) return Item::end;
   if (take(position_)) return Item::frame;
+  if (coming_ != nullptr) coming_->need(bytes_.size());
   const std::uint64_t found = resync(position_);
   if (found >= bytes_.size()) {
     const std::string_view rest = bytes_.substr(static_cast<std::size_t>(position_));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "gateway/base/result.h"
 #include "gateway/spool/format.h"
@@ -13,13 +14,35 @@
 
 namespace railhead::spool {
 
-// The first `at_most` bytes of the file (all if 0). Blocks of 4 KiB that the disk cannot give are zeros and counted.
+// The first bytes of a file, read as they are needed: so they are checked while the processor's cache still has them.
+// Blocks of 4 KiB that the disk cannot give are zeros and counted.
+class FileBytes {
+ public:
+  // `buffer` is what the bytes are read into: one that is used again need not be filled with zeros first.
+  FileBytes(const system::File& file, std::uint64_t bytes, std::string buffer = {});
+  // All of them; those in front of what was needed so far are there, behind it lies anything.
+  [[nodiscard]] std::string_view view() const { return buffer_; }
+  void need(std::uint64_t end) {
+    if (loaded_ < end) load(end);
+  }
+  [[nodiscard]] std::uint64_t unreadable_blocks() const { return unreadable_blocks_; }
+  [[nodiscard]] std::string release() { return std::move(buffer_); }
+
+ private:
+  void load(std::uint64_t end);
+
+  const system::File& file_;
+  std::string buffer_;
+  std::uint64_t loaded_ = 0;
+  std::uint64_t unreadable_blocks_ = 0;
+};
+
+// The first `at_most` bytes of the file (all if 0).
 struct ReadBack {
   std::string bytes;
   std::uint64_t unreadable_blocks = 0;
 };
-// `buffer` is what the bytes are read into: one that is used again need not be filled with zeros first.
-[[nodiscard]] Result<ReadBack> read_whole(const system::File& file, std::uint64_t at_most = 0, std::string buffer = {});
+[[nodiscard]] Result<ReadBack> read_whole(const system::File& file, std::uint64_t at_most = 0);
 
 class SegmentReader {
  public:
@@ -32,6 +55,7 @@ class SegmentReader {
   // `bytes` is the file from offset 0; it and the header must remain live. Starts at `offset`, after the record
   // `before`.
   SegmentReader(std::string_view bytes, const SegmentHeader& header);
+  SegmentReader(FileBytes& bytes, const SegmentHeader& header);
   SegmentReader(std::string_view bytes, const SegmentHeader& header, std::uint64_t offset, Sequence before);
 
   [[nodiscard]] Item next();
@@ -47,6 +71,7 @@ class SegmentReader {
   [[nodiscard]] std::uint64_t resync(std::uint64_t from) const;
 
   std::string_view bytes_;
+  FileBytes* coming_ = nullptr;  // not all of bytes_ may be there yet
   const SegmentHeader& header_of_;
   std::uint32_t seed_;
   std::uint64_t position_;

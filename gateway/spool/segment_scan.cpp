@@ -5,9 +5,10 @@
 #include "gateway/spool/segment_reader.h"
 
 namespace railhead::spool {
+namespace {
 
-SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header, std::uint64_t superseded_at,
-                         const std::function<void(const ScannedFrame&)>& visit) {
+SegmentScan scan(SegmentReader& reader, std::string_view bytes, const SegmentHeader& header,
+                 std::uint64_t superseded_at, const std::function<void(const ScannedFrame&)>& visit) {
   SegmentScan scan;
   scan.last = Sequence(header.first.value() - 1);
   scan.proven = header.compacted ? header.last : scan.last;  // it was durable before it had its name
@@ -24,7 +25,6 @@ SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header, st
     group.clear();
   };
 
-  SegmentReader reader(bytes, header);
   for (SegmentReader::Item item = reader.next(); item != SegmentReader::Item::end; item = reader.next()) {
     if (item == SegmentReader::Item::bad) {
       if (scan.last.next().value() >= superseded_at) break;
@@ -61,6 +61,20 @@ SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header, st
   break_group();
   if (header.compacted) scan.last = std::min(header.last, Sequence(superseded_at - 1));
   return scan;
+}
+
+}  // namespace
+
+SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header, std::uint64_t superseded_at,
+                         const std::function<void(const ScannedFrame&)>& visit) {
+  SegmentReader reader(bytes, header);
+  return scan(reader, bytes, header, superseded_at, visit);
+}
+
+SegmentScan scan_segment(FileBytes& bytes, const SegmentHeader& header, std::uint64_t superseded_at,
+                         const std::function<void(const ScannedFrame&)>& visit) {
+  SegmentReader reader(bytes, header);
+  return scan(reader, bytes.view(), header, superseded_at, visit);
 }
 
 }  // namespace railhead::spool

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gateway/spool/format.h"
+#include "gateway/spool/segment_reader.h"
 
 namespace railhead::spool {
 
@@ -42,6 +43,8 @@ struct SegmentScan {
 // `bytes` is the file from its beginning. Records at or beyond `superseded_at` were written again in a later segment
 // and do not count. `visit` gets each record that counts, in order, when its group is complete.
 [[nodiscard]] SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header, std::uint64_t superseded_at,
+                                       const std::function<void(const ScannedFrame&)>& visit);
+[[nodiscard]] SegmentScan scan_segment(FileBytes& bytes, const SegmentHeader& header, std::uint64_t superseded_at,
                                        const std::function<void(const ScannedFrame&)>& visit);
 
 }  // namespace railhead::spool

@@ -35,21 +35,16 @@ class PosixFile final : public File {
     return {};
   }
 
-  Result<void> read_at(std::uint64_t offset, std::size_t size, std::string& out) const override {
-    out.resize(size);
+  Result<std::size_t> read_to(std::uint64_t offset, std::size_t size, char* to) const override {
     std::size_t filled = 0;
     while (filled < size) {
-      const ssize_t got = ::pread(fd_.get(), out.data() + filled, size - filled, static_cast<off_t>(offset + filled));
+      const ssize_t got = ::pread(fd_.get(), to + filled, size - filled, static_cast<off_t>(offset + filled));
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) {
-        out.clear();
-        return failed("read", path_);
-      }
+      if (got < 0) return failed("read", path_);
       if (got == 0) break;
       filled += static_cast<std::size_t>(got);
     }
-    out.resize(filled);
-    return {};
+    return filled;
   }
 
   Result<void> sync() override {

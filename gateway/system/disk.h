@@ -19,8 +19,16 @@ class File {
   virtual ~File() = default;
   // All of `bytes` at `offset`, or an error (then any part may have been written).
   [[nodiscard]] virtual Result<void> write_at(std::uint64_t offset, std::string_view bytes) = 0;
-  // Up to `size` bytes into `out` (replaced); shorter only at the end of the file.
-  [[nodiscard]] virtual Result<void> read_at(std::uint64_t offset, std::size_t size, std::string& out) const = 0;
+  // Up to `size` bytes to `to`; says how many, fewer only at the end of the file.
+  [[nodiscard]] virtual Result<std::size_t> read_to(std::uint64_t offset, std::size_t size, char* to) const = 0;
+  // The same into `out` (replaced; empty on error).
+  [[nodiscard]] Result<void> read_at(std::uint64_t offset, std::size_t size, std::string& out) const {
+    out.resize(size);
+    const Result<std::size_t> got = read_to(offset, size, out.data());
+    out.resize(got ? *got : 0);
+    if (!got) return fail(got.error());
+    return {};
+  }
   // fdatasync: contents and size are durable on return. A failure must not be retried as if it could succeed.
   [[nodiscard]] virtual Result<void> sync() = 0;
   [[nodiscard]] virtual Result<void> truncate(std::uint64_t size) = 0;

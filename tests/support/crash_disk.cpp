@@ -163,13 +163,11 @@ class CrashDisk::OpenFile final : public system::File {
     disk_.happened(DiskOperation::write);
     return {};
   }
-  Result<void> read_at(std::uint64_t offset, std::size_t size, std::string& out) const override {
+  Result<std::size_t> read_to(std::uint64_t offset, std::size_t size, char* to) const override {
     const base::MutexLock lock(disk_.state_->mutex);
-    out.clear();
     if (disk_.state_->failing_reads) return fail(Errc::io, "read " + path_ + ": Input/output error");
     const std::string& text = inode_->now.text();
-    if (offset < text.size()) out.assign(text, static_cast<std::size_t>(offset), size);
-    return {};
+    return offset < text.size() ? text.copy(to, size, static_cast<std::size_t>(offset)) : 0;
   }
   Result<void> sync() override {
     {

@@ -1,7 +1,9 @@
 // The disk refuses: the spool takes nothing new, loses nothing it took, and goes on by itself.
+#include <random>
 #include <string>
 #include <vector>
 
+#include "gateway/spool/format.h"
 #include "gateway/spool/spool.h"
 #include "tests/gateway/spool/spool_harness.h"
 #include "tests/support/crash_disk.h"
@@ -265,6 +267,44 @@ TEST_CASE("a read error is told and does not count as damage") {
   f.disk.heal();
   CHECK(f.owed() == std::vector<std::string>{"one"});
   CHECK(f.spool->ledger(f.spool->lane("sink")).damaged == 0);
+}
+
+TEST_CASE("files that are set aside are never lost when power fails, and are told once") {
+  test::FrozenDisk start;
+  start.directories = {"/"};
+  {
+    CrashDisk disk(start);
+    test::ManualClock clock;
+    test::CapturingReporter reporter;
+    SpoolOptions options;
+    options.path = "/spool";
+    const auto spool = Spool::open(disk, clock, options, reporter);
+    REQUIRE(spool.has_value());
+    REQUIRE((*spool)->flush(kPatience).has_value());
+    start = disk.frozen();
+  }
+  const std::vector<std::string> strangers{segment_name(7), segment_name(8)};
+  for (const std::string& name : strangers) start.files["/spool/" + name] = test::FileBytes(name + " is no segment");
+  std::mt19937_64 random(1);
+  CrashDisk disk(start);
+  test::ManualClock clock;
+  test::CapturingReporter reporter;
+  SpoolOptions options;
+  options.path = "/spool";
+  std::string lost;
+  disk.on_operation([&](test::DiskOperation) {
+    const test::FrozenDisk left = disk.crash_frozen(CrashDisk::Survival::nothing, random);
+    for (const std::string& name : strangers) {
+      if (left.files.count("/spool/" + name) + left.files.count("/spool/damaged/" + name) == 0) lost = name;
+    }
+  });
+  {
+    const auto spool = Spool::open(disk, clock, options, reporter);
+    REQUIRE(spool.has_value());
+    const test::FrozenDisk left = disk.crash_frozen(CrashDisk::Survival::nothing, random);
+    for (const std::string& name : strangers) CHECK(left.files.count("/spool/damaged/" + name) == 1);
+  }
+  CHECK(lost.empty());
 }
 
 }  // namespace

@@ -8,7 +8,6 @@
 # false. The statement is the one the mark's line ends or stands in.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../../.."
-source_tree=$PWD
 work=build-mutants
 tree=$PWD/$work/tree
 mkdir -p "$tree"
@@ -77,6 +76,7 @@ while IFS=: read -r file line text; do
     for pattern in "$@"; do [[ "$place $what" == *"$pattern"* ]] && wanted=1; done
     [ $wanted = 1 ] || continue
   fi
+  cp "$file" ../whole.cpp
   if ! mutate "$file" "$line"; then
     result="SURVIVED: cannot be deleted by this script"
     survived=$((survived + 1))
@@ -90,7 +90,7 @@ while IFS=: read -r file line text; do
       survived=$((survived + 1))
     fi
   fi
-  cp "$source_tree/$file" "$file"
+  cp ../whole.cpp "$file"
   table+=("$(printf '%-42s %-46.46s %s' "$place" "$what" "$result")")
   echo "${table[-1]}" >&2
 done < <(grep -rn '// durable:' gateway/spool gateway/system --include='*.cpp' | sort -t: -k1,1 -k2,2n)
