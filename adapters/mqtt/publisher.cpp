@@ -110,6 +110,7 @@ struct Publisher::State final : public ::mqtt::callback, public ::mqtt::iaction_
   const SinkSettings& settings_;
   std::unique_ptr<::mqtt::async_client> client_;
   bool up_ = false;
+  std::uint32_t window_ = 0;
   std::atomic<bool> lost_{false};
   base::Mutex mutex_;
   Observer* observer_ RAILHEAD_GUARDED_BY(mutex_);
@@ -117,6 +118,8 @@ struct Publisher::State final : public ::mqtt::callback, public ::mqtt::iaction_
 
 Publisher::Publisher(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Publisher::~Publisher() = default;
+
+std::uint32_t Publisher::window() const { return state_->window_; }
 
 Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settings, const Url& url, Observer& observer,
                                                       const std::stop_token& stop) {
@@ -155,6 +158,14 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
       if (waited >= settings.timeout) return fail(Errc::timeout, "the broker does not answer");
     }
     state->up_ = true;
+    state->window_ = settings.window;
+    if (settings.v5) {
+      const ::mqtt::connect_response response = answer->get_connect_response();
+      if (response.get_properties().contains(::mqtt::property::RECEIVE_MAXIMUM)) {
+        const auto most = ::mqtt::get<std::uint16_t>(response.get_properties(), ::mqtt::property::RECEIVE_MAXIMUM);
+        state->window_ = std::min<std::uint32_t>(state->window_, std::max<std::uint16_t>(most, 1));
+      }
+    }
   } catch (const ::mqtt::exception& error) {
     return fail(connect_error(error, settings.v5).in(url.text()));
   } catch (const std::exception& error) {

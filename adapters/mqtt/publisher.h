@@ -40,6 +40,9 @@ class Publisher {
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
 
+  // How many messages may be on the way: the settings' window, or what the broker takes at once if that is less. With
+  // more the library would look for room once a second only.
+  [[nodiscard]] std::uint32_t window() const;
   // Queues; `number` comes back in the confirm. Headers and `expiry` (the broker throws it away after so long) are
   // left out at 3.1.1.
   [[nodiscard]] Result<void> publish(std::uint32_t number, const std::string& topic, const Enveloper::Wrapped& wrapped,

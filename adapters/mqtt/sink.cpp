@@ -80,6 +80,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
         pause(backoff_.next(), stop);
         continue;
       }
+      window_ = (*publisher)->window();
       begin(outlet);
       const BootTime up_since = context_.clock.boot_now();
       feed(outlet, **publisher, stop);
@@ -152,7 +153,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
       ports::Limits limits;
       limits.records = *room;
       limits.bytes = kBatchBytes;
-      limits.wait = *room == settings_.window ? kIdleWait : kBusyWait;
+      limits.wait = *room == window_ ? kIdleWait : kBusyWait;
       for (const ports::Outgoing& outgoing : outlet.next(limits, stop)) {
         if (!send(outlet, publisher, outgoing)) return;
       }
@@ -162,10 +163,10 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
   // Waits for room in the window, within a bound. nullopt: the connection is lost.
   std::optional<std::size_t> room_left(BootTime now) {
     const base::MutexLock lock(mutex_);
-    if (!lost_ && on_the_way_.size() >= settings_.window) changed_.wait_for(mutex_, kRoomWait);
+    if (!lost_ && on_the_way_.size() >= window_) changed_.wait_for(mutex_, kRoomWait);
     if (!on_the_way_.empty() && now - answered_at_ > settings_.timeout) lost_ = "the broker confirms nothing";
     if (lost_) return std::nullopt;
-    return settings_.window - on_the_way_.size();
+    return window_ - on_the_way_.size();
   }
 
   // False: the connection is lost.
@@ -264,7 +265,8 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
   const ports::Context context_;
   system::Backoff backoff_;
   Enveloper enveloper_;
-  std::size_t tried_ = 0;  // URLs that did not serve
+  std::size_t window_ = 0;  // of this connection
+  std::size_t tried_ = 0;   // URLs that did not serve
   base::Mutex mutex_;
   base::CondVar changed_;
   ports::Outlet* outlet_ RAILHEAD_GUARDED_BY(mutex_) = nullptr;

@@ -172,6 +172,26 @@ TEST_CASE("no more than the window is on the way") {
   }
 }
 
+TEST_CASE("no more is on the way than the broker takes at once, and the next follows its confirm without delay") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url()));
+  broker.accept();
+  PropertyWriter properties;
+  properties.number(PropertyId::receive_maximum, 2);
+  broker.send(Connack{false, 0, properties.bytes()});
+  for (int n = 1; n <= 40; ++n) runner.append("out", std::to_string(n));
+  const auto begun = std::chrono::steady_clock::now();
+  std::vector<Seen> seen{read_publish(broker), read_publish(broker)};
+  CHECK(broker.silent(100));
+  for (std::size_t n = 3; n <= 40; ++n) {
+    answer(broker, PacketType::puback, seen[n - 3].packet_id);
+    seen.push_back(read_publish(broker));
+  }
+  CHECK(seen.back().payload == "40");
+  // The library alone would take a second for every two.
+  CHECK(std::chrono::steady_clock::now() - begun < 15s);
+}
+
 // Error paths
 
 TEST_CASE("a refusal for good sets the record aside, another one tries again, neighbours go on") {

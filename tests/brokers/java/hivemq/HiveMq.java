@@ -1,5 +1,7 @@
 import com.hivemq.embedded.EmbeddedHiveMQ;
 import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import sun.misc.Signal;
 
 /** HiveMQ Community Edition: HiveMq DIRECTORY, with config/config.xml in it. Prints "ready"; SIGTERM stops it in order. */
 class HiveMq {
@@ -12,9 +14,13 @@ class HiveMq {
             .withExtensionsFolder(at.resolve("extensions"))
             .build();
     broker.start().join();
-    Runtime.getRuntime().addShutdownHook(new Thread(() -> broker.stop().join()));
+    // Why no shutdown hook: the broker's own end waits for the runtime's, which waits for the hook.
+    CountDownLatch asked = new CountDownLatch(1);
+    Signal.handle(new Signal("TERM"), signal -> asked.countDown());
     System.out.println("ready");
     System.out.flush();
-    Thread.currentThread().join();
+    asked.await();
+    broker.stop().join();
+    Runtime.getRuntime().halt(0);
   }
 }
