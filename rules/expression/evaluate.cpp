@@ -187,6 +187,14 @@ class Machine {
     new (&own) Value(Value::boolean(value));
     frame_.stack[used_++] = &own;
   }
+  void replace_real(std::size_t operands, double value) {
+    used_ -= operands;
+    Value& own = frame_.own[used_];
+    own.~Value();
+    new (&own) Value(Value::real(value));
+    frame_.stack[used_++] = &own;
+  }
+  [[nodiscard]] bool both(Kind kind) const { return top(1).is(kind) && top().is(kind); }
   void go_to(std::uint32_t target) { at_ = code_.instructions.data() + target; }
   [[nodiscard]] Operands operands(std::size_t count) const { return {frame_.stack.data() + used_ - count, count}; }
 
@@ -202,9 +210,27 @@ class Machine {
       case Op::index: replace(2, element(top(1), top(), work_)); break;
       case Op::call: call(instruction); break;
       case Op::match: match(*code_.regexes[instruction.a]); break;
-      case Op::add: replace(2, add(top(1), top(), work_)); break;
-      case Op::subtract: replace(2, subtract(top(1), top())); break;
-      case Op::multiply: replace(2, multiply(top(1), top())); break;
+      case Op::add:
+        if (both(Kind::real)) {
+          replace_real(2, top(1).as_real() + top().as_real());
+        } else {
+          replace(2, add(top(1), top(), work_));
+        }
+        break;
+      case Op::subtract:
+        if (both(Kind::real)) {
+          replace_real(2, top(1).as_real() - top().as_real());
+        } else {
+          replace(2, subtract(top(1), top()));
+        }
+        break;
+      case Op::multiply:
+        if (both(Kind::real)) {
+          replace_real(2, top(1).as_real() * top().as_real());
+        } else {
+          replace(2, multiply(top(1), top()));
+        }
+        break;
       case Op::divide: replace(2, divide(top(1), top())); break;
       case Op::remainder: replace(2, remainder(top(1), top())); break;
       case Op::negate: replace(1, negate(top())); break;
@@ -227,6 +253,10 @@ class Machine {
       case Op::less_equal:
       case Op::greater:
       case Op::greater_equal: {
+        if (both(Kind::real)) {
+          replace_boolean(2, holds(instruction.op, top(1).as_real() <=> top().as_real()));
+          break;
+        }
         const Order order = compare(top(1), top());
         if (order.comparable) {
           replace_boolean(2, holds(instruction.op, order.order));
