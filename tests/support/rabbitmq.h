@@ -48,7 +48,7 @@ class RabbitMq {
   // What was declared so far is on disk. Why: a declaration is confirmed before Mnesia's log is written, so a kill soon
   // after it takes the queue away, and then everything for it has no route.
   void sync_declarations() const;
-  void kill9();  // after sync_declarations()
+  void kill9();    // after sync_declarations()
   void restart();  // after kill9() or stop(): returns when the broker answers
   void stop();     // SIGTERM
   void freeze();   // SIGSTOP: connections stay open, nothing answers
