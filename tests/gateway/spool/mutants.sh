@@ -12,11 +12,12 @@ work=build-mutants
 tree=$PWD/$work/tree
 mkdir -p "$tree"
 
+# Everything counts as new (tar -m): an earlier run left objects of mutants and of older headers.
 find "$tree" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- -cf - | tar -xf - -C "$tree" ||
+git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- -cf - | tar -xmf - -C "$tree" ||
   { echo "cannot copy the tree" >&2; exit 2; }
 cd "$tree" || exit 2
-find gateway/spool gateway/system -name '*.cpp' -exec touch {} +  # an earlier run may have left mutants' objects
+
 
 build() { cmake --build build --target test_gateway_spool test_gateway_system > ../build.log 2>&1; }
 # What explores; all else takes seconds and is tried first.
