@@ -11,6 +11,15 @@ namespace railhead::modbus {
 
 using Ending = ports::CommandOutcome::Result;
 
+namespace {
+
+// The device is still at it (05), or a gateway passed the write on and heard nothing (0B): it may be carried out.
+bool leaves_open(const WriteStep& step, std::string_view pdu) {
+  return !step.reads() && pdu.size() == 2 && (pdu[1] == 5 || pdu[1] == 11);
+}
+
+}  // namespace
+
 LinkCommands::~LinkCommands() {
   if (out_) finish(Ending::unknown, "the gateway stopped before the answer came");
   while (!queue_.empty()) finish(Ending::expired, "the gateway stopped before it was sent");
@@ -103,7 +112,7 @@ void LinkCommands::answered(std::string_view pdu) {
   const WriteStep& step = running.steps[running.at];
   if (const auto fault = check_answer(step, pdu, &running.read[running.at])) {
     const std::string where = std::string(name_of(step.table)) + " " + std::to_string(step.address) + ": ";
-    return finish(Ending::failed, where + *fault);
+    return finish(leaves_open(step, pdu) ? Ending::unknown : Ending::failed, where + *fault);
   }
   if (++running.at == running.steps.size()) finish(Ending::done, {});
 }

@@ -24,6 +24,11 @@ bool is_about_us(status::Fields fields) {
   });
 }
 
+std::uint32_t most_of(status::Event event) {
+  const bool outcome = event == status::Event::modbus_command_done || event == status::Event::modbus_command_refused;
+  return outcome ? OwnSource::kOutcomesPerMinute : OwnSource::kEventsPerMinute;
+}
+
 void add(Value::Entries& entries, std::string_view name, std::string_view text) {
   entries.emplace_back(Value::text(name), Value::text(text));
 }
@@ -45,7 +50,7 @@ void OwnSource::on_event(status::Event event, status::Fields fields) noexcept {
       share.since = now;
       share.given = 0;
     }
-    if (share.given >= kEventsPerMinute) {
+    if (share.given >= most_of(event)) {
       ++share.left_out;
       ++left_out_;
       return;

@@ -5,9 +5,9 @@
 //   counters:  {event: "counters", level: "info"} and the status document without its list of events, once an interval
 // It must not feed on itself: an event that its own offer() causes, or that names `source: railhead`, makes no reading;
 // of the events that a reading of ours may cause elsewhere (a sink refuses its record) no kind makes more than
-// kEventsPerMinute. What is left out is counted: in `left_out` of the next of its kind, and as own_readings_left_out.
-// Bounds:  kQueueMax readings wait; the oldest give way.
-// Threads: on_event() any, waits for nothing; run() is the source's thread.
+// kEventsPerMinute; the outcome of a command is owed to who gave it, so of these kOutcomesPerMinute. What is left out
+// is counted: in `left_out` of the next of its kind, and as own_readings_left_out. Bounds:  kQueueMax readings wait;
+// the oldest give way. Threads: on_event() any, waits for nothing; run() is the source's thread.
 #pragma once
 
 #include <array>
@@ -30,6 +30,7 @@ class OwnSource final : public ports::Source, public status::EventListener {
  public:
   static constexpr std::size_t kQueueMax = 1000;
   static constexpr std::uint32_t kEventsPerMinute = 100;  // of one kind
+  static constexpr std::uint32_t kOutcomesPerMinute = 60'000;
 
   struct Options {
     std::string gateway;

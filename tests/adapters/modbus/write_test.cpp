@@ -166,6 +166,14 @@ TEST_CASE("no answer is unknown and is not sent again; a wrong confirmation is a
   CHECK(hex(next->pdu) == "0600320016");
   link.commands.answered(std::string_view("\x06\x00\x32\x00\x17", 5));
   CHECK(link.outcomes[1].result == Ending::failed);
+  // "Still working on it", and a gateway's word that it passed the write on and heard nothing: it may be carried out.
+  for (const char* exception : {"\x86\x05", "\x86\x0b"}) {
+    link.give({{"setpoint", Value::integer(21)}});
+    REQUIRE(link.commands.next());
+    link.commands.answered(exception);
+    CHECK(link.outcomes.back().result == Ending::unknown);
+    CHECK(!link.commands.next());
+  }
 }
 
 TEST_CASE("what has not begun in time is never sent; what is out is waited for") {

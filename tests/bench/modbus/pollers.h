@@ -40,7 +40,8 @@ int run_libmodbus(const Poll& poll);
                                                int core);
 
 // 30 units on a pseudo-terminal that plays a line of 19,200 baud, two of them dead: the least share of its ticks that a
-// living one got, from the first second on; and of what the plan uses.
+// living one got, once the dead are known; and what the plan
+// uses of the line.
 struct BusShare {
   double least = 0;
   double planned = 0;

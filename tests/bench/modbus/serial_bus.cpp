@@ -28,6 +28,7 @@ constexpr unsigned kUnits = 30;
 constexpr double kShare = 0.70;
 constexpr Duration kThinks = std::chrono::milliseconds{5};
 constexpr std::size_t kRequest = 8;
+constexpr double kLearning = 10;  // seconds until the dead are known to be dead
 
 bool is_dead(unsigned unit) { return unit == 7 || unit == 8; }
 
@@ -98,11 +99,13 @@ BusShare run_bus(double seconds) {
   char path[128];
   RAILHEAD_ASSERT(ptsname_r(master, path, sizeof path) == 0);
   const modbus::SourceOptions options = bus_source(path);
-  const double every = static_cast<double>(options.links[0].devices[0].points[0].every.count()) / 1e9;
+  const Duration every = options.links[0].devices[0].points[0].every;
+  const auto ticks = static_cast<std::int64_t>((seconds - kLearning) * 1e9) / every.count() - 1;
   BusShare share;
   share.planned = modbus::utilisation(options.links[0], modbus::plan_source(options)[0]);
   std::atomic<std::uint64_t> collisions{0};
   test::CapturingIntake intake;
+  Time from;
   {
     const system::SystemClock clock;
     test::CapturingReporter reporter;
@@ -115,15 +118,20 @@ BusShare run_bus(double seconds) {
       pin_to({0});
       source.run(intake, stop);
     });
-    std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+    std::this_thread::sleep_for(std::chrono::duration<double>(kLearning));
+    from = clock.now();
+    std::this_thread::sleep_for(std::chrono::duration<double>(seconds - kLearning));
   }
   close(master);
   std::map<std::string, unsigned> got;
-  for (const Reading& reading : intake.readings())
+  for (const Reading& reading : intake.readings()) {
+    if (reading.time < from || reading.time >= from + every * ticks) continue;
     got[reading.device] += reading.quality == Quality::good && reading.value.is(Kind::map);
+  }
   share.least = 1;
   for (unsigned unit = 1; unit <= kUnits; ++unit) {
-    if (!is_dead(unit)) share.least = std::min(share.least, got["unit-" + std::to_string(unit)] / (seconds / every));
+    if (!is_dead(unit))
+      share.least = std::min(share.least, got["unit-" + std::to_string(unit)] / static_cast<double>(ticks));
   }
   share.collisions = collisions;
   return share;

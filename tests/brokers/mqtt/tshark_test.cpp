@@ -9,63 +9,12 @@
 #include "adapters/mqtt/session.h"
 #include "gateway/base/text.h"
 #include "tests/support/process.h"
+#include "tests/support/tcp_capture.h"
 
 namespace railhead::mqtt {
 namespace {
 
 using namespace std::chrono_literals;
-
-void put_le(std::string& out, std::uint32_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i) & 0xff);
-}
-void put_be(std::string& out, std::uint32_t value, int bytes) {
-  for (int i = bytes - 1; i >= 0; --i) out += static_cast<char>(value >> (8 * i) & 0xff);
-}
-
-// One TCP connection of a client to port 1883, as a capture file of raw IPv4 (link type 101).
-class Capture {
- public:
-  explicit Capture(std::uint16_t client_port) : port_(client_port) {}
-  void add(std::string_view payload) {
-    std::string packet = "\x45";
-    put_be(packet, 0, 1);
-    put_be(packet, static_cast<std::uint32_t>(40 + payload.size()), 2);
-    put_be(packet, 0, 4);
-    put_be(packet, 0x40060000, 4);  // 64 hops, TCP, no checksum
-    put_be(packet, 0x7f000001, 4);
-    put_be(packet, 0x7f000002, 4);
-    put_be(packet, port_, 2);
-    put_be(packet, 1883, 2);
-    put_be(packet, sequence_, 4);
-    put_be(packet, 1, 4);
-    put_be(packet, 0x5018ffff, 4);  // 20 bytes of header, PSH and ACK
-    put_be(packet, 0, 4);
-    packet.append(payload);
-    sequence_ += static_cast<std::uint32_t>(payload.size());
-    put_le(records_, ++seconds_, 4);
-    put_le(records_, 0, 4);
-    put_le(records_, static_cast<std::uint32_t>(packet.size()), 4);
-    put_le(records_, static_cast<std::uint32_t>(packet.size()), 4);
-    records_ += packet;
-  }
-  [[nodiscard]] std::string bytes() const {
-    std::string out;
-    put_le(out, 0xa1b2c3d4, 4);
-    put_le(out, 2, 2);
-    put_le(out, 4, 2);
-    put_le(out, 0, 4);
-    put_le(out, 0, 4);
-    put_le(out, 262'144, 4);
-    put_le(out, 101, 4);
-    return out + records_;
-  }
-
- private:
-  const std::uint16_t port_;
-  std::uint32_t sequence_ = 1;
-  std::uint32_t seconds_ = 0;
-  std::string records_;
-};
 
 struct Silent final : Session::Listener {
   void on_connected(bool) override {}
@@ -74,7 +23,7 @@ struct Silent final : Session::Listener {
 };
 
 // Everything the source's session ever sends, a packet a segment. Gives how many there are.
-std::size_t talk(Version version, Capture& capture) {
+std::size_t talk(Version version, test::TcpCapture& capture) {
   Session::Options options;
   options.client_id = "railhead-plant-7";
   options.user = "user";
@@ -131,7 +80,7 @@ TEST_CASE("tshark accepts every packet this client sends, in both versions") {
   test::TemporaryDirectory directory;
   for (const Version version : {Version::v3_1_1, Version::v5}) {
     CAPTURE(int(version));
-    Capture capture(static_cast<std::uint16_t>(40'000 + int(version)));
+    test::TcpCapture capture(static_cast<std::uint16_t>(40'000 + int(version)), 1883);
     const std::size_t packets = talk(version, capture);
     CHECK(packets >= 10);
     const std::string file = directory.write("packets.pcap", capture.bytes());

@@ -62,6 +62,17 @@ TEST_CASE("an event becomes a reading of the source railhead, with its fields, a
   CHECK(box.value(1) == R"({"event":"started","level":"info","text":"railhead is running"})");
 }
 
+TEST_CASE("each outcome of a command becomes a reading, however many there are in a minute") {
+  Box box;
+  box.start();
+  constexpr std::size_t kOutcomes = 5 * OwnSource::kEventsPerMinute;
+  for (std::size_t i = 0; i < kOutcomes; ++i) {
+    box.source.on_event(Event::modbus_command_done, {{"correlation", std::to_string(i)}});
+    box.source.on_event(Event::modbus_command_refused, {{"correlation", std::to_string(i)}});
+    REQUIRE(eventually(5s, [&] { return box.count() == 2 * (i + 1); }));
+  }
+}
+
 TEST_CASE("only events of the least level and above become readings") {
   Box box({.gateway = "g", .least = status::Level::error, .counters = Duration::zero(), .status_document = {}});
   box.source.on_event(Event::started, {});
