@@ -132,7 +132,7 @@ int run_simulate(const SimulateArguments& arguments) {
   }
   if (*for_time > Duration::zero()) {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(*for_time);
-    const timespec wait{.tv_sec = seconds.count(), .tv_nsec = (*for_time - seconds).count()};
+    const timespec wait{static_cast<time_t>(seconds.count()), static_cast<long>((*for_time - seconds).count())};
     ::sigtimedwait(&signals, nullptr, &wait);
   } else {
     int number = 0;
