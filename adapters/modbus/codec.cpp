@@ -1,20 +1,8 @@
 #include "adapters/modbus/codec.h"
 
+#include "adapters/modbus/wire.h"
+
 namespace railhead::modbus {
-namespace {
-
-std::uint8_t byte_at(std::string_view bytes, std::size_t at) { return static_cast<std::uint8_t>(bytes[at]); }
-
-std::uint16_t word_at(std::string_view bytes, std::size_t at) {
-  return static_cast<std::uint16_t>((byte_at(bytes, at) << 8) | byte_at(bytes, at + 1));
-}
-
-void put_word(std::string& to, unsigned word) {
-  to.push_back(static_cast<char>((word >> 8) & 0xff));
-  to.push_back(static_cast<char>(word & 0xff));
-}
-
-}  // namespace
 
 std::uint8_t function_of(Table table) noexcept {
   switch (table) {

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "adapters/modbus/decode.h"
+#include "adapters/modbus/wire.h"
 
 namespace railhead::modbus {
 namespace {
@@ -142,10 +143,8 @@ Scan scan(Conversation& conversation, const ProbeOptions& options, Table table, 
     silences = 0;
     if (answer->exception == 0) {
       for (std::uint32_t i = 0; i < count; ++i) {
-        const std::uint32_t cell =
-            holds_bits(table) ? static_cast<unsigned>(static_cast<unsigned char>(answer->payload[i / 8])) >> (i % 8) & 1
-                              : static_cast<unsigned>(static_cast<unsigned char>(answer->payload[2 * i])) << 8 |
-                                    static_cast<unsigned char>(answer->payload[2 * i + 1]);
+        const unsigned cell =
+            holds_bits(table) ? byte_at(answer->payload, i / 8) >> (i % 8) & 1 : word_at(answer->payload, 2 * i);
         result.registers[static_cast<std::uint16_t>(begin + i)] = static_cast<std::uint16_t>(cell);
       }
       continue;

@@ -2,10 +2,10 @@
 
 #include <array>
 
+#include "adapters/modbus/wire.h"
+
 namespace railhead::modbus {
 namespace {
-
-std::uint8_t byte_at(std::string_view bytes, std::size_t at) { return static_cast<std::uint8_t>(bytes[at]); }
 
 constexpr std::array<std::uint16_t, 256> kTable = [] {
   std::array<std::uint16_t, 256> table{};

@@ -1,4 +1,5 @@
 #include "adapters/modbus/scheduler.h"
+#include "adapters/modbus/wire.h"
 
 #include <algorithm>
 #include <utility>
@@ -380,13 +381,9 @@ void Scheduler::failed(const std::string& why, std::uint32_t id) {
 
 // One step of the way along a device's chain of models.
 void Scheduler::searched(Device& device, Cycle& cycle, std::string_view payload) {
-  const auto word = [&](std::size_t at) {
-    return static_cast<std::uint16_t>(static_cast<unsigned char>(payload[at]) << 8 |
-                                      static_cast<unsigned char>(payload[at + 1]));
-  };
   cycle.busy = 0;
   device.search->due = BootTime::min();
-  device.search->walk.answered(word(0), word(2));
+  device.search->walk.answered(word_at(payload, 0), word_at(payload, 2));
   if (device.search->walk.over()) search_over(device);
 }
 

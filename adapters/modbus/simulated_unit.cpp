@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "adapters/modbus/codec.h"
+#include "adapters/modbus/wire.h"
 
 namespace railhead::modbus {
 namespace {
@@ -44,14 +45,6 @@ double fraction_of(std::uint64_t seed, std::string_view device, std::string_view
   }
   hash ^= hash >> 32;
   return static_cast<double>(hash % 1'000'003) / 1'000'003.0;
-}
-
-unsigned byte_at(std::string_view bytes, std::size_t at) { return static_cast<unsigned char>(bytes[at]); }
-unsigned word_at(std::string_view bytes, std::size_t at) { return byte_at(bytes, at) << 8 | byte_at(bytes, at + 1); }
-
-void put_word(std::string& to, unsigned word) {
-  to.push_back(static_cast<char>(word >> 8 & 0xff));
-  to.push_back(static_cast<char>(word & 0xff));
 }
 
 std::string exception(unsigned function, unsigned code) {

@@ -24,6 +24,7 @@
 #include "adapters/modbus/rtu.h"
 #include "adapters/modbus/serial.h"
 #include "adapters/modbus/simulated_unit.h"
+#include "adapters/modbus/wire.h"
 #include "gateway/base/text.h"
 #include "gateway/system/descriptor.h"
 #include "gateway/system/event_loop.h"
@@ -33,10 +34,6 @@ namespace {
 
 using ports::Fault;
 using system::EventLoop;
-
-unsigned word_at(std::string_view bytes, std::size_t at) {
-  return static_cast<unsigned>(static_cast<unsigned char>(bytes[at])) << 8 | static_cast<unsigned char>(bytes[at + 1]);
-}
 
 // `*` stands for any text.
 bool fits(std::string_view pattern, std::string_view name) {

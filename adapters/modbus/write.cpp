@@ -5,6 +5,7 @@
 
 #include "adapters/modbus/codec.h"
 #include "adapters/modbus/encode.h"
+#include "adapters/modbus/wire.h"
 #include "gateway/message/json.h"
 
 namespace railhead::modbus {
@@ -13,19 +14,11 @@ namespace {
 constexpr std::size_t kRegistersInOneWrite = 121;  // what functions 16 (123) and 23 (121) both take
 constexpr std::size_t kCoilsInOneWrite = 1968;
 
-void put_word(std::string& to, unsigned word) {
-  to.push_back(static_cast<char>(word >> 8 & 0xff));
-  to.push_back(static_cast<char>(word & 0xff));
-}
-
 std::string head(unsigned function, unsigned address) {
   std::string pdu(1, static_cast<char>(function));
   put_word(pdu, address);
   return pdu;
 }
-
-unsigned byte_at(std::string_view bytes, std::size_t at) { return static_cast<unsigned char>(bytes[at]); }
-unsigned word_at(std::string_view bytes, std::size_t at) { return byte_at(bytes, at) << 8 | byte_at(bytes, at + 1); }
 
 // Side by side, and wholly.
 struct Run {
