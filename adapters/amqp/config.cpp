@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "gateway/ports/envelope_field.h"
+
 namespace railhead::amqp {
 namespace {
 
@@ -65,12 +67,7 @@ const config::Fields<AmqpOptions>& amqp_fields() {
                     {.sentence = "Without any confirmation for so long the connection is made anew.",
                      .min = "1 s",
                      .max = "10 min"})
-          .choice(
-              "envelope", &AmqpOptions::envelope,
-              {{"headers", Envelope::headers}, {"structured", Envelope::structured}, {"minimal", Envelope::minimal}},
-              {.sentence = "How the identity and the other CloudEvents attributes travel: as headers, in one JSON "
-                           "document with the "
-                           "body (CloudEvents structured mode), or minimal: the identity alone, as header rh-id."})
+          .with(ports::envelope_field(&AmqpOptions::envelope))
           .table("tls", &AmqpOptions::tls, tls_fields(), {.sentence = "Certificates, for amqps://."});
   return fields;
 }

@@ -143,22 +143,21 @@ std::optional<std::uint8_t> Feed::priority_of(const Record& record) const {
 
 Result<void> Feed::send(const ports::Outgoing& outgoing) {
   const Record& record = outgoing.record;
-  const Enveloper::Wrapped& wrapped = enveloper_.wrap(record,
-                                                      {.gateway = context_.gateway,
-                                                       .identity = outgoing.identity,
-                                                       .prefix = "cloudEvents_",
-                                                       .late = outgoing.late,
-                                                       .with_key = true},
-                                                      options_.envelope);
-  std::vector<Header> headers = wrapped.headers;
+  Enveloper::Wrapped& wrapped = enveloper_.wrap(record,
+                                                {.gateway = context_.gateway,
+                                                 .identity = outgoing.identity,
+                                                 .prefix = "cloudEvents_",
+                                                 .late = outgoing.late,
+                                                 .with_key = true},
+                                                options_.envelope);
   // The content type is a property of its own here.
-  std::erase_if(headers, [](const Header& header) { return header.name == "content-type"; });
+  std::erase_if(wrapped.headers, [](const Header& header) { return header.name == "content-type"; });
   const Publication publication{.exchange = options_.exchange,
                                 .routing_key = record.routing_key,
                                 .message_id = outgoing.identity,
                                 .content_type = wrapped.content_type,
                                 .body = wrapped.body,
-                                .headers = &headers,
+                                .headers = &wrapped.headers,
                                 .time = record.time,
                                 .priority = priority_of(record),
                                 .mandatory = options_.mandatory,

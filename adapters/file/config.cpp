@@ -1,5 +1,7 @@
 #include "adapters/file/config.h"
 
+#include "gateway/ports/envelope_field.h"
+
 namespace railhead::file {
 
 const config::Fields<FileOptions>& file_fields() {
@@ -16,12 +18,7 @@ const config::Fields<FileOptions>& file_fields() {
                      .min = 0,
                      .max = 1000,
                      .unit = "files"})
-          .choice(
-              "envelope", &FileOptions::envelope,
-              {{"headers", Envelope::headers}, {"structured", Envelope::structured}, {"minimal", Envelope::minimal}},
-              {.sentence = "How the identity and the other CloudEvents attributes travel: as headers, in one JSON "
-                           "document with the "
-                           "body (CloudEvents structured mode), or minimal: the identity alone, as header rh-id."});
+          .with(ports::envelope_field(&FileOptions::envelope));
   return fields;
 }
 

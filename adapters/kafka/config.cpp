@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "gateway/ports/envelope_field.h"
+
 namespace railhead::kafka {
 namespace {
 
@@ -90,12 +92,7 @@ const config::Fields<KafkaOptions>& kafka_fields() {
                    {"lz4", Compression::lz4},
                    {"zstd", Compression::zstd}},
                   {.sentence = "Of whole batches.", .example = "lz4"})
-          .choice(
-              "envelope", &KafkaOptions::envelope,
-              {{"headers", Envelope::headers}, {"structured", Envelope::structured}, {"minimal", Envelope::minimal}},
-              {.sentence = "How the identity and the other CloudEvents attributes travel: as headers, in one JSON "
-                           "document with the "
-                           "body (CloudEvents structured mode), or minimal: the identity alone, as header rh-id."})
+          .with(ports::envelope_field(&KafkaOptions::envelope))
           .optional("linger", &KafkaOptions::linger,
                     {.sentence = "Waits this long for a batch to fill.", .min = "0", .max = "10 s"})
           .optional(

@@ -5,6 +5,7 @@
 
 #include "adapters/mqtt/packet.h"
 #include "gateway/config/diagnostics.h"
+#include "gateway/ports/envelope_field.h"
 
 namespace railhead::mqtt {
 namespace {
@@ -181,12 +182,7 @@ const Fields<SinkOptions>& sink_fields() {
                      .min = 1,
                      .max = 10'000,
                      .unit = "records"})
-          .choice(
-              "envelope", &SinkOptions::envelope,
-              {{"headers", Envelope::headers}, {"structured", Envelope::structured}, {"minimal", Envelope::minimal}},
-              {.sentence = "How the identity and the other CloudEvents attributes travel: as headers, in one JSON "
-                           "document with the "
-                           "body (CloudEvents structured mode), or minimal: the identity alone, as header rh-id."})
+          .with(ports::envelope_field(&SinkOptions::envelope))
           .optional("timeout", &SinkOptions::timeout,
                     {.sentence = "A broker that answers nothing for so long is connected to anew.",
                      .example = "30 s",

@@ -27,10 +27,9 @@ constexpr std::size_t kBatchBytes = 1024 * 1024;
 constexpr Duration kStable = std::chrono::seconds{10};
 
 // Why a record can never leave; empty if it can.
-std::string fault_of(const std::string& topic, const Enveloper::Wrapped& wrapped, bool with_headers) {
+std::string fault_of(const std::string& topic, const Enveloper::Wrapped& wrapped) {
   if (!is_topic_name(topic)) return "'" + topic + "' is not an MQTT topic name";
   if (wrapped.body.size() > 268'000'000) return "the body is larger than an MQTT packet";
-  if (!with_headers) return {};
   for (const Header& header : wrapped.headers) {
     if (header.name.size() > 0xffff || header.value.size() > 0xffff) return "header '" + header.name + "' is too long";
     if (header.name == kCorrelationDataHeader) continue;  // any bytes
@@ -171,9 +170,14 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
 
   // False: the connection is lost.
   bool send(ports::Outlet& outlet, Publisher& publisher, const ports::Outgoing& outgoing) {
-    const HeaderContext headers_context{context_.gateway, outgoing.identity, "", outgoing.late, true};
+    const HeaderContext headers_context{.gateway = context_.gateway,
+                                        .identity = outgoing.identity,
+                                        .prefix = "",
+                                        .late = outgoing.late,
+                                        .with_key = true,
+                                        .headless = !settings_.v5};
     const Enveloper::Wrapped& wrapped = enveloper_.wrap(outgoing.record, headers_context, settings_.envelope);
-    if (const std::string fault = fault_of(outgoing.record.topic, wrapped, settings_.v5); !fault.empty()) {
+    if (const std::string fault = fault_of(outgoing.record.topic, wrapped); !fault.empty()) {
       set_aside(outlet, outgoing, fault);
       return true;
     }

@@ -227,6 +227,12 @@ class Fields {
   Fields& optional(std::string_view name, M C::*member, FieldDoc doc = {}) {
     return add(name, member, Wrap<M>::around(scalar_shape<typename Wrap<M>::Inner>()), std::move(doc));
   }
+  // Fields that several tables have: `add` is called with this one.
+  template <class Add>
+  Fields& with(const Add& add) {
+    add(*this);
+    return *this;
+  }
   template <class M, class C>
   Fields& choice(std::string_view name, M C::*member,
                  std::initializer_list<Choice<std::type_identity_t<typename Wrap<M>::Inner>>> choices,

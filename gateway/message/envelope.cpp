@@ -1,7 +1,5 @@
 #include "gateway/message/envelope.h"
 
-#include <algorithm>
-
 #include "gateway/base/bytes.h"
 #include "gateway/base/text.h"
 
@@ -10,13 +8,6 @@ namespace {
 
 constexpr std::string_view kEventType = "application/cloudevents+json";
 
-std::vector<Header> own_headers(const Record& record) {
-  std::vector<Header> headers;
-  std::copy_if(record.headers.begin(), record.headers.end(), std::back_inserter(headers),
-               [](const Header& header) { return header.name != kAmqpPriorityHeader; });
-  return headers;
-}
-
 }  // namespace
 
 bool is_json_type(std::string_view content_type) {
@@ -24,23 +15,22 @@ bool is_json_type(std::string_view content_type) {
   return content_type == "application/json" || content_type == "text/json" || content_type.ends_with("+json");
 }
 
-const Enveloper::Wrapped& Enveloper::wrap(const Record& record, const HeaderContext& context, Envelope envelope) {
+Enveloper::Wrapped& Enveloper::wrap(const Record& record, const HeaderContext& context, Envelope envelope) {
+  wrapped_.headers.clear();
   wrapped_.content_type = record.content_type;
   wrapped_.body = record.body;
-  switch (envelope) {
-    case Envelope::headers: wrapped_.headers = headers_of(record, context); break;
-    case Envelope::minimal:
-      wrapped_.headers = own_headers(record);
-      wrapped_.headers.insert(wrapped_.headers.begin(), {"rh-id", std::string(context.identity)});
-      break;
-    case Envelope::structured:
-      wrapped_.headers = own_headers(record);
-      wrapped_.headers.insert(wrapped_.headers.begin(), {"content-type", std::string(kEventType)});
-      write_event(record, context);
-      wrapped_.content_type = kEventType;
-      wrapped_.body = event_;
-      break;
+  if (envelope == Envelope::structured) {
+    write_event(record, context);
+    wrapped_.content_type = kEventType;
+    wrapped_.body = event_;
   }
+  if (context.headless) return wrapped_;
+  switch (envelope) {
+    case Envelope::headers: wrapped_.headers = attributes_of(record, context); break;
+    case Envelope::minimal: wrapped_.headers.push_back({"rh-id", std::string(context.identity)}); break;
+    case Envelope::structured: wrapped_.headers.push_back({"content-type", std::string(kEventType)}); break;
+  }
+  append_own_headers(record, wrapped_.headers);
   return wrapped_;
 }
 
@@ -54,9 +44,7 @@ void Enveloper::write_event(const Record& record, const HeaderContext& context) 
   };
   HeaderContext unprefixed = context;
   unprefixed.prefix = "";
-  std::vector<Header> attributes = headers_of(record, unprefixed);
-  attributes.resize(attributes.size() - own_headers(record).size());  // those stand last, and stay headers
-  for (Header& header : attributes) {
+  for (Header& header : attributes_of(record, unprefixed)) {
     if (header.name == "content-type") header.name = "datacontenttype";
     std::erase(header.name, '-');  // names of attributes are letters and digits
     member(header.name, header.value);

@@ -29,8 +29,8 @@ class Enveloper {
     std::string_view content_type;
     std::string_view body;
   };
-  // Valid until the next call, and as long as the record is.
-  [[nodiscard]] const Wrapped& wrap(const Record& record, const HeaderContext& context, Envelope envelope);
+  // Valid until the next call, and as long as the record is; the caller may change it.
+  [[nodiscard]] Wrapped& wrap(const Record& record, const HeaderContext& context, Envelope envelope);
 
  private:
   void write_event(const Record& record, const HeaderContext& context);

@@ -95,7 +95,7 @@ std::string identity_of(std::string_view gateway, Epoch epoch, Sequence sequence
   return std::string(gateway) + std::string(text.data(), static_cast<std::size_t>(length));
 }
 
-std::vector<Header> headers_of(const Record& record, const HeaderContext& context) {
+std::vector<Header> attributes_of(const Record& record, const HeaderContext& context) {
   std::vector<Header> headers;
   headers.reserve(record.headers.size() + 11);
   const auto cloud_event = [&](std::string_view name, std::string value) {
@@ -113,8 +113,17 @@ std::vector<Header> headers_of(const Record& record, const HeaderContext& contex
   if ((record.flags & kClockUnsynced) != 0) headers.push_back({"rh-clock", "unsynced"});
   if (!record.quality.empty() && record.quality != "good") headers.push_back({"rh-quality", record.quality});
   if (context.with_key && record.key) headers.push_back({"rh-key", *record.key});
-  std::copy_if(record.headers.begin(), record.headers.end(), std::back_inserter(headers),
+  return headers;
+}
+
+void append_own_headers(const Record& record, std::vector<Header>& to) {
+  std::copy_if(record.headers.begin(), record.headers.end(), std::back_inserter(to),
                [](const Header& header) { return header.name != kAmqpPriorityHeader; });
+}
+
+std::vector<Header> headers_of(const Record& record, const HeaderContext& context) {
+  std::vector<Header> headers = attributes_of(record, context);
+  append_own_headers(record, headers);
   return headers;
 }
 

@@ -80,7 +80,13 @@ struct HeaderContext {
   std::string_view prefix;
   bool late = false;      // rh-late: refused once (S17)
   bool with_key = false;  // rh-key: the upstream has no key of its own
+  bool headless = false;  // the upstream takes no headers at all (MQTT 3.1.1)
 };
+// What the gateway itself says of a record.
+[[nodiscard]] std::vector<Header> attributes_of(const Record& record, const HeaderContext& context);
+// What its rule wrote, appended: without what is an instruction for the sink.
+void append_own_headers(const Record& record, std::vector<Header>& to);
+// Both.
 [[nodiscard]] std::vector<Header> headers_of(const Record& record, const HeaderContext& context);
 
 }  // namespace railhead
