@@ -3,6 +3,7 @@
 // an instruction computes is stored in the stack's own place.
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <new>
 #include <utility>
 
@@ -179,20 +180,27 @@ class Machine {
     used_ -= operands;
     push_own(std::move(value));
   }
-  // As replace(), without a detour: booleans are most of what is computed.
-  void replace_boolean(std::size_t operands, bool value) {
+  // As replace(), built in its place: booleans and doubles are most of what is computed.
+  template <class Make>
+  void replace_in_place(std::size_t operands, Make make) {
     used_ -= operands;
     Value& own = frame_.own[used_];
     own.~Value();
-    new (&own) Value(Value::boolean(value));
+    new (&own) Value(make());
     frame_.stack[used_++] = &own;
   }
-  void replace_real(std::size_t operands, double value) {
-    used_ -= operands;
-    Value& own = frame_.own[used_];
-    own.~Value();
-    new (&own) Value(Value::real(value));
-    frame_.stack[used_++] = &own;
+  void replace_boolean(std::size_t operands, bool value) {
+    replace_in_place(operands, [value] { return Value::boolean(value); });
+  }
+  // Two doubles take the short way.
+  template <class OfReals, class OfAny>
+  void combine(OfReals of_reals, OfAny of_any) {
+    if (both(Kind::real)) {
+      const double result = of_reals(top(1).as_real(), top().as_real());
+      replace_in_place(2, [result] { return Value::real(result); });
+    } else {
+      replace(2, of_any());
+    }
   }
   [[nodiscard]] bool both(Kind kind) const { return top(1).is(kind) && top().is(kind); }
   void go_to(std::uint32_t target) { at_ = code_.instructions.data() + target; }
@@ -210,27 +218,9 @@ class Machine {
       case Op::index: replace(2, element(top(1), top(), work_)); break;
       case Op::call: call(instruction); break;
       case Op::match: match(*code_.regexes[instruction.a]); break;
-      case Op::add:
-        if (both(Kind::real)) {
-          replace_real(2, top(1).as_real() + top().as_real());
-        } else {
-          replace(2, add(top(1), top(), work_));
-        }
-        break;
-      case Op::subtract:
-        if (both(Kind::real)) {
-          replace_real(2, top(1).as_real() - top().as_real());
-        } else {
-          replace(2, subtract(top(1), top()));
-        }
-        break;
-      case Op::multiply:
-        if (both(Kind::real)) {
-          replace_real(2, top(1).as_real() * top().as_real());
-        } else {
-          replace(2, multiply(top(1), top()));
-        }
-        break;
+      case Op::add: combine(std::plus<>(), [&] { return add(top(1), top(), work_); }); break;
+      case Op::subtract: combine(std::minus<>(), [&] { return subtract(top(1), top()); }); break;
+      case Op::multiply: combine(std::multiplies<>(), [&] { return multiply(top(1), top()); }); break;
       case Op::divide: replace(2, divide(top(1), top())); break;
       case Op::remainder: replace(2, remainder(top(1), top())); break;
       case Op::negate: replace(1, negate(top())); break;
