@@ -5,7 +5,6 @@
 
 #include <doctest/doctest.h>
 
-#include <fstream>
 #include <map>
 #include <set>
 #include <sstream>
@@ -20,6 +19,7 @@
 #include "tests/adapters/modbus/recording_observer.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/places.h"
+#include "tests/support/process.h"
 
 namespace railhead::modbus {
 namespace {
@@ -30,11 +30,7 @@ using std::chrono::seconds;
 using Strings = std::vector<std::string>;
 
 std::string file(const std::string& name) {
-  std::ifstream in(test::source_directory() + "/tests/cases/modbus/sunspec/" + name);
-  REQUIRE(in);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
+  return test::read_file(test::source_directory() + "/tests/cases/modbus/sunspec/" + name);
 }
 
 DeviceOptions device_of(const std::string& text) {

@@ -100,7 +100,7 @@ void many_points(Report& report, const Yardstick& y, const std::string& self) {
     report.add({"100,000 float points/s of 100 devices, " + what + ": CPU per point", ours / 1e6 / y.seconds, 0, "Y",
                 shown(ours) + " us, " + percent(Pair::median_of(pair->ours, cpu_share)) + "; bare loop " +
                     percent(Pair::median_of(pair->theirs, cpu_share)),
-                5.0, Wanted::at_most});
+                3.0, Wanted::at_most});
   }
 }
 
@@ -114,7 +114,7 @@ void flat_out(Report& report, const std::string& self) {
   alone.devices = 1;
   if (const auto pair = measure_both(report, self, "--libmodbus", alone)) {
     report.add({"polls flat out, one connection", Pair::median_of(pair->ours, rate),
-                Pair::median_of(pair->theirs, rate), "polls/s", "libmodbus", 0.8, Wanted::at_least});
+                Pair::median_of(pair->theirs, rate), "polls/s", "libmodbus", 1.0, Wanted::at_least});
     report.note("CPU a poll on one connection: " +
                 shown(1e6 * Pair::median_of(pair->ours, cpu_share) / Pair::median_of(pair->ours, rate)) +
                 " us, libmodbus " +
