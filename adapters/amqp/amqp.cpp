@@ -21,7 +21,7 @@ class Plan final : public ports::SinkPlan {
 std::unique_ptr<ports::SinkPlan> read(const config::Node& node, config::Diagnostics& diagnostics) {
   const std::size_t errors = diagnostics.error_count();
   AmqpOptions options = amqp_fields().read(node, diagnostics);
-  check(options, diagnostics);
+  check(options, node, diagnostics);
   if (diagnostics.error_count() > errors) return nullptr;
   return std::make_unique<Plan>(std::move(options));
 }

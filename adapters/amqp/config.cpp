@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "gateway/config/document.h"
 #include "gateway/ports/envelope_field.h"
 
 namespace railhead::amqp {
@@ -15,20 +16,6 @@ bool is_numeric(const std::string& host) {
   std::array<unsigned char, 16> address{};
   return ::inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
          ::inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
-}
-
-const config::Fields<TlsOptions>& tls_fields() {
-  static const config::Fields<TlsOptions> fields =
-      config::Fields<TlsOptions>("amqp tls", "Whom to trust behind an amqps:// url.")
-          .optional("ca", &TlsOptions::ca,
-                    {.sentence = "Certificates to trust, PEM; the system's own if left out.", .example = "ca.pem"})
-          .optional("cert", &TlsOptions::cert, {.sentence = "Our certificate, PEM.", .example = "box.pem"})
-          .optional("key", &TlsOptions::key, {.sentence = "Its private key, PEM.", .example = "box.key"})
-          .optional("key_password", &TlsOptions::key_password, {.sentence = "Opens an encrypted key."})
-          .optional("verify", &TlsOptions::verify,
-                    {.sentence = "Checks the broker's certificate and name; false only on a bench."})
-          .marked(&TlsOptions::place);
-  return fields;
 }
 
 }  // namespace
@@ -68,11 +55,12 @@ const config::Fields<AmqpOptions>& amqp_fields() {
                      .min = "1 s",
                      .max = "10 min"})
           .with(ports::envelope_field(&AmqpOptions::envelope))
-          .table("tls", &AmqpOptions::tls, tls_fields(), {.sentence = "Certificates, for amqps://."});
+          .table("tls", &AmqpOptions::tls, tls::library_fields("amqp TLS"),
+                 {.sentence = "Certificates, for amqps://."});
   return fields;
 }
 
-void check(const AmqpOptions& options, config::Diagnostics& diagnostics) {
+void check(const AmqpOptions& options, const config::Node& node, config::Diagnostics& diagnostics) {
   const config::Located<std::string>& at = options.url;
   if (at.value.empty()) return;  // reported as missing
   const Result<Url> url = parse_url(at.value);
@@ -94,16 +82,14 @@ void check(const AmqpOptions& options, config::Diagnostics& diagnostics) {
   if (options.password.present() && url->password) {
     diagnostics.error(at.mark, at.length, "there are two passwords: here and in password:", "take one of them");
   }
-  if (url->tls && options.tls.verify && is_numeric(url->host)) {
+  if (url->tls && (!options.tls || options.tls->verify) && is_numeric(url->host)) {
     diagnostics.warning(at.mark, at.length, "a certificate is compared with a host name, never with a numeric address",
                         "write the name the broker's certificate has");
   }
-  const bool any_tls = options.tls.ca || options.tls.cert || options.tls.key || !options.tls.verify;
-  if (any_tls && !url->tls) {
-    diagnostics.error(options.tls.place, 1, "tls: is given, but the url is not amqps://", "amqps://" + url->host);
-  }
-  if (options.tls.cert.has_value() != options.tls.key.has_value()) {
-    diagnostics.error(options.tls.place, 1, "cert and key go together", "name both or neither");
+  if (options.tls) {
+    const config::Node at_tls = node.find("tls");
+    if (!url->tls) diagnostics.error(at_tls, "tls: is given, but the url is not amqps://", "amqps://" + url->host);
+    tls::check(*options.tls, at_tls, diagnostics);
   }
   if (options.unroutable == Unroutable::hold && !options.mandatory) {
     diagnostics.error(at.mark, at.length, "unroutable: hold needs mandatory: true",
@@ -128,15 +114,15 @@ Result<Target> target_of(const AmqpOptions& options, std::string_view connection
     target.password = std::move(*url->password);
   }
   target.exchange = options.exchange;
-  if (options.tls.ca) target.ca = options.tls.ca->string();
-  if (options.tls.cert) target.cert = options.tls.cert->string();
-  if (options.tls.key) target.key = options.tls.key->string();
-  if (options.tls.key_password.present()) {
-    Result<std::string> password = options.tls.key_password.read();
-    if (!password) return fail(password.error().in("key_password"));
+  if (options.tls) {
+    target.ca = options.tls->ca.string();
+    target.cert = options.tls->cert.string();
+    target.key = options.tls->key.string();
+    Result<std::string> password = tls::key_password_of(*options.tls);
+    if (!password) return fail(password.error());
     target.key_password = std::move(*password);
+    target.verify = options.tls->verify;
   }
-  target.verify = options.tls.verify;
   target.connection_name = std::string(connection_name);
   target.heartbeat = std::chrono::ceil<std::chrono::seconds>(options.heartbeat);
   target.timeout = kStepTimeout;

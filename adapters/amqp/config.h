@@ -5,12 +5,12 @@
 // Threads:  values; target_of() reads secrets, so it may touch files, never the network.
 #pragma once
 
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "adapters/amqp/connection.h"
+#include "adapters/tls/options.h"
 #include "gateway/base/result.h"
 #include "gateway/config/fields.h"
 #include "gateway/message/envelope.h"
@@ -18,15 +18,6 @@
 namespace railhead::amqp {
 
 enum class Unroutable : std::uint8_t { set_aside, hold };
-
-struct TlsOptions {
-  std::optional<std::filesystem::path> ca;
-  std::optional<std::filesystem::path> cert;
-  std::optional<std::filesystem::path> key;
-  config::Secret key_password;
-  bool verify = true;
-  config::Mark place;
-};
 
 struct AmqpOptions {
   config::Located<std::string> url;
@@ -42,11 +33,11 @@ struct AmqpOptions {
   Duration heartbeat = std::chrono::seconds{20};
   Envelope envelope = Envelope::headers;
   Duration confirm_timeout = std::chrono::seconds{30};
-  TlsOptions tls;
+  std::optional<tls::Options> tls;
 };
 
 [[nodiscard]] const config::Fields<AmqpOptions>& amqp_fields();
-void check(const AmqpOptions& options, config::Diagnostics& diagnostics);
+void check(const AmqpOptions& options, const config::Node& node, config::Diagnostics& diagnostics);
 
 struct Url {
   bool tls = false;

@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "gateway/config/document.h"
 #include "gateway/ports/envelope_field.h"
 
 namespace railhead::kafka {
@@ -38,20 +39,6 @@ std::string broker_fault(std::string_view broker) {
   return {};
 }
 
-const config::Fields<TlsOptions>& tls_fields() {
-  static const config::Fields<TlsOptions> fields =
-      config::Fields<TlsOptions>("kafka tls", "Encrypts the link and says whom to trust.")
-          .optional("ca", &TlsOptions::ca,
-                    {.sentence = "Certificates to trust, PEM; the system's own if left out.", .example = "ca.pem"})
-          .optional("cert", &TlsOptions::cert, {.sentence = "Our certificate, PEM.", .example = "box.pem"})
-          .optional("key", &TlsOptions::key, {.sentence = "Its private key, PEM.", .example = "box.key"})
-          .optional("key_password", &TlsOptions::key_password, {.sentence = "Opens an encrypted key."})
-          .optional("verify", &TlsOptions::verify,
-                    {.sentence = "Checks the broker's certificate and name; false only on a bench."})
-          .marked(&TlsOptions::place);
-  return fields;
-}
-
 const config::Fields<SaslOptions>& sasl_fields() {
   static const config::Fields<SaslOptions> fields =
       config::Fields<SaslOptions>("kafka sasl", "Says who we are.")
@@ -69,7 +56,8 @@ const config::Fields<SaslOptions>& sasl_fields() {
 const config::Fields<SecurityOptions>& security_fields() {
   static const config::Fields<SecurityOptions> fields =
       config::Fields<SecurityOptions>("kafka security", "How the link is protected.")
-          .table("tls", &SecurityOptions::tls, tls_fields(), {.sentence = "TLS; an empty table trusts the system."})
+          .table("tls", &SecurityOptions::tls, tls::library_fields("kafka TLS"),
+                 {.sentence = "TLS; an empty table trusts the system."})
           .table("sasl", &SecurityOptions::sasl, sasl_fields(), {.sentence = "User and password."});
   return fields;
 }
@@ -115,7 +103,7 @@ const config::Fields<KafkaOptions>& kafka_fields() {
   return fields;
 }
 
-void check(const KafkaOptions& options, config::Diagnostics& diagnostics) {
+void check(const KafkaOptions& options, const config::Node& node, config::Diagnostics& diagnostics) {
   if (options.exactly_once.value) {
     diagnostics.error(options.exactly_once.mark, options.exactly_once.length, "exactly_once is not in this version",
                       "leave it out: repeats carry the same ce_id, by which a reader can discard them");
@@ -128,10 +116,7 @@ void check(const KafkaOptions& options, config::Diagnostics& diagnostics) {
       diagnostics.error(value.mark, value.length, taken.error().what, "see librdkafka's CONFIGURATION.md");
     }
   }
-  const TlsOptions tls = options.security.tls.value_or(TlsOptions{});
-  if (tls.cert.has_value() != tls.key.has_value()) {
-    diagnostics.error(tls.place, 1, "cert and key go together", "name both or neither");
-  }
+  if (options.security.tls) tls::check(*options.security.tls, node.find("security").find("tls"), diagnostics);
 }
 
 }  // namespace railhead::kafka

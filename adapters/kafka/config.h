@@ -3,13 +3,13 @@
 // Threads:  values; settings_of() reads secrets, so it may touch files, never the network.
 #pragma once
 
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "adapters/kafka/producer.h"
+#include "adapters/tls/options.h"
 #include "gateway/base/result.h"
 #include "gateway/config/fields.h"
 #include "gateway/message/envelope.h"
@@ -19,15 +19,6 @@ namespace railhead::kafka {
 enum class Compression : std::uint8_t { none, gzip, snappy, lz4, zstd };
 enum class SaslMechanism : std::uint8_t { plain, scram_sha_256, scram_sha_512 };
 
-struct TlsOptions {
-  std::optional<std::filesystem::path> ca;
-  std::optional<std::filesystem::path> cert;
-  std::optional<std::filesystem::path> key;
-  config::Secret key_password;
-  bool verify = true;
-  config::Mark place;
-};
-
 struct SaslOptions {
   SaslMechanism mechanism = SaslMechanism::scram_sha_512;
   std::string user;
@@ -35,7 +26,7 @@ struct SaslOptions {
 };
 
 struct SecurityOptions {
-  std::optional<TlsOptions> tls;
+  std::optional<tls::Options> tls;
   std::optional<SaslOptions> sasl;
 };
 
@@ -56,7 +47,7 @@ struct KafkaOptions {
 [[nodiscard]] const config::Fields<KafkaOptions>& kafka_fields();
 
 // What the table cannot say: settings the sink owns, settings librdkafka refuses, what this version cannot do.
-void check(const KafkaOptions& options, config::Diagnostics& diagnostics);
+void check(const KafkaOptions& options, const config::Node& node, config::Diagnostics& diagnostics);
 
 // Errors: as Secret::read().
 [[nodiscard]] Result<Settings> settings_of(const KafkaOptions& options);

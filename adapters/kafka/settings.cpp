@@ -77,14 +77,12 @@ Result<Settings> settings_of(const KafkaOptions& options) {
     add("security.protocol", tls && sasl ? "sasl_ssl" : tls ? "ssl" : "sasl_plaintext");
   }
   if (tls) {
-    if (tls->ca) add("ssl.ca.location", tls->ca->string());
-    if (tls->cert) add("ssl.certificate.location", tls->cert->string());
-    if (tls->key) add("ssl.key.location", tls->key->string());
-    if (tls->key_password.present()) {
-      Result<std::string> password = tls->key_password.read();
-      if (!password) return fail(password.error().in("key_password"));
-      add("ssl.key.password", std::move(*password));
-    }
+    if (!tls->ca.empty()) add("ssl.ca.location", tls->ca.string());
+    if (!tls->cert.empty()) add("ssl.certificate.location", tls->cert.string());
+    if (!tls->key.empty()) add("ssl.key.location", tls->key.string());
+    Result<std::string> password = tls::key_password_of(*tls);
+    if (!password) return fail(password.error());
+    if (!password->empty()) add("ssl.key.password", std::move(*password));
     add("enable.ssl.certificate.verification", tls->verify ? "true" : "false");
     add("ssl.endpoint.identification.algorithm", tls->verify ? "https" : "none");
   }

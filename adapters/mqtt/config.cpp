@@ -29,7 +29,7 @@ std::string client_id_fault(std::string_view text) {
 }
 
 template <class Options>
-Fields<Options> with_connection(Fields<Options> fields) {
+Fields<Options> with_connection(Fields<Options> fields, const Fields<tls::Options>& tls_fields) {
   return fields
       .required("url", &Options::url,
                 {.sentence = "The broker: mqtt://host[:1883], mqtts://host[:8883] with TLS, ws://host[:80]/mqtt or "
@@ -56,7 +56,7 @@ Fields<Options> with_connection(Fields<Options> fields) {
                  .example = "30 s",
                  .min = "1 s",
                  .max = "18 h"})
-      .table("tls", &Options::tls, tls::option_fields(), {.sentence = "Certificates, for mqtts."});
+      .table("tls", &Options::tls, tls_fields, {.sentence = "Certificates, for mqtts."});
 }
 
 const Fields<SubscriptionOptions>& subscription_fields() {
@@ -122,7 +122,8 @@ std::vector<Url> check_connection(const ConnectionOptions& options, const Node& 
 const Fields<SourceOptions>& source_fields() {
   static const Fields<SourceOptions> fields =
       with_connection(
-          Fields<SourceOptions>("MQTT source", "Reads topics of a broker; PUBACK leaves when the message is on disk."))
+          Fields<SourceOptions>("MQTT source", "Reads topics of a broker; PUBACK leaves when the message is on disk."),
+          tls::option_fields())
           .table("subscribe", &SourceOptions::subscribe, subscription_fields(),
                  {.sentence = "Of overlapping topics the first that matches counts.",
                   .example = "[{ topic: \"plant/{device}/telemetry\" }]",
@@ -168,7 +169,8 @@ const Fields<SourceOptions>& source_fields() {
 
 const Fields<SinkOptions>& sink_fields() {
   static const Fields<SinkOptions> fields =
-      with_connection(Fields<SinkOptions>("MQTT sink", "Publishes records; the broker's PUBACK settles."))
+      with_connection(Fields<SinkOptions>("MQTT sink", "Publishes records; the broker's PUBACK settles."),
+                      tls::library_fields("MQTT sink TLS").with(tls::add_alpn))
           .optional("qos", &SinkOptions::qos,
                     {.sentence = "1 and 2 settle when the broker confirms, 0 when the message was sent.",
                      .example = "1",
@@ -242,12 +244,6 @@ std::optional<SinkSettings> read_sink(const Node& node, Diagnostics& diagnostics
   const std::size_t errors = diagnostics.error_count();
   const SinkOptions options = sink_fields().read(node, diagnostics);
   std::vector<Url> urls = check_connection(options, node, diagnostics);
-  if (options.tls && !options.tls->server_name.empty()) {
-    diagnostics.error(node.find("tls").find("server_name"),
-                      "a sink checks the name in the URL; `server_name` is for sources",
-                      "use the certificate's name in url:");
-  }
-  if (options.tls) tls::refuse_token(*options.tls, node.find("tls"), diagnostics);
   if (options.version == Protocol::v3_1_1 && options.envelope != Envelope::structured) {
     diagnostics.warning(node.find("version"), "MQTT 3.1.1 has no headers: readers cannot recognise repeats",
                         "use version: 5, or envelope: structured");

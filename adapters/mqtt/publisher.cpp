@@ -22,11 +22,12 @@ std::string paho_url(const Url& url) {
   return (url.tls ? "ssl://" : "tcp://") + url.authority();
 }
 
-::mqtt::ssl_options ssl_options(const tls::Options& tls) {
+::mqtt::ssl_options ssl_options(const tls::Options& tls, const std::string& key_password) {
   ::mqtt::ssl_options options;
   if (!tls.ca.empty()) options.set_trust_store(tls.ca.string());
   if (!tls.cert.empty()) options.set_key_store(tls.cert.string());
   if (!tls.key.empty()) options.set_private_key(tls.key.string());
+  if (!key_password.empty()) options.set_private_key_password(key_password);
   options.set_enable_server_cert_auth(tls.verify);
   options.set_verify(tls.verify);
   if (!tls.alpn.empty()) options.set_alpn_protos(tls.alpn);
@@ -129,6 +130,8 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
     if (!secret) return fail(secret.error().in("password"));
     password = std::move(*secret);
   }
+  const Result<std::string> key_password = tls::key_password_of(settings.tls);
+  if (!key_password) return fail(key_password.error());
   auto state = std::make_unique<State>(settings, observer);
   try {
     const int version = settings.v5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
@@ -150,7 +153,7 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
     options.set_max_inflight(static_cast<int>(settings.window));
     if (!settings.user.empty()) options.set_user_name(settings.user);
     if (!password.empty()) options.set_password(password);
-    if (url.tls) options.set_ssl(ssl_options(settings.tls));
+    if (url.tls) options.set_ssl(ssl_options(settings.tls, *key_password));
     const ::mqtt::token_ptr answer = state->client_->connect(options);
     for (Duration waited{}; !answer->wait_for(kStopSlice); waited += kStopSlice) {
       observer.on_waiting();

@@ -199,6 +199,13 @@ struct KeyFreed {
   void operator()(EVP_PKEY* key) const { ::EVP_PKEY_free(key); }
 };
 
+// The answer to a question for a key's password: never a prompt.
+int give_password(char* to, int room, int /*encrypting*/, void* password) {
+  const auto& text = *static_cast<const std::string*>(password);
+  if (text.empty() || text.size() > static_cast<std::size_t>(room)) return -1;
+  return static_cast<int>(text.copy(to, text.size()));
+}
+
 Result<void> use_token_key(SSL_CTX* context, const Options& options) {
   static base::Mutex mutex;
   const base::MutexLock lock(mutex);
@@ -260,10 +267,14 @@ Result<std::shared_ptr<const Context>> Context::make(const Options& options) {
       return fail(used.error().in("TLS: key_uri '" + options.key_uri + "'"));
     }
   } else if (!options.key.empty()) {
-    // No prompt: an encrypted key is an error.
-    ::SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return 0; });
-    if (::SSL_CTX_use_PrivateKey_file(context, options.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-        ::SSL_CTX_check_private_key(context) != 1) {
+    Result<std::string> password = key_password_of(options);
+    if (!password) return fail(password.error().in("TLS"));
+    ::SSL_CTX_set_default_passwd_cb(context, &give_password);
+    ::SSL_CTX_set_default_passwd_cb_userdata(context, &*password);
+    const bool usable = ::SSL_CTX_use_PrivateKey_file(context, options.key.c_str(), SSL_FILETYPE_PEM) == 1 &&
+                        ::SSL_CTX_check_private_key(context) == 1;
+    ::SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
+    if (!usable) {
       return fail(Errc::invalid, "TLS: key '" + options.key.string() + "': " + library_error());
     }
   }

@@ -13,16 +13,30 @@ std::string uri_fault(std::string_view text) {
 
 }  // namespace
 
+config::Fields<Options> library_fields(std::string_view title) {
+  return config::Fields<Options>(title, "How a TLS connection proves both ends; TLS 1.2 or newer.")
+      .optional(
+          "ca", &Options::ca,
+          {.sentence = "Certificates (PEM) that may sign the peer's; without it the system's.", .example = "ca.pem"})
+      .optional(
+          "cert", &Options::cert,
+          {.sentence = "Our own certificate with its chain (PEM), if the peer wants one.", .example = "client.pem"})
+      .optional("key", &Options::key, {.sentence = "The key of `cert` (PEM).", .example = "client.key"})
+      .optional("key_password", &Options::key_password,
+                {.sentence = "Opens an encrypted `key`.", .example = "{ file: secrets/key }"})
+      .optional(
+          "verify", &Options::verify,
+          {.sentence = "Check the peer's certificate and name. Switch off only to find a mistake.", .example = "true"});
+}
+
+void add_alpn(config::Fields<Options>& fields) {
+  fields.optional("alpn", &Options::alpn,
+                  {.sentence = "Protocols to offer (ALPN); some clouds want one.", .example = "[mqtt]"});
+}
+
 const config::Fields<Options>& option_fields() {
   static const config::Fields<Options> fields =
-      config::Fields<Options>("TLS", "How a TLS connection proves both ends; TLS 1.2 or newer.")
-          .optional("ca", &Options::ca,
-                    {.sentence = "Certificates (PEM) that may sign the peer's; without it the system's.",
-                     .example = "ca.pem"})
-          .optional(
-              "cert", &Options::cert,
-              {.sentence = "Our own certificate with its chain (PEM), if the peer wants one.", .example = "client.pem"})
-          .optional("key", &Options::key, {.sentence = "The key of `cert` (PEM).", .example = "client.key"})
+      library_fields("TLS")
           .optional("key_uri", &Options::key_uri,
                     {.sentence = "In place of `key`: where a token (TPM, HSM, smart card) holds it, PKCS #11.",
                      .example = "\"pkcs11:token=gateway;object=client\"",
@@ -31,14 +45,10 @@ const config::Fields<Options>& option_fields() {
           .optional("pkcs11_module", &Options::pkcs11_module,
                     {.sentence = "The token's library; without it p11-kit finds it.",
                      .example = "/usr/lib/softhsm/libsofthsm2.so"})
-          .optional("verify", &Options::verify,
-                    {.sentence = "Check the peer's certificate and name. Switch off only to find a mistake.",
-                     .example = "true"})
           .optional("server_name", &Options::server_name,
                     {.sentence = "The name in the peer's certificate, if it is not the host of the URL.",
                      .example = "broker.local"})
-          .optional("alpn", &Options::alpn,
-                    {.sentence = "Protocols to offer (ALPN); some clouds want one.", .example = "[mqtt]"});
+          .with(add_alpn);
   return fields;
 }
 
@@ -57,9 +67,11 @@ void check(const Options& options, const config::Node& at, config::Diagnostics& 
   }
 }
 
-void refuse_token(const Options& options, const config::Node& at, config::Diagnostics& diagnostics) {
-  if (options.key_uri.empty()) return;
-  diagnostics.error(at.find("key_uri"), "this adapter's library takes no key from a token", "use `key`");
+Result<std::string> key_password_of(const Options& options) {
+  if (!options.key_password.present()) return std::string();
+  Result<std::string> password = options.key_password.read();
+  if (!password) return fail(password.error().in("key_password"));
+  return password;
 }
 
 }  // namespace railhead::tls

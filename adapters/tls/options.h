@@ -1,4 +1,4 @@
-// The one TLS option table of the house, for every adapter that speaks TLS itself. Reading it never opens a file.
+// The TLS options of the house. Reading them never opens a file.
 #pragma once
 
 #include <filesystem>
@@ -12,7 +12,8 @@ namespace railhead::tls {
 struct Options {
   std::filesystem::path ca;             // PEM, one or more certificates; empty: the system's
   std::filesystem::path cert;           // PEM, our certificate and its chain; empty: none
-  std::filesystem::path key;            // PEM, not encrypted
+  std::filesystem::path key;            // PEM
+  config::Secret key_password;          // opens an encrypted key
   std::string key_uri;                  // in place of `key`: a key in a token, pkcs11:... (RFC 7512)
   config::Secret pin;                   // of the token
   std::filesystem::path pkcs11_module;  // the token's library; empty: p11-kit finds it
@@ -21,11 +22,16 @@ struct Options {
   std::vector<std::string> alpn;
 };
 
+// For adapters that speak TLS by Context.
 [[nodiscard]] const config::Fields<Options>& option_fields();
+// For adapters whose library speaks TLS: what every library takes. A new table under that title; more may be added.
+[[nodiscard]] config::Fields<Options> library_fields(std::string_view title);
+// The field `alpn`, for a library that takes it.
+void add_alpn(config::Fields<Options>& fields);
 
 // What the table alone cannot say: cert and key go together; a peer that is not verified is a warning.
 void check(const Options& options, const config::Node& at, config::Diagnostics& diagnostics);
-// For adapters whose library speaks TLS itself: it takes no key from a token.
-void refuse_token(const Options& options, const config::Node& at, config::Diagnostics& diagnostics);
+// The password of `key`, empty if none is needed. Errors: as Secret::read().
+[[nodiscard]] Result<std::string> key_password_of(const Options& options);
 
 }  // namespace railhead::tls

@@ -101,7 +101,7 @@ TEST_CASE("mistakes are reported where they stand") {
       {"url: amqp://u@mq\nuser: v\n", "error: the user is named twice"},
       {"url: amqps://10.0.0.1\n", "warning: a certificate is compared with a host name"},
       {"url: amqp://mq\ntls: { ca: ca.pem }\n", "error: tls: is given, but the url is not amqps://"},
-      {"url: amqps://mq\ntls: { cert: c.pem }\n", "error: cert and key go together"},
+      {"url: amqps://mq\ntls: { cert: c.pem }\n", "error: `cert` without `key`"},
       {"url: amqp://mq\nmandatory: false\nunroutable: hold\n", "error: unroutable: hold needs mandatory"},
       {"url: amqp://mq\nwindow: 0\n", "test.yaml:2:9: error:"},
   };

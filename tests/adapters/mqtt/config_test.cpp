@@ -138,7 +138,7 @@ TEST_CASE("a sink's mistakes are told at their place") {
   CHECK(told("url: mqtt://x\nqos: 0\n", false).at(0).rfind("2:6 warning", 0) == 0);
   CHECK(told("url: mqtt://x\nversion: 3.1.1\n", false).at(0).rfind("2:10 warning", 0) == 0);
   CHECK(told("url: mqtt://x\nin_flight: 0\n", false).at(0).rfind("2:12 error", 0) == 0);
-  CHECK(told("url: mqtts://x\ntls: { server_name: y }\n", false).at(0).rfind("2:21 error", 0) == 0);
+  CHECK(told("url: mqtts://x\ntls: { server_name: y }\n", false).at(0).rfind("2:8 error", 0) == 0);
   CHECK(told("url: mqtt://x\n", false).empty());
 }
 

@@ -186,5 +186,22 @@ TEST_CASE("files that are missing or do not fit are told by name") {
   CHECK(Context::make(options));
 }
 
+TEST_CASE("an encrypted key opens with its password, and nobody is asked for one") {
+  const Server server;
+  const std::string at = server.directory.path();
+  REQUIRE(test::run({"openssl", "ec", "-aes256", "-passout", "pass:box 7", "-in", at + "/key.pem", "-out",
+                     at + "/locked.pem"},
+                    30s)
+              .status == 0);
+  Options options = server.trusting();
+  options.cert = at + "/cert.pem";
+  options.key = at + "/locked.pem";
+  CHECK_FALSE(Context::make(options));
+  options.key_password = config::Secret::plain("box 8");
+  CHECK_FALSE(Context::make(options));
+  options.key_password = config::Secret::plain("box 7");
+  CHECK(Context::make(options));
+}
+
 }  // namespace
 }  // namespace railhead::tls

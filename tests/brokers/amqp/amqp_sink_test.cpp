@@ -173,7 +173,7 @@ TEST_CASE("AMQP: TLS trusts its CA and nobody else") {
     bench.start(std::make_unique<amqp::AmqpSink>(secured, bench.context()));
     REQUIRE(bench.is_down(20s));
   }
-  secured.tls.ca = broker().ca();
+  secured.tls.emplace().ca = broker().ca();
   SinkBench bench;
   bench.append(1, 500, "", "secret");
   bench.start(std::make_unique<amqp::AmqpSink>(secured, bench.context()));
