@@ -35,6 +35,15 @@ std::optional<Decimal> parse_decimal(std::string_view text) {
   int digits = 0;
   bool point = false;
   bool any = false;
+  std::int64_t power = 0;
+  if (const std::size_t letter = text.find_first_of("eE"); letter != std::string_view::npos) {
+    std::string_view written = text.substr(letter + 1);
+    if (written.starts_with("+") && !written.starts_with("+-")) written.remove_prefix(1);
+    const auto found = base::parse_int(written);
+    if (!found || *found < -kDigitsMax || *found > kDigitsMax) return std::nullopt;
+    power = *found;
+    text = text.substr(0, letter);
+  }
   for (const char byte : text) {
     if (byte == '.' && !point) {
       point = true;
@@ -47,6 +56,7 @@ std::optional<Decimal> parse_decimal(std::string_view text) {
     decimal.digits = decimal.digits * 10 + (byte - '0');
     if (point) --decimal.exponent;
   }
+  if (decimal.digits != 0) decimal.exponent += static_cast<std::int32_t>(power);
   if (!any || decimal.exponent < -kDigitsMax) return std::nullopt;
   while (decimal.exponent < 0 && decimal.digits % 10 == 0) {
     decimal.digits /= 10;

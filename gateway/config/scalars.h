@@ -30,7 +30,7 @@ struct Decimal {
   std::int32_t exponent = 0;
   friend bool operator==(const Decimal&, const Decimal&) = default;
 };
-// "0.1", "-12.50", "3"; nullopt beyond 18 digits, an exponent ("1e3") or anything else.
+// "0.1", "-12.50", "3", "1e-3"; nullopt beyond 18 digits or places, or for anything else.
 [[nodiscard]] std::optional<Decimal> parse_decimal(std::string_view text);
 
 // A secret is read late, at each use, so that a changed file counts without a restart (S32). It is never printed.

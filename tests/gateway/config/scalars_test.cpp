@@ -53,7 +53,11 @@ TEST_CASE("decimals are kept exactly") {
   CHECK(parse_decimal("0") == Decimal{0, 0});
   CHECK(parse_decimal("100") == Decimal{100, 0});
   CHECK(parse_decimal("999999999999999999") == Decimal{999999999999999999, 0});
-  for (const char* text : {"", "-", ".", "1e3", "1.2.3", "x", "1 ", "1000000000000000000"}) {
+  CHECK(parse_decimal("1e3") == Decimal{1, 3});
+  CHECK(parse_decimal("1.0e-05") == Decimal{1, -5});
+  CHECK(parse_decimal("-2.5E+1") == Decimal{-25, 0});
+  CHECK(parse_decimal("0e9") == Decimal{0, 0});
+  for (const char* text : {"", "-", ".", "e3", "1e", "1e+-3", "1e3.0", "1e99", "1e-99", "1.2.3", "x", "1 ", "1000000000000000000"}) {
     INFO(text);
     CHECK_FALSE(parse_decimal(text));
   }
