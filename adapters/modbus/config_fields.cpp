@@ -4,6 +4,7 @@
 #include <cctype>
 #include <vector>
 
+#include "adapters/modbus/foreign_names.h"
 #include "gateway/base/text.h"
 #include "gateway/config/diagnostics.h"
 #include "gateway/config/document.h"
@@ -13,8 +14,8 @@ namespace {
 
 std::string order_fault(std::string_view text) {
   return ByteOrder::parse(text) ? ""
-                                : "an order names each byte once, from A, the most significant: AB, BA, ABCD, CDAB, "
-                                  "BADC, DCBA, ABCDEFGH, ...";
+                                : "an order names each byte once, A the most significant: ABCD is big-endian, CDAB "
+                                  "has the words swapped, BADC the bytes, DCBA is little-endian; AB, ABCDEFGH, ...";
 }
 
 std::string share_fault(std::string_view text) {
@@ -107,7 +108,8 @@ const config::Fields<PointConfig>& point_fields() {
                    {"ipv6addr", Type::ipv6addr},
                    {"eui48", Type::eui48}},
                   {.sentence = "What the registers hold. Coils, discrete inputs and a `bit` are bool by themselves.",
-                   .example = "float32"})
+                   .example = "float32",
+                   .meant = type_meant})
           .optional("order", &PointConfig::order,
                     {.sentence = "The order in which the registers carry the value's bytes; A is the most significant. "
                                  "Any permutation. Default: ABCD...; of 8 bit types B, the low byte.",
@@ -154,7 +156,8 @@ const config::Fields<PointConfig>& point_fields() {
                      .max = "24 h"})
           .table("write", &PointConfig::write, write_fields(), {.sentence = "The point may be written."})
           .exactly_one({"holding", "input", "coil", "discrete"})
-          .at_most_one({"bit", "bits"});
+          .at_most_one({"bit", "bits"})
+          .meant(point_field_meant);
   return fields;
 }
 

@@ -68,6 +68,10 @@ class Reader {
     }
     std::optional<std::string> nearest;
     std::string hint = name_hint(member.name(), known, nearest);
+    if (fields_.meant != nullptr && !fields_.meant(member.name()).empty()) {
+      nearest = fields_.meant(member.name());
+      hint = "did you mean " + in_ticks(*nearest) + "?";
+    }
     if (nearest) misspelt_.insert(*nearest);
     diagnostics_.error(member.key, "unknown field " + in_ticks(member.name()) + " in " + fields_.title,
                        std::move(hint));
@@ -311,6 +315,8 @@ void add_others(FieldsCore& fields, std::string_view name, ShapePtr inner, const
 }
 
 void add_mark(FieldsCore& fields, std::ptrdiff_t offset) { fields.mark = offset; }
+
+void set_meant(FieldsCore& fields, Meant meant) { fields.meant = meant; }
 
 void add_exclusive(FieldsCore& fields, std::vector<std::string_view> names, bool one_is_due) {
   for (const std::string_view name : names) RAILHEAD_ASSERT(fields.find(name) != nullptr);

@@ -51,6 +51,9 @@ class Bound {
   std::string text_;
 };
 
+// Our name for what others call so, or "": for hints.
+using Meant = std::string_view (*)(std::string_view foreign);
+
 // What else there is to say of a field. All texts are literals.
 struct FieldDoc {
   std::string_view sentence = {};
@@ -63,6 +66,7 @@ struct FieldDoc {
   bool not_empty = false;                                // of texts, lists and maps
   std::string (*check)(std::string_view) = nullptr;      // of a text: what is wrong, or ""
   std::string (*key_check)(std::string_view) = nullptr;  // of a map's keys
+  Meant meant = nullptr;                                 // of a choice: for the hint when it is none
 };
 
 template <class E>
@@ -209,6 +213,7 @@ void add_others(FieldsCore& fields, std::string_view name, ShapePtr inner, const
                 FieldDoc doc);
 void add_mark(FieldsCore& fields, std::ptrdiff_t offset);
 void add_exclusive(FieldsCore& fields, std::vector<std::string_view> names, bool one_is_due);
+void set_meant(FieldsCore& fields, Meant meant);
 void read_fields(const FieldsCore& fields, const Node& node, void* options, Diagnostics& diagnostics);
 void describe_fields(const std::shared_ptr<const FieldsCore>& fields, Reference& reference);
 
@@ -276,6 +281,12 @@ class Fields {
   }
   Fields& at_most_one(std::vector<std::string_view> names) {
     add_exclusive(*core_, std::move(names), false);
+    return *this;
+  }
+
+  // What somebody means who writes a name that the table does not know.
+  Fields& meant(Meant of) {
+    set_meant(*core_, of);
     return *this;
   }
 

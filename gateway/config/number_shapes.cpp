@@ -1,6 +1,6 @@
 // true and false, whole numbers, numbers, decimals.
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
 #include <limits>
 #include <utility>
 
@@ -9,6 +9,16 @@
 
 namespace railhead::config {
 namespace {
+
+// The decimal digits of "0x1F"; empty for anything else.
+std::string from_hexadecimal(std::string_view text) {
+  if (!text.starts_with("0x") && !text.starts_with("0X")) return {};
+  text.remove_prefix(2);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, 16);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return {};
+  return std::to_string(number);
+}
 
 class BooleanShape final : public ScalarShape {
  public:
@@ -52,14 +62,13 @@ class IntegerShape final : public ScalarShape {
  protected:
   void convert(const Written& written, void* target, const FieldContext& context) const override {
     if (!without_quotes(written, context)) return;
-    const std::string_view text = written.text;
+    // Register maps and datasheets count in hexadecimal.
+    const std::string decimal = from_hexadecimal(written.text);
+    const std::string_view text = decimal.empty() ? written.text : decimal;
     const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
     if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos) {
       std::string hint;
-      if (digits.starts_with("0x") || digits.starts_with("0X")) {
-        if (const long number = std::strtol(std::string(digits).c_str(), nullptr, 16); number > 0)
-          hint = "in decimal: " + std::to_string(number);
-      } else if (digits.find('_') != std::string_view::npos) {
+      if (digits.find('_') != std::string_view::npos) {
         hint = "without '_'";
       } else if (begins_number(text) && !unit_of(text).empty()) {
         hint =

@@ -67,6 +67,7 @@ class FieldsCore {
   std::vector<Exclusive> exclusives;
   std::optional<Others> others;
   std::optional<std::ptrdiff_t> mark;
+  Meant meant = nullptr;
 
   [[nodiscard]] const FieldRow* find(std::string_view name) const;
   [[nodiscard]] Json schema() const;

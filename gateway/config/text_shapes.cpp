@@ -118,7 +118,10 @@ class ChoiceShape final : public ScalarShape {
       store(target, number);
       return;
     }
-    const auto near = base::nearest(written.text, known);
+    auto near = base::nearest(written.text, known);
+    if (context.doc.meant != nullptr && !context.doc.meant(written.text).empty()) {
+      near = context.doc.meant(written.text);
+    }
     context.error(written.node, "'" + std::string(written.text) + "' is not " + type(),
                   near ? "did you mean '" + *near + "'?" : "");
   }

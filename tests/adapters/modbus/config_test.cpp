@@ -202,6 +202,12 @@ TEST_CASE("each mistake in a point is named at its place") {
       {"t: { holding: 65535, type: float32 }", "7:23", "the point reaches beyond address 65535"},
       {"t: { holding: 1, type: int16, every: 5 }", "7:46", "5"},
       {"t: { holding: 1, type: int16, scael: 0.1 }", "7:39", "did you mean 'scale'?"},
+      {"t: { holding: 1, type: double }", "7:32", "did you mean 'float64'?"},
+      {"t: { holding: 1, type: FLOAT32 }", "7:32", "did you mean 'float32'?"},
+      {"t: { holding: 1, type: raw16 }", "7:32", "did you mean 'uint16'?"},
+      {"t: { holding: 1, type: int16, sunssf: power_sf }", "7:39", "did you mean 'scale_from'?"},
+      {"t: { input_register: 1, type: int16 }", "7:14", "did you mean 'input'?"},
+      {"t: { holding: 1, type: int32, order: word-swap }", "7:46", "CDAB has the words swapped"},
       {"t: { holding: 465537, type: int16 }", "7:23", "465536"},
   };
   for (const Row& row : rows) {

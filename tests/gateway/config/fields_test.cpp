@@ -71,7 +71,9 @@ const Fields<Options>& all_fields() {
           .optional("scale", &Options::scale)
           .optional("password", &Options::password)
           .optional("file", &Options::file)
-          .choice("quality", &Options::quality, {{"good", Quality::good}, {"bad", Quality::bad}})
+          .choice(
+              "quality", &Options::quality, {{"good", Quality::good}, {"bad", Quality::bad}},
+              {.meant = [](std::string_view foreign) -> std::string_view { return foreign == "fine" ? "good" : ""; }})
           .choice("wide", &Options::wide, {{"low", Wide::low}, {"high", Wide::high}})
           .choice("qualities", &Options::qualities, {{"good", Quality::good}, {"bad", Quality::bad}})
           .table("inner", &Options::inner, inner_fields())
@@ -82,7 +84,8 @@ const Fields<Options>& all_fields() {
           .optional("texts", &Options::texts)
           .optional("numbers", &Options::numbers)
           .optional("to", &Options::to)
-          .raw("node", &Options::node);
+          .raw("node", &Options::node)
+          .meant([](std::string_view foreign) -> std::string_view { return foreign == "socket" ? "port" : ""; });
   return fields;
 }
 
@@ -115,6 +118,7 @@ TEST_CASE("each type is read from its notation") {
   CHECK(read("large: -9223372036854775808").options.large == std::numeric_limits<std::int64_t>::min());
   CHECK(read("huge: 18446744073709551615").options.huge == std::numeric_limits<std::uint64_t>::max());
   CHECK(read("port: 65535").options.port == 65535);
+  CHECK(read("port: 0x1F").options.port == 31);
   CHECK(read("ratio: 0.25").options.ratio == 0.25);
   CHECK(read("ratio: 1").options.ratio == 1.0);
   CHECK(read("text: 'a''b'").options.text == "a'b");
@@ -206,7 +210,9 @@ TEST_CASE("a mistake is said with its place, and leaves the default") {
       {"port: 65536", "1:7: port: 65536 is out of range: between 0 and 65535"},
       {"port: 0", "1:7: port: 0 is too small: at least 1"},
       {"port: 010", "1:7: port: a number with a leading 0 may be read as octal; write it without the 0, in decimal"},
-      {"port: 0x1F", "1:7: port: expected a whole number, not '0x1F'; in decimal: 31"},
+      {"port: 0xFFFFF", "1:7: port: 1048575 is out of range: between 0 and 65535"},
+      {"port: 0x", "1:7: port: expected a whole number, not '0x'; without a unit"},
+      {"port: 0x1G", "1:7: port: expected a whole number, not '0x1G'; without a unit"},
       {"port: 1_000", "1:7: port: expected a whole number, not '1_000'; without '_'"},
       {"port: 5 s", "1:7: port: expected a whole number, not '5 s'; without a unit"},
       {"port: 1.5", "1:7: port: expected a whole number, not '1.5'"},
@@ -233,6 +239,8 @@ TEST_CASE("a mistake is said with its place, and leaves the default") {
       {"rate: 5", "1:7: rate: a rate needs a unit, like 5/s; units are /s /min /h"},
       {"rate: 5/day", "1:7: rate: no unit '/day' for a rate; units are /s /min /h"},
       {"scale: 1e99", "1:8: scale: expected a decimal number like 0.1, not '1e99'"},
+      {"quality: fine", "1:10: quality: 'fine' is not one of good, bad; did you mean 'good'?"},
+      {"socket: 5", "1:1: unknown field 'socket' in test; did you mean 'port'?"},
       {"quality: god", "1:10: quality: 'god' is not one of good, bad; did you mean 'good'?"},
       {"qualities: good", "1:12: qualities: expected a list of choices (good, bad), not a text; write [good]"},
       {"texts: { a: b }", "1:8: texts: expected a list of texts, not a map"},

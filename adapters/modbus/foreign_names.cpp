@@ -1,0 +1,171 @@
+#include "adapters/modbus/foreign_names.h"
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "adapters/modbus/points.h"
+
+namespace railhead::modbus {
+namespace {
+
+using Pair = std::pair<std::string_view, std::string_view>;
+
+// Small letters, without separators.
+constexpr Pair kTypes[] = {
+    {"bit", "bool"},
+    {"boolean", "bool"},
+    {"flag", "bool"},
+    {"sint", "int8"},
+    {"i8", "int8"},
+    {"s8", "int8"},
+    {"usint", "uint8"},
+    {"byte", "uint8"},
+    {"u8", "uint8"},
+    {"int", "int16"},
+    {"short", "int16"},
+    {"i16", "int16"},
+    {"s16", "int16"},
+    {"sint16", "int16"},
+    {"uint", "uint16"},
+    {"word", "uint16"},
+    {"ushort", "uint16"},
+    {"u16", "uint16"},
+    {"raw16", "uint16"},
+    {"raw", "uint16"},
+    {"pad", "uint16"},
+    {"register", "uint16"},
+    {"dint", "int32"},
+    {"long", "int32"},
+    {"i32", "int32"},
+    {"s32", "int32"},
+    {"sint32", "int32"},
+    {"udint", "uint32"},
+    {"dword", "uint32"},
+    {"ulong", "uint32"},
+    {"u32", "uint32"},
+    {"count", "acc32"},
+    {"lint", "int64"},
+    {"i64", "int64"},
+    {"s64", "int64"},
+    {"ulint", "uint64"},
+    {"lword", "uint64"},
+    {"qword", "uint64"},
+    {"u64", "uint64"},
+    {"half", "float16"},
+    {"f16", "float16"},
+    {"float", "float32"},
+    {"single", "float32"},
+    {"real", "float32"},
+    {"f32", "float32"},
+    {"double", "float64"},
+    {"lreal", "float64"},
+    {"f64", "float64"},
+    {"bcd", "bcd16"},
+    {"mod10", "mod10k32"},
+    {"mod10k", "mod10k32"},
+    {"text", "string"},
+    {"str", "string"},
+    {"ascii", "string"},
+    {"char", "string"},
+    {"utf8", "string"},
+    {"enum", "enum16"},
+    {"bitfield", "bitfield16"},
+    {"bits", "bitfield16"},
+    {"flags", "bitfield16"},
+    {"scalefactor", "sunssf"},
+    {"sf", "sunssf"},
+    {"unix", "unix32"},
+    {"unixtime", "unix32"},
+    {"epoch", "unix32"},
+    {"timestamp", "unix32"},
+    {"time", "unix32"},
+    {"datetime", "cp56"},
+    {"date", "cp56"},
+    {"cp56time2a", "cp56"},
+    {"iec870", "cp56"},
+    {"dateandtime", "s7_time"},
+    {"dt", "s7_time"},
+    {"ip", "ipaddr"},
+    {"ipv4", "ipaddr"},
+    {"ipv6", "ipv6addr"},
+    {"mac", "eui48"},
+};
+
+constexpr Pair kFields[] = {
+    {"register", "holding"},
+    {"holdingregister", "holding"},
+    {"address", "holding"},
+    {"hr", "holding"},
+    {"inputregister", "input"},
+    {"ir", "input"},
+    {"discreteinput", "discrete"},
+    {"di", "discrete"},
+    {"datatype", "type"},
+    {"format", "type"},
+    {"byteorder", "order"},
+    {"wordorder", "order"},
+    {"endianness", "order"},
+    {"swap", "order"},
+    {"multiplier", "scale"},
+    {"factor", "scale"},
+    {"gain", "scale"},
+    {"sf", "scale_from"},
+    {"sunssf", "scale_from"},
+    {"scalefactor", "scale_from"},
+    {"scaleregister", "scale_from"},
+    {"min", "clamp"},
+    {"max", "clamp"},
+    {"limit", "clamp"},
+    {"names", "enum"},
+    {"values", "enum"},
+    {"map", "enum"},
+    {"mask", "bits"},
+    {"bitfield", "bits"},
+    {"flags", "bits"},
+    {"nan", "absent"},
+    {"notimplemented", "absent"},
+    {"sentinel", "absent"},
+    {"invalid", "absent"},
+    {"null", "absent"},
+    {"size", "length"},
+    {"registers", "length"},
+    {"bytes", "length"},
+    {"quantity", "count"},
+    {"array", "count"},
+    {"units", "unit"},
+    {"interval", "every"},
+    {"poll", "every"},
+    {"rate", "every"},
+    {"writable", "write"},
+    {"access", "write"},
+};
+
+std::string plain_of(std::string_view foreign) {
+  std::string plain;
+  for (const char c : foreign) {
+    if (c == '_' || c == '-' || c == ' ') continue;
+    plain += c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+  }
+  return plain;
+}
+
+std::string_view find(std::span<const Pair> pairs, const std::string& plain) {
+  const auto found = std::find_if(pairs.begin(), pairs.end(), [&](const Pair& pair) { return pair.first == plain; });
+  return found == pairs.end() ? std::string_view{} : found->second;
+}
+
+}  // namespace
+
+std::string_view type_meant(std::string_view foreign) {
+  const std::string plain = plain_of(foreign);
+  // "Float32"
+  if (const std::optional<Type> type = type_named(plain)) return name_of(*type);
+  return find(kTypes, plain);
+}
+
+std::string_view point_field_meant(std::string_view foreign) { return find(kFields, plain_of(foreign)); }
+
+}  // namespace railhead::modbus
