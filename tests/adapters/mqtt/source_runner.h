@@ -11,8 +11,8 @@
 #include "gateway/status/link.h"
 #include "gateway/system/clock.h"
 #include "gateway/system/thread.h"
+#include "tests/support/capturing_intake.h"
 #include "tests/support/capturing_reporter.h"
-#include "tests/support/held_intake.h"
 #include "tests/support/process.h"
 
 namespace railhead::mqtt {
@@ -66,7 +66,7 @@ struct SourceRunner {
   system::SystemClock clock;
   test::CapturingReporter reporter;
   status::LinkStatus link;
-  test::HeldIntake intake;
+  test::CapturingIntake intake;
   std::unique_ptr<ports::Source> source;
   std::jthread thread;
 };

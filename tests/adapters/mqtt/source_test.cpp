@@ -149,7 +149,7 @@ TEST_CASE("a malformed payload is set aside with its bytes before it is acknowle
   REQUIRE(eventually(5s, [&] { return runner.intake.refused().size() == 1; }));
   CHECK(runner.intake.refused()[0].topic == "plant/pump/x");
   CHECK(runner.intake.refused()[0].payload == "{broken");
-  CHECK_FALSE(runner.intake.refused()[0].why.empty());
+  CHECK_FALSE(runner.intake.refused()[0].why.what.empty());
   CHECK(broker.silent(50));
   CHECK(runner.reporter.count(Event::payload_refused) == 1);
   runner.intake.let_through();
@@ -400,7 +400,7 @@ TEST_CASE("a message that is split becomes a reading of each element, once, with
   broker.send(message(1, 3, "{}"));
   REQUIRE(eventually(5s, [&] { return runner.intake.refused().size() == 1; }));
   CHECK(runner.intake.refused()[0].payload == "{}");
-  CHECK(runner.intake.refused()[0].why.find("list") != std::string::npos);
+  CHECK(runner.intake.refused()[0].why.what.find("list") != std::string::npos);
   const std::vector<Reading> readings = runner.intake.readings();
   REQUIRE(readings.size() == 3);
   CHECK(readings[0].time == Time{10s});

@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::eventually;
 
-std::set<std::int64_t> numbers(const test::HeldIntake& intake) {
+std::set<std::int64_t> numbers(const test::CapturingIntake& intake) {
   std::set<std::int64_t> found;
   for (const Reading& reading : intake.readings()) {
     if (const Value* n = reading.value.find("n")) found.insert(n->as_integer());
@@ -22,7 +22,7 @@ std::set<std::int64_t> numbers(const test::HeldIntake& intake) {
   return found;
 }
 
-std::size_t count_numbers(const test::HeldIntake& intake) {
+std::size_t count_numbers(const test::CapturingIntake& intake) {
   const std::vector<Reading> readings = intake.readings();
   return static_cast<std::size_t>(std::count_if(
       readings.begin(), readings.end(), [](const Reading& reading) { return reading.value.find("n") != nullptr; }));

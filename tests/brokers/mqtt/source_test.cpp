@@ -20,7 +20,7 @@ using status::Event;
 using test::eventually;
 using test::Mosquitto;
 
-std::set<std::int64_t> numbers(const test::HeldIntake& intake) {
+std::set<std::int64_t> numbers(const test::CapturingIntake& intake) {
   std::set<std::int64_t> found;
   for (const Reading& reading : intake.readings()) {
     if (const Value* n = reading.value.find("n")) found.insert(n->as_integer());
