@@ -96,7 +96,7 @@ class Spool::Engine {
   [[nodiscard]] bool clock_trusted(BootTime now) RAILHEAD_REQUIRES(append_mutex_);
   void mark_dirty();
 
-  // --- the committer's thread (engine.cpp, engine_commit.cpp)
+  // --- the committer's thread (engine.cpp, engine_commit.cpp, engine_mend.cpp)
   void run();
   // nullopt: nothing to do until somebody notifies.
   [[nodiscard]] std::optional<Duration> time_until_work(BootTime now) RAILHEAD_REQUIRES(append_mutex_);
@@ -144,7 +144,7 @@ class Spool::Engine {
     return options_.age > Duration{0} || options_.keep_delivered > Duration{0};
   }
 
-  // --- bounds and lane states (engine_commit.cpp)
+  // --- bounds and lane states (engine_state.cpp)
   [[nodiscard]] std::uint64_t effective_limit() const;
   void update_room();
   [[nodiscard]] Result<void> save_state();

@@ -1,4 +1,4 @@
-// The engine's part that writes: committing, rolling, evicting, trimming, mending. The committer's thread alone.
+// The engine's part that writes: committing and rolling. The committer's thread alone.
 #include <algorithm>
 #include <utility>
 
@@ -8,8 +8,6 @@
 
 namespace railhead::spool {
 namespace {
-
-constexpr std::uint64_t kReserveShare = 4;  // keep_free never takes the last quarter of the limit (S12)
 
 [[nodiscard]] std::uint64_t on_disk(std::uint64_t bytes) { return (bytes + 4095) / 4096 * 4096; }
 
@@ -35,101 +33,6 @@ bool Spool::Engine::work(bool save, bool look_for_room) {
   }
   recovered();
   return true;
-}
-
-Result<void> Spool::Engine::mend() {
-  if (state_must_be_saved_) {
-    if (const Result<void> saved = save_state(); !saved) return saved;  // durable: the epoch, before its first segment
-    if (fresh_) {
-      if (const Result<void> synced = sync_name(); !synced) return synced;  // durable: the spool's name
-      fresh_ = false;
-    }
-    state_must_be_saved_ = false;
-  }
-  {
-    const base::MutexLock lock(repairs_mutex_);
-    repairs_.insert(repairs_.end(), found_repairs_.begin(), found_repairs_.end());
-    found_repairs_.clear();
-  }
-  while (!repairs_.empty()) {
-    const Result<void> applied = apply(repairs_.front());
-    if (!applied && !repairs_.front().tidy) return applied;
-    repairs_.erase(repairs_.begin());
-    if (repairs_.empty()) {
-      removals_unsynced_ = true;
-      mark_dirty();  // trimming waited for this
-    }
-  }
-  return {};
-}
-
-// The directory may have been made with some of those above it.
-Result<void> Spool::Engine::sync_name() {
-  std::string above = options_.path;
-  for (bool nearest = true; !above.empty() && above != "/"; nearest = false) {
-    const std::size_t slash = above.rfind('/');
-    above = slash == std::string::npos ? "." : slash == 0 ? "/" : above.substr(0, slash);
-    ++counts_.syncs;
-    // One further up that may not be opened was not made here.
-    if (Result<void> synced = disk_.sync_directory(above); !synced && nearest) return synced;
-    if (slash == std::string::npos) break;
-  }
-  return {};
-}
-
-// Its name is durable before anything is moved into it.
-Result<void> Spool::Engine::make_damaged() {
-  if (damaged_made_ && disk_.exists(path("damaged"))) return {};
-  if (Result<void> made = disk_.make_directories(path("damaged")); !made) return made;
-  ++counts_.syncs;
-  if (Result<void> synced = disk_.sync_directory(options_.path); !synced) return synced;  // durable: damaged/ itself
-  damaged_made_ = true;
-  return {};
-}
-
-Result<void> Spool::Engine::apply(const Repair& repair) {
-  const std::string file = path(repair.file);
-  const std::string damaged = path("damaged");
-  switch (repair.kind) {
-    case Repair::Kind::keep_bytes: {
-      const auto from = disk_.open(file, system::OpenMode::read);
-      if (!from) return {};  // gone meanwhile
-      std::string bytes;
-      if (!(*from)->read_at(repair.begin, static_cast<std::size_t>(repair.end - repair.begin), bytes)) return {};
-      if (Result<void> made = make_damaged(); !made) return made;
-      const std::string to = damaged + "/" + damaged_name(repair.file, repair.begin, repair.end);
-      if (disk_.exists(to)) {
-        if (Result<void> removed = disk_.remove(to); !removed) return removed;  // an unfinished copy
-      }
-      const auto kept = disk_.open(to, system::OpenMode::create_new);
-      if (!kept) return fail(kept.error());
-      if (Result<void> written = (*kept)->write_at(0, bytes); !written) return written;
-      counts_.bytes_written += bytes.size();
-      counts_.syncs += 2;
-      if (Result<void> synced = (*kept)->sync(); !synced) return synced;  // durable: before the original is cut
-      return disk_.sync_directory(damaged);                               // durable: its name
-    }
-    case Repair::Kind::cut: {
-      if (!disk_.exists(file)) return {};
-      const auto opened = disk_.open(file, system::OpenMode::read_write);
-      if (!opened) return fail(opened.error());
-      if (Result<void> cut = (*opened)->truncate(repair.begin); !cut) return cut;  // durable: tail cut
-      ++counts_.syncs;
-      return (*opened)->sync();  // S8; were it lost, the next segment's first sequence would still supersede the tail
-    }
-    case Repair::Kind::remove: return disk_.exists(file) ? disk_.remove(file) : Result<void>();
-    case Repair::Kind::set_aside: {
-      if (!disk_.exists(file)) return {};
-      if (Result<void> made = make_damaged(); !made) return made;
-      std::string to = damaged + "/" + repair.file;
-      for (int again = 1; disk_.exists(to) && again < 1000; ++again)
-        to = damaged + "/" + repair.file + "." + std::to_string(again);
-      if (Result<void> moved = disk_.rename(file, to); !moved) return moved;
-      ++counts_.syncs;
-      return disk_.sync_directory(damaged);  // durable: the file kept
-    }
-  }
-  return {};
 }
 
 Result<void> Spool::Engine::commit(Batch& batch) {
@@ -351,122 +254,6 @@ void Spool::Engine::give_up_segment() {
   active_.reset();
   active_entry_ = nullptr;
   update_room();
-}
-
-std::uint64_t Spool::Engine::effective_limit() const {
-  if (options_.keep_free == 0) return options_.limit;
-  const Result<std::uint64_t> free = disk_.free_bytes(options_.path);
-  if (!free) return options_.limit;
-  std::uint64_t used = 0;
-  {
-    const base::MutexLock lock(shelf_.mutex);
-    used = shelf_.segments.allocated();
-  }
-  const std::uint64_t may_grow = *free > options_.keep_free ? *free - options_.keep_free : 0;
-  return std::min(options_.limit, std::max(options_.limit / kReserveShare, used + may_grow));
-}
-
-void Spool::Engine::update_room() {
-  const std::uint64_t limit = effective_limit();
-  limit_shown_.store(limit, std::memory_order_release);
-  // The active segment is preallocated, and compaction needs room to work.
-  const std::uint64_t kept_back = segment_bytes_ + working_bytes();
-  room_limit_.store(limit > kept_back ? limit - kept_back : 0, std::memory_order_release);
-  std::uint64_t occupied = 0;
-  {
-    const base::MutexLock lock(shelf_.mutex);
-    for (const auto& segment : shelf_.segments.all()) occupied += segment->sealed ? segment->allocated : segment->used;
-  }
-  occupied_.store(occupied, std::memory_order_release);
-}
-
-// Settled, but kept for replay (S12): until its time is over, or the space is wanted. An untrusted time is never over.
-bool Spool::Engine::is_kept(const Segment& segment, std::uint64_t freed) const {
-  if (options_.keep_delivered <= Duration{0} || freed < wanted_bytes_) return false;
-  return !segment.all_trusted || !clock_.trusted() || clock_.now() - segment.newest < options_.keep_delivered;
-}
-
-StoredState Spool::Engine::snapshot(Trimmable& trimmable) {
-  StoredState state;
-  state.epoch = epoch_;
-  state.earlier = earlier_;
-  state.machine = machine_;
-  state.durable = durable();
-  state.next_segment = next_segment_;
-  state.note = shelf_.note;
-  std::vector<Sequence> low(shelf_.lanes.size(), state.durable.next());
-  for (auto at = shelf_.segments.all().rbegin(); at != shelf_.segments.all().rend(); ++at) {
-    for (const LaneCount& count : (*at)->lanes) {
-      if (count.unsettled > 0) low[count.lane.value()] = std::max((*at)->first(), count.settled_through.next());
-    }
-  }
-  for (std::size_t lane = 0; lane < low.size(); ++lane) {
-    status::LaneLedger ledger = shelf_.lanes[lane].ledger;
-    ledger.spooled += std::exchange(ledger.held, 0);  // what waits is not known before the sink asks again
-    state.lanes.push_back({shelf_.lanes[lane].name, low[lane], ledger});
-  }
-  std::uint64_t freed = 0;
-  for (const auto& segment : shelf_.segments.all()) {
-    if (segment->sealed && segment->unsettled == 0 && !is_kept(*segment, freed)) {
-      freed += segment->allocated;
-      trimmable.push_back({segment->number(), segment_name(*segment->header), segment->allocated});
-    }
-    StoredSegment stored{segment->number(), segment->first(), segment->last, {}, {}};
-    bool partly = false;
-    for (const LaneCount& count : segment->lanes) {
-      if (segment->last < low[count.lane.value()]) continue;
-      if (count.unsettled == 0) stored.full.push_back(count.lane);
-      partly = partly || (count.unsettled > 0 && count.unsettled < count.total);
-    }
-    if (partly) stored.bits = segment->bits;
-    if (partly || !stored.full.empty()) state.segments.push_back(std::move(stored));
-  }
-  return state;
-}
-
-Result<void> Spool::Engine::save_state() {
-  if (Result<void> removed = remove_replaced(); !removed) return removed;
-  if (removals_unsynced_) {
-    ++counts_.syncs;
-    if (Result<void> synced = disk_.sync_directory(options_.path); !synced) return synced;  // durable: removals first
-    removals_unsynced_ = false;
-  }
-  Trimmable trimmable;
-  StoredState state;
-  {
-    const base::MutexLock lock(append_mutex_);
-    dirty_since_.reset();
-    dirty_.store(false);
-  }
-  {
-    const base::MutexLock lock(shelf_.mutex);
-    state = snapshot(trimmable);
-  }
-  Result<void> saved;
-  saved = state_file_.save(state, counts_.bytes_written, counts_.syncs);  // durable: before what it settles is trimmed
-  if (!saved) {
-    mark_dirty();
-    return saved;
-  }
-  saved_through_ = state.durable;
-  if (trimmable.empty() || !repairs_.empty()) return {};  // a repair may still need a segment's bytes
-  Result<void> removed;
-  removals_unsynced_ = true;
-  for (const Trim& trim : trimmable) {
-    const Result<bool> kept = keep_as_spare(trim.file, trim.bytes);
-    if (!kept) removed = fail(kept.error());
-    if (removed && !*kept && disk_.exists(path(trim.file))) removed = disk_.remove(path(trim.file));
-    if (!removed) break;
-    const base::MutexLock lock(shelf_.mutex);
-    shelf_.segments.remove(trim.number);
-  }
-  ++counts_.syncs;
-  if (removed) removed = disk_.sync_directory(options_.path);  // durable: before states that no longer name them
-  if (removed) removals_unsynced_ = false;
-  if (removed) removed = blank_spares();
-  if (!removed) mark_dirty();
-  update_room();
-  return removed;
 }
 
 }  // namespace railhead::spool

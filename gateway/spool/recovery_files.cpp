@@ -1,0 +1,93 @@
+// Recovery's first step: which files of the directory are segments of this spool, and which stand in their way.
+#include <algorithm>
+#include <utility>
+
+#include "gateway/spool/compaction.h"
+#include "gateway/spool/recovery_work.h"
+#include "gateway/spool/segment_reader.h"
+
+namespace railhead::spool {
+
+Result<void> Recovery::read_headers() {
+  const Result<std::vector<std::string>> names = disk_.list(input_.directory);
+  if (!names) return fail(names.error());
+  for (const std::string& name : *names) {
+    if (name == kCompactNewName || is_spare_name(name))
+      out_.repairs.push_back({Repair::Kind::remove, name, 0, 0, true});  // unfinished
+    const std::optional<std::uint64_t> number = segment_number(name);
+    if (!number) continue;  // not ours: left alone
+    out_.next_segment = std::max(out_.next_segment, *number + 1);
+    const Result<std::unique_ptr<system::File>> file = disk_.open(path(name), system::OpenMode::read);
+    if (!file) return fail(file.error());
+    Result<ReadBack> read = read_whole(**file, 8192);
+    if (!read) return fail(read.error());
+    if (is_blank(read->bytes)) {
+      out_.repairs.push_back({Repair::Kind::remove, name, 0, 0, true});  // made ahead of its use
+      continue;
+    }
+    Result<SegmentHeader> header = decode_header(read->bytes);
+    if (!header && header.error().code == Errc::damaged && read->bytes.size() == 8192) {
+      read = read_whole(**file, kHeaderBytesMax);
+      if (!read) return fail(read.error());
+      header = decode_header(read->bytes);
+    }
+    if (!header && header.error().code == Errc::unsupported) return fail(header.error().in(path(name)));
+    if (!header) {
+      const Result<ReadBack> all = read_whole(**file);
+      if (all && all_zero(all->bytes)) {
+        out_.repairs.push_back({Repair::Kind::remove, name, 0, 0, false});  // made, but never written
+        continue;
+      }
+      complain(name + ": " + header.error().what);
+      out_.repairs.push_back({Repair::Kind::set_aside, name, 0, 0, false});
+      const Result<std::uint64_t> size = (*file)->size();
+      out_.cut_bytes += size ? *size : 0;
+      continue;
+    }
+    if (header->number != *number || header->generation != segment_generation(name)) {
+      complain(name + " is a copy of " + segment_name(*header) + " or was renamed");
+      out_.repairs.push_back({Repair::Kind::set_aside, name, 0, 0, false});
+      continue;
+    }
+    const Result<std::uint64_t> size = (*file)->size();
+    files_.push_back({name, std::move(*header), size ? *size : 0});
+  }
+  return {};
+}
+
+// Files of another spool, or of an older copy of this one, must not hide what is ours.
+void Recovery::refuse_strangers() {
+  const auto is_stranger = [&](const File& file) {
+    if (!have_state_ || file.header.epoch == state_.epoch) return false;
+    return std::find(state_.earlier.begin(), state_.earlier.end(), file.header.epoch) == state_.earlier.end();
+  };
+  std::erase_if(files_, [&](const File& file) {
+    if (!is_stranger(file)) return false;
+    complain(file.name + " belongs to another spool");
+    out_.repairs.push_back({Repair::Kind::set_aside, file.name, 0, 0, false});
+    return true;
+  });
+}
+
+// Power failed between the new file's name and the end of the old ones'.
+void Recovery::refuse_superseded() {
+  const auto superseded = [&](const File& file) {
+    return std::any_of(files_.begin(), files_.end(), [&](const File& by) {
+      const SegmentHeader& header = by.header;
+      if (!header.compacted || file.header.first < header.first || header.last < file.header.first) return false;
+      return file.header.number < header.number ||
+             (file.header.number == header.number && file.header.generation < header.generation);
+    });
+  };
+  std::vector<File> kept;
+  for (File& file : files_) {
+    if (superseded(file)) {  // durable: what compaction left out must not come back
+      out_.repairs.push_back({Repair::Kind::remove, file.name, 0, 0, false});
+    } else {
+      kept.push_back(file);
+    }
+  }
+  files_ = std::move(kept);
+}
+
+}  // namespace railhead::spool

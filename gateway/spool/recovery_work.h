@@ -1,0 +1,77 @@
+// Recovery at work: read the lane states, find the files that are ours, scan them, find where the spool ends, count
+// what is there and what is lost, choose the epoch, and list what is to be mended. recovery.cpp alone uses it; each
+// step has its own file. Threads: one, but for scan(), of which two run side by side.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "gateway/spool/recovery.h"
+#include "gateway/spool/segment_scan.h"
+
+namespace railhead::spool {
+
+struct Scanned {
+  std::string file;
+  std::uint64_t file_bytes = 0;
+  Segment segment;
+  SegmentScan scan;         // the payloads it points to are gone
+  bool unreadable = false;  // left alone
+  std::vector<std::string> complaints;
+  std::string buffer;  // what it was read into, to be used again
+};
+
+struct LaneFound {
+  std::uint64_t known = 0;  // unsettled, at or below the state's durable
+  std::uint64_t young = 0;  // unsettled, beyond it
+};
+
+class Recovery {
+ public:
+  Recovery(system::Disk& disk, const RecoveryInput& input) : disk_(disk), input_(input) {}
+
+  Result<Recovered> run();
+
+ private:
+  struct File {
+    std::string name;
+    SegmentHeader header;
+    std::uint64_t bytes = 0;
+  };
+
+  Result<void> read_state();
+  Result<void> read_headers();
+  void refuse_strangers();
+  void refuse_superseded();
+  Scanned scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max, std::string buffer) const;
+  Scanned scan_next(std::size_t place, std::string buffer) const;
+  void take(Scanned scanned);
+  void scan_all();
+  void find_end();
+  void cut_at(std::size_t place, std::uint64_t offset);
+  void count_again(const Scanned& scanned, Sequence known, std::vector<LaneFound>& found);
+  void settle_ledgers();
+  void choose_epoch();
+  void list_repairs();
+
+  LaneId lane(const std::string& name);
+  bool was_settled(Sequence one, LaneId lane, const std::vector<const StoredSegment*>& stored) const;
+  std::string path(const std::string& name) const { return input_.directory + "/" + name; }
+  void complain(std::string what) { out_.complaints.push_back(std::move(what)); }
+
+  system::Disk& disk_;
+  const RecoveryInput& input_;
+  StoredState state_;
+  bool have_state_ = false;
+  bool state_damaged_ = false;
+  bool is_copy_ = false;
+  std::vector<File> files_;
+  std::vector<Scanned> scanned_;
+  std::map<std::string, LaneId> lane_by_name_;
+  Sequence proven_;
+  Recovered out_;
+};
+
+}  // namespace railhead::spool
