@@ -83,6 +83,32 @@ bool take(std::string_view& text, char wanted) {
   return true;
 }
 
+// An optional fraction of a second.
+bool take_fraction(std::string_view& text, std::uint32_t& nanoseconds) {
+  if (!take(text, '.')) return true;
+  std::uint32_t unit = 100'000'000;
+  const std::size_t before = text.size();
+  while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
+    nanoseconds += unit * static_cast<std::uint32_t>(text.front() - '0');
+    unit /= 10;
+    text.remove_prefix(1);
+  }
+  return text.size() < before;
+}
+
+// "Z" or "+hh:mm".
+bool take_offset(std::string_view& text, int& seconds) {
+  if (take(text, 'Z') || take(text, 'z')) return true;
+  const bool west = !text.empty() && text.front() == '-';
+  int hours = 0;
+  int minutes = 0;
+  if (!take(text, '-') && !take(text, '+')) return false;
+  if (!take_number(text, 2, hours) || !take(text, ':') || !take_number(text, 2, minutes)) return false;
+  if (hours > 23 || minutes > 59) return false;
+  seconds = (hours * 3600 + minutes * 60) * (west ? -1 : 1);
+  return true;
+}
+
 }  // namespace
 
 std::string to_rfc3339(Time time) { return format(time, 0); }
@@ -91,58 +117,40 @@ std::string to_rfc3339(std::int64_t seconds, std::uint32_t nanoseconds) {
 }
 std::string to_rfc3339_ms(Time time) { return format(time, 3); }
 
-std::optional<Time> parse_rfc3339(std::string_view text) {
+std::optional<Seconds> parse_rfc3339_seconds(std::string_view text) {
   int year = 0;
   int month = 0;
   int day = 0;
   int hour = 0;
   int minute = 0;
   int second = 0;
+  int offset_seconds = 0;
+  Seconds result;
   if (!take_number(text, 4, year) || !take(text, '-') || !take_number(text, 2, month) || !take(text, '-') ||
-      !take_number(text, 2, day)) {
-    return std::nullopt;
-  }
-  if (!take(text, 'T') && !take(text, 't')) return std::nullopt;
-  if (!take_number(text, 2, hour) || !take(text, ':') || !take_number(text, 2, minute) || !take(text, ':') ||
-      !take_number(text, 2, second)) {
+      !take_number(text, 2, day) || !(take(text, 'T') || take(text, 't')) || !take_number(text, 2, hour) ||
+      !take(text, ':') || !take_number(text, 2, minute) || !take(text, ':') || !take_number(text, 2, second) ||
+      !take_fraction(text, result.nanoseconds) || !take_offset(text, offset_seconds) || !text.empty()) {
     return std::nullopt;
   }
   const year_month_day date{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)},
                             std::chrono::day{static_cast<unsigned>(day)}};
   if (year < 1 || !date.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
-  std::int64_t fraction = 0;
-  if (take(text, '.')) {
-    std::int64_t unit = 100'000'000;
-    std::size_t digits = 0;
-    while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
-      fraction += unit * (text.front() - '0');
-      unit /= 10;
-      ++digits;
-      text.remove_prefix(1);
-    }
-    if (digits == 0 || digits > 9) return std::nullopt;
-  }
-  int offset_minutes = 0;
-  if (!take(text, 'Z') && !take(text, 'z')) {
-    const bool west = !text.empty() && text.front() == '-';
-    if (!take(text, '+') && !take(text, '-')) return std::nullopt;
-    int offset_hour = 0;
-    int offset_minute = 0;
-    if (!take_number(text, 2, offset_hour) || !take(text, ':') || !take_number(text, 2, offset_minute))
-      return std::nullopt;
-    if (offset_hour > 23 || offset_minute > 59) return std::nullopt;
-    offset_minutes = (offset_hour * 60 + offset_minute) * (west ? -1 : 1);
-  }
-  if (!text.empty()) return std::nullopt;
-  std::int64_t seconds = std::chrono::duration_cast<std::chrono::seconds>(sys_days{date}.time_since_epoch()).count() +
-                         std::int64_t{hour} * 3600 + std::int64_t{minute} * 60 + second -
-                         std::int64_t{offset_minutes} * 60;
+  result.since_1970 = std::int64_t{sys_days{date}.time_since_epoch().count()} * 86'400 + hour * 3'600 + minute * 60 +
+                      second - offset_seconds;
+  return result;
+}
+
+std::optional<Time> parse_rfc3339(std::string_view text) {
+  const std::optional<Seconds> parsed = parse_rfc3339_seconds(text);
+  if (!parsed) return std::nullopt;
+  std::int64_t seconds = parsed->since_1970;
+  std::int64_t fraction = parsed->nanoseconds;
   if (seconds < 0 && fraction > 0) {  // or the earliest times would overflow on their way
     ++seconds;
-    fraction -= 1'000'000'000;
+    fraction -= kNanosPerSecond;
   }
   std::int64_t nanoseconds = 0;
-  if (__builtin_mul_overflow(seconds, std::int64_t{1'000'000'000}, &nanoseconds) ||
+  if (__builtin_mul_overflow(seconds, kNanosPerSecond, &nanoseconds) ||
       __builtin_add_overflow(nanoseconds, fraction, &nanoseconds)) {
     return std::nullopt;
   }

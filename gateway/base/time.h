@@ -29,6 +29,13 @@ using BootTime = std::chrono::time_point<BootClockTag, Duration>;
 [[nodiscard]] std::string to_rfc3339(std::int64_t seconds, std::uint32_t nanoseconds);
 // Always three digits of the second: for logs.
 [[nodiscard]] std::string to_rfc3339_ms(Time time);
+// Digits of the second beyond the ninth are cut.
 [[nodiscard]] std::optional<Time> parse_rfc3339(std::string_view text);
+struct Seconds {
+  std::int64_t since_1970 = 0;
+  std::uint32_t nanoseconds = 0;  // after it, below 1e9
+};
+// The same for all years.
+[[nodiscard]] std::optional<Seconds> parse_rfc3339_seconds(std::string_view text);
 
 }  // namespace railhead

@@ -11,46 +11,9 @@ namespace {
 
 constexpr std::int64_t kNanos = 1'000'000'000;
 
-// Reads exactly `count` digits.
-bool take_number(std::string_view& text, std::size_t count, int& out) {
-  if (text.size() < count) return false;
-  out = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (text[i] < '0' || text[i] > '9') return false;
-    out = out * 10 + (text[i] - '0');
-  }
-  text.remove_prefix(count);
-  return true;
-}
-
 bool take(std::string_view& text, char wanted) {
   if (text.empty() || text.front() != wanted) return false;
   text.remove_prefix(1);
-  return true;
-}
-
-bool take_fraction(std::string_view& text, std::int32_t& nanos) {
-  if (!take(text, '.')) return true;
-  std::int32_t unit = 100'000'000;
-  bool any = false;
-  while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
-    nanos += unit * (text.front() - '0');
-    unit /= 10;
-    any = true;
-    text.remove_prefix(1);
-  }
-  return any;
-}
-
-bool take_offset(std::string_view& text, int& seconds) {
-  if (take(text, 'Z') || take(text, 'z')) return true;
-  const bool west = !text.empty() && text.front() == '-';
-  int hours = 0;
-  int minutes = 0;
-  if (!take(text, '-') && !take(text, '+')) return false;
-  if (!take_number(text, 2, hours) || !take(text, ':') || !take_number(text, 2, minutes)) return false;
-  if (hours > 23 || minutes > 59) return false;
-  seconds = (hours * 3600 + minutes * 60) * (west ? -1 : 1);
   return true;
 }
 
@@ -92,26 +55,9 @@ Value between(const Value& earlier, const Value& later) {
 }
 
 std::optional<Instant> parse_instant(std::string_view text) {
-  int year = 0;
-  int month = 0;
-  int day = 0;
-  int hour = 0;
-  int minute = 0;
-  int second = 0;
-  int offset = 0;
-  Instant instant;
-  if (!take_number(text, 4, year) || !take(text, '-') || !take_number(text, 2, month) || !take(text, '-') ||
-      !take_number(text, 2, day) || !(take(text, 'T') || take(text, 't')) || !take_number(text, 2, hour) ||
-      !take(text, ':') || !take_number(text, 2, minute) || !take(text, ':') || !take_number(text, 2, second) ||
-      !take_fraction(text, instant.nanos) || !take_offset(text, offset) || !text.empty()) {
-    return std::nullopt;
-  }
-  const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)},
-                                         std::chrono::day{static_cast<unsigned>(day)}};
-  if (!date.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
-  const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
-  instant.seconds = days * 86'400 + hour * 3600 + minute * 60 + second - offset;
-  return instant;
+  const std::optional<Seconds> parsed = parse_rfc3339_seconds(text);
+  if (!parsed) return std::nullopt;
+  return Instant{parsed->since_1970, static_cast<std::int32_t>(parsed->nanoseconds)};
 }
 
 std::string instant_text(Instant instant) {

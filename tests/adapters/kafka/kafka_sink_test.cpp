@@ -2,15 +2,9 @@
 
 #include <doctest/doctest.h>
 
-#include <thread>
-
-#include "gateway/status/link.h"
-#include "gateway/system/clock.h"
-#include "gateway/system/thread.h"
 #include "tests/adapters/kafka/mock_cluster.h"
-#include "tests/support/capturing_reporter.h"
 #include "tests/support/process.h"
-#include "tests/support/scripted_outlet.h"
+#include "tests/support/sink_bench.h"
 
 namespace railhead::test {
 namespace {
@@ -20,82 +14,24 @@ using status::Event;
 using status::LinkStatus;
 
 constexpr int kPartitions = 3;
-constexpr int kDevices = 100;
 const std::string kTopic = "telemetry";
 
-// A sink on its own thread between a scripted outlet and a mock cluster.
-class Bench {
- public:
+// Before a mock cluster.
+struct Bench : SinkBench {
   explicit Bench(int brokers = 1) : cluster(brokers) {
     cluster.create(kTopic, kPartitions);
     options.brokers = {cluster.bootstrap()};
     options.linger = 5ms;
   }
-  ~Bench() { stop(); }
-
-  void start() {
-    sink = std::make_unique<kafka::KafkaSink>(
-        options, ports::Context{.name = "plant", .gateway = "gw", .clock = clock, .reporter = reporter, .link = link});
-    thread = system::start_thread("sink", [this](std::stop_token stop) { sink->run(outlet, std::move(stop)); });
-  }
-  void stop() {
-    if (!thread.joinable()) return;
-    thread.request_stop();
-    thread.join();
-  }
-  // Numbers from..through, one record each, spread over kDevices keys.
-  void append(int from, int through, const std::string& topic = kTopic) {
-    for (int n = from; n <= through; ++n) outlet.append(numbered(n, topic));
-  }
-  static Record numbered(int n, const std::string& topic = kTopic) {
-    Record record;
-    record.sink = "plant";
-    record.topic = topic;
-    record.device = "d" + std::to_string(n % kDevices);
-    record.source = "sensors";
-    record.key = record.device;
-    record.time = Time{std::chrono::milliseconds{1'780'000'000'000 + n}};
-    record.body = std::to_string(n);
-    return record;
-  }
-  [[nodiscard]] bool done(std::chrono::milliseconds at_most = 30s) {
-    return eventually(at_most, [this] { return outlet.done(); });
-  }
+  ~Bench() { stop(); }  // before its cluster
+  void start() { SinkBench::start(std::make_unique<kafka::KafkaSink>(options, context())); }
+  void append(int from, int through, const std::string& topic = kTopic) { SinkBench::append(from, through, topic); }
+  static Record numbered(int n) { return SinkBench::numbered(n, kTopic); }
+  [[nodiscard]] bool done() { return SinkBench::done(30s); }
 
   MockCluster cluster;
   kafka::KafkaOptions options;
-  system::SystemClock clock;
-  CapturingReporter reporter;
-  LinkStatus link;
-  ScriptedOutlet outlet;
-  std::unique_ptr<kafka::KafkaSink> sink;
-  std::jthread thread;
 };
-
-// After discarding repeats by ce_id: every number of from..through, first occurrences in order per device, but for
-// those the broker refused once.
-void check_complete(const std::vector<Arrived>& arrived, int from, int through, const std::set<int>& without = {}) {
-  std::set<std::string> identities;
-  std::set<int> numbers;
-  std::map<std::string, int> last;
-  std::size_t out_of_order = 0;
-  for (const Arrived& one : arrived) {
-    if (!identities.insert(one.headers.at("ce_id")).second) continue;
-    const int n = std::stoi(one.body);
-    numbers.insert(n);
-    if (one.headers.contains("rh-late")) continue;
-    int& before = last[one.key.value_or("")];
-    if (n < before) ++out_of_order;
-    before = n;
-  }
-  CHECK(out_of_order == 0);
-  std::size_t missing = 0;
-  for (int n = from; n <= through; ++n) {
-    if (!numbers.contains(n) && !without.contains(n)) ++missing;
-  }
-  CHECK(missing == 0);
-  CHECK(numbers.size() == static_cast<std::size_t>(through - from + 1) - without.size());
-}
 
 TEST_CASE("a record arrives with its key, headers, time and body, and is settled") {
   Bench bench;
@@ -115,18 +51,18 @@ TEST_CASE("a record arrives with its key, headers, time and body, and is settled
   bench.start();
   REQUIRE(bench.done());
   CHECK(bench.outlet.settled() == 3);
-  const std::vector<Arrived> arrived = bench.cluster.read(kTopic, kPartitions, 3);
+  const std::vector<Seen> arrived = bench.cluster.read(kTopic, kPartitions, 3);
   REQUIRE(arrived.size() == 3);
   const auto by_id = [&](const std::string& sequence) {
-    for (const Arrived& one : arrived) {
+    for (const Seen& one : arrived) {
       if (one.headers.at("ce_id") == "test/00000000000000e0/" + sequence) return one;
     }
-    return Arrived{};
+    return Seen{};
   };
-  const Arrived first = by_id("1");
+  const Seen first = by_id("1");
   CHECK(first.key == "d7");
-  CHECK(first.body == R"({"n":7})");
-  CHECK(first.timestamp_ms == 1'780'000'000'007);
+  CHECK(first.value == R"({"n":7})");
+  CHECK(first.timestamp == 1'780'000'000'007);
   const std::map<std::string, std::string> expected{{"ce_specversion", "1.0"},
                                                     {"ce_id", "test/00000000000000e0/1"},
                                                     {"ce_source", "/railhead/gw/sensors"},
@@ -140,7 +76,7 @@ TEST_CASE("a record arrives with its key, headers, time and body, and is settled
   CHECK(first.headers == expected);
   CHECK_FALSE(by_id("2").key.has_value());
   CHECK(by_id("3").key == "");
-  CHECK(by_id("3").body.empty());
+  CHECK(by_id("3").value.empty());
   CHECK(bench.link.state() == LinkStatus::State::up);
   CHECK(bench.reporter.count(Event::sink_connected) == 1);
 }
@@ -171,7 +107,7 @@ TEST_CASE("10,000 records survive errors, disconnects, an outage and moving lead
   REQUIRE(bench.done());
   CHECK(bench.outlet.settled() == 10'000);
   CHECK(bench.outlet.aside().empty());
-  check_complete(bench.cluster.read(kTopic, kPartitions, 10'000), 1, 10'000);
+  check_complete(bench.cluster.read(kTopic, kPartitions, 10'000), "ce_id", 1, 10'000);
   CHECK(eventually(5s, [&] { return bench.link.state() == LinkStatus::State::up; }));
 }
 
@@ -188,7 +124,7 @@ TEST_CASE("a record larger than record_limit is set aside, its neighbours go on"
   REQUIRE(bench.outlet.aside().size() == 1);
   CHECK(bench.outlet.aside().at(11) == "body of 2001 bytes is larger than record_limit");
   CHECK(bench.outlet.rewinds() == 0);
-  check_complete(bench.cluster.read(kTopic, kPartitions, 19), 1, 20, {11});
+  check_complete(bench.cluster.read(kTopic, kPartitions, 19), "ce_id", 1, 20, {11});
 }
 
 TEST_CASE("a record the broker refuses alone is set aside") {
@@ -203,7 +139,7 @@ TEST_CASE("a record the broker refuses alone is set aside") {
   CHECK(bench.reporter.count(Event::sink_refused) == 1);
   bench.append(2, 50);
   REQUIRE(bench.done());
-  check_complete(bench.cluster.read(kTopic, kPartitions, 49), 1, 50, {1});
+  check_complete(bench.cluster.read(kTopic, kPartitions, 49), "ce_id", 1, 50, {1});
 }
 
 TEST_CASE("a refused batch is sent again in smaller ones: nobody innocent is set aside, order holds") {
@@ -214,7 +150,7 @@ TEST_CASE("a refused batch is sent again in smaller ones: nobody innocent is set
   REQUIRE(bench.done());
   CHECK(bench.outlet.aside().empty());
   CHECK(bench.outlet.rewinds() >= 1);
-  check_complete(bench.cluster.read(kTopic, kPartitions, 5'000), 1, 5'000);
+  check_complete(bench.cluster.read(kTopic, kPartitions, 5'000), "ce_id", 1, 5'000);
 }
 
 TEST_CASE("a topic that must not be written waits, other topics go on") {
@@ -234,8 +170,8 @@ TEST_CASE("a topic that must not be written waits, other topics go on") {
   CHECK(bench.outlet.rewinds() == 0);  // the others were not disturbed
   CHECK(bench.outlet.held().empty());
   CHECK(bench.outlet.aside().empty());
-  check_complete(bench.cluster.read("forbidden", 1, 5), 1, 5);
-  check_complete(bench.cluster.read(kTopic, kPartitions, 25), 6, 30);
+  check_complete(bench.cluster.read("forbidden", 1, 5), "ce_id", 1, 5);
+  check_complete(bench.cluster.read(kTopic, kPartitions, 25), "ce_id", 6, 30);
 }
 
 TEST_CASE("a fatal error costs the handle, not a record") {
@@ -247,12 +183,12 @@ TEST_CASE("a fatal error costs the handle, not a record") {
   bench.append(501, 2'000);
   REQUIRE(bench.done());
   CHECK(bench.reporter.count(Event::sink_rebuilt) >= 1);
-  check_complete(bench.cluster.read(kTopic, kPartitions, 2'000), 1, 2'000);
+  check_complete(bench.cluster.read(kTopic, kPartitions, 2'000), "ce_id", 1, 2'000);
 }
 
 TEST_CASE("a record without a topic is set aside") {
   Bench bench;
-  bench.outlet.append(Bench::numbered(1, ""));
+  bench.outlet.append(SinkBench::numbered(1, ""));
   bench.start();
   REQUIRE(bench.done());
   CHECK(bench.outlet.aside().size() == 1);

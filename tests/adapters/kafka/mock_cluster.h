@@ -1,4 +1,4 @@
-// librdkafka's mock cluster in this process, and a plain reader of what arrived in it.
+// librdkafka's mock cluster in this process, and a plain reader of what seen in it.
 // Limits of the mock: 5 MB or 100,000 batches per partition, no TLS, no SASL, no create-topic requests; sequences of an
 // idempotent producer are not checked, so exactly-once cannot be shown with it.
 #pragma once
@@ -17,19 +17,12 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/upstream_seen.h"
+
 namespace railhead::test {
 
 inline constexpr std::int16_t kProduce = 0;  // API keys of the protocol
 inline constexpr std::int16_t kInitProducerId = 22;
-
-struct Arrived {
-  std::int32_t partition = 0;
-  std::int64_t offset = 0;
-  std::int64_t timestamp_ms = 0;
-  std::optional<std::string> key;
-  std::map<std::string, std::string> headers;
-  std::string body;
-};
 
 class MockCluster {
  public:
@@ -74,8 +67,8 @@ class MockCluster {
   }
 
   // Everything in the topic, once at least `expected` records are there or the time is over.
-  [[nodiscard]] std::vector<Arrived> read(const std::string& topic, int partitions, std::size_t expected,
-                                          std::chrono::milliseconds at_most = std::chrono::seconds{15}) const {
+  [[nodiscard]] std::vector<Seen> read(const std::string& topic, int partitions, std::size_t expected,
+                                       std::chrono::milliseconds at_most = std::chrono::seconds{15}) const {
     char text[256];
     rd_kafka_conf_t* conf = rd_kafka_conf_new();
     rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap().c_str(), text, sizeof text);
@@ -92,30 +85,30 @@ class MockCluster {
     }
     rd_kafka_assign(reader, list);
     rd_kafka_topic_partition_list_destroy(list);
-    std::vector<Arrived> arrived;
+    std::vector<Seen> seen;
     int ends = 0;
     const auto until = std::chrono::steady_clock::now() + at_most;
-    while ((arrived.size() < expected || ends < partitions) && std::chrono::steady_clock::now() < until) {
+    while ((seen.size() < expected || ends < partitions) && std::chrono::steady_clock::now() < until) {
       rd_kafka_message_t* message = rd_kafka_consumer_poll(reader, 100);
       if (message == nullptr) continue;
       if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) ++ends;
-      if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) arrived.push_back(arrived_of(message));
+      if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) seen.push_back(seen_of(message));
       rd_kafka_message_destroy(message);
     }
     rd_kafka_consumer_close(reader);
     rd_kafka_destroy(reader);
-    return arrived;
+    return seen;
   }
 
  private:
-  static Arrived arrived_of(rd_kafka_message_t* message) {
-    Arrived one;
+  static Seen seen_of(rd_kafka_message_t* message) {
+    Seen one;
     one.partition = message->partition;
     one.offset = message->offset;
     rd_kafka_timestamp_type_t type{};
-    one.timestamp_ms = rd_kafka_message_timestamp(message, &type);
+    one.timestamp = rd_kafka_message_timestamp(message, &type);
     if (message->key != nullptr) one.key = std::string(static_cast<const char*>(message->key), message->key_len);
-    if (message->len > 0) one.body = std::string(static_cast<const char*>(message->payload), message->len);
+    if (message->len > 0) one.value = std::string(static_cast<const char*>(message->payload), message->len);
     rd_kafka_headers_t* headers = nullptr;
     if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
       const char* name = nullptr;
