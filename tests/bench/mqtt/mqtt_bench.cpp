@@ -1,5 +1,7 @@
 // ./dev bench mqtt: durable QoS 1 intake. The gateway (the real program, on core 0) beside bare subscribers on the same
 // core; the broker, real or the blaster of this process, has core 1. They alternate within one run.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -138,6 +140,9 @@ void fill(const test::Mosquitto& broker, const std::string& client_id, const std
     send_all(fd, packets);
     char bytes[65536];
     while (acknowledged < sent) {
+      // The broker writes each PUBACK alone and Nagle's algorithm holds all but the first until that one is confirmed.
+      const int on = 1;
+      setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
       const ssize_t got = recv(fd, bytes, sizeof bytes, 0);
       RAILHEAD_ASSERT(got > 0);
       acks.append(bytes, static_cast<std::size_t>(got));
