@@ -33,18 +33,46 @@ void Interpreter::set_session(std::uint64_t session) {
 }
 
 std::optional<FieldToken> Interpreter::token_of(const Publish& publish) const {
+  return token_of(publish, content_hash(publish.topic));
+}
+
+std::optional<FieldToken> Interpreter::token_of(const Publish& publish, std::uint64_t topic_hash) const {
   if (publish.qos == 0) return std::nullopt;
   FieldToken token;
   token.session = session_;
   token.packet_id = publish.packet_id;
-  token.content_hash = content_hash(publish.topic, publish.payload);
+  token.content_hash = content_hash(publish.payload, topic_hash);
   token.qos = publish.qos;
   token.dup = publish.dup;
   return token;
 }
 
+const Interpreter::Seen& Interpreter::look_at(std::string_view topic, std::uint64_t topic_hash) {
+  if (seen_.empty()) seen_.resize(kSeen);
+  Seen& seen = topic.size() <= kSeenBytesMax ? seen_[topic_hash % kSeen] : unkept_;
+  if (seen.topic == topic) return seen;
+  seen.topic = topic;
+  seen.row = 0;
+  while (seen.row < rows_.size() && !rows_[seen.row].pattern.match(topic, captures_)) ++seen.row;
+  if (seen.row == rows_.size()) return seen;
+  const Row& row = rows_[seen.row];
+  seen.device = row.device.empty() ? topic : std::string_view(row.device);
+  Value::Entries attributes;
+  attributes.reserve(captures_.size() + 2);
+  attributes.emplace_back(names_.topic, Value::text(topic));
+  for (std::size_t i = 0; i < captures_.size(); ++i) {
+    if (row.pattern.names()[i] == "device") seen.device = captures_[i];
+    attributes.emplace_back(capture_names_[seen.row][i], Value::text(captures_[i]));
+  }
+  attributes.emplace_back(names_.retained, Value::boolean(false));
+  seen.attributes = Value::map(std::move(attributes));
+  return seen;
+}
+
 Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, std::optional<std::size_t> subscription,
                                                Time arrived, bool clock_trusted, Reading& out) {
+  const std::uint64_t topic_hash = content_hash(publish.topic);
+  const Seen& seen = look_at(publish.topic, topic_hash);
   out.source = source_;
   out.device.clear();
   out.time = arrived;
@@ -54,24 +82,29 @@ Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, std::opti
   out.value = Value();
   out.bad = Value();
   out.attributes = Value();
-  out.token = token_of(publish);
-  std::size_t index = 0;
-  while (index < rows_.size() && !rows_[index].pattern.match(publish.topic, captures_)) ++index;
+  out.token = token_of(publish, topic_hash);
+  const std::size_t index = seen.row;
   last_row_ = index;
   if (index == rows_.size()) return Outcome::unmatched;
   if (trusted_ && subscription && *subscription > index && granted_[index] != 0) return Outcome::further_copy;
   if (publish.retain && retained_ == Retained::ignore) return Outcome::retained_ignored;
 
   const Row& row = rows_[index];
-  out.device = row.device.empty() ? publish.topic : std::string_view(row.device);
-  Value::Entries attributes;
-  attributes.reserve(captures_.size() + 2);
-  attributes.emplace_back(names_.topic, Value::text(publish.topic));
-  for (std::size_t i = 0; i < captures_.size(); ++i) {
-    if (row.pattern.names()[i] == "device") out.device = captures_[i];
-    attributes.emplace_back(capture_names_[index][i], Value::text(captures_[i]));
-  }
-  attributes.emplace_back(names_.retained, Value::boolean(publish.retain));
+  out.device = seen.device;
+  out.attributes = publish.retain || !publish.properties.empty() ? attributes_of(publish, seen) : seen.attributes;
+
+  Result<std::string_view> payload = unwrap(row.compression, publish.payload);
+  if (!payload) return fail(std::move(payload.error()));
+  Result<Value> value = value_of(row.payload, *payload);
+  if (!value) return fail(std::move(value.error()));
+  out.value = std::move(*value);
+  if (split_[index] == nullptr) set_time(index, out);
+  return Outcome::reading;
+}
+
+Value Interpreter::attributes_of(const Publish& publish, const Seen& seen) const {
+  Value::Entries attributes = seen.attributes.as_map();
+  attributes.back().second = Value::boolean(publish.retain);
   if (!publish.properties.empty()) {
     Value::Entries user;
     PropertyReader reader(publish.properties);
@@ -97,15 +130,7 @@ Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, std::opti
     }
     if (!user.empty()) attributes.emplace_back(Value::text("user_properties"), Value::map(std::move(user)));
   }
-  out.attributes = Value::map(std::move(attributes));
-
-  Result<std::string_view> payload = unwrap(row.compression, publish.payload);
-  if (!payload) return fail(std::move(payload.error()));
-  Result<Value> value = value_of(row.payload, *payload);
-  if (!value) return fail(std::move(value.error()));
-  out.value = std::move(*value);
-  if (split_[index] == nullptr) set_time(index, out);
-  return Outcome::reading;
+  return Value::map(std::move(attributes));
 }
 
 Result<std::string_view> Interpreter::unwrap(Compression compression, std::string_view payload) {

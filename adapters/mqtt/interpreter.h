@@ -67,6 +67,9 @@ class Interpreter {
   // How often `time:` gave none since the last call.
   [[nodiscard]] std::uint64_t take_missing_times() { return std::exchange(missing_times_, 0); }
 
+  // Gives back the memory of topics it has seen.
+  void relax() { seen_ = {}; }
+
   // What a redelivery is recognised by; nullopt at QoS 0.
   [[nodiscard]] std::optional<FieldToken> token_of(const Publish& publish) const;
 
@@ -74,6 +77,19 @@ class Interpreter {
   [[nodiscard]] Result<Value> value_of(PayloadFormat format, std::string_view payload);
   [[nodiscard]] Result<std::string_view> unwrap(Compression compression, std::string_view payload);
   void set_time(std::size_t row, Reading& reading);
+
+  // What a topic says, as long as no other one takes its place: sensors publish to the same few for years.
+  struct Seen {
+    std::string topic;
+    std::size_t row = 0;  // or rows_.size()
+    std::string device;
+    Value attributes;  // of a message that is not retained and has no properties
+  };
+  static constexpr std::size_t kSeen = 256;
+  static constexpr std::size_t kSeenBytesMax = 256;  // of a topic; longer ones are not kept
+  [[nodiscard]] std::optional<FieldToken> token_of(const Publish& publish, std::uint64_t topic_hash) const;
+  [[nodiscard]] Value attributes_of(const Publish& publish, const Seen& seen) const;
+  [[nodiscard]] const Seen& look_at(std::string_view topic, std::uint64_t topic_hash);
 
   struct Names {
     Value topic = Value::text("topic");
@@ -89,6 +105,8 @@ class Interpreter {
   const Names names_;
   JsonParser parser_;
   std::vector<std::string_view> captures_;
+  std::vector<Seen> seen_;  // by hash; empty until first needed
+  Seen unkept_;
   std::vector<std::unique_ptr<ports::ReadingExpression>> time_;   // per row, or null
   std::vector<std::unique_ptr<ports::ReadingExpression>> split_;  // per row, or null
   const std::size_t unpacked_bytes_max_;

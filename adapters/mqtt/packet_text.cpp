@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "adapters/mqtt/packet.h"
@@ -67,8 +68,9 @@ std::string reason_text(std::uint8_t code) {
 bool is_text(std::string_view text) { return text.find('\0') == std::string_view::npos && base::is_utf8(text); }
 
 bool is_topic_name(std::string_view topic) {
-  return !topic.empty() && topic.size() <= 0xffff && topic.find_first_of("+#") == std::string_view::npos &&
-         is_text(topic);
+  const auto refused = [](char c) { return c == '+' || c == '#' || c == '\0'; };
+  return !topic.empty() && topic.size() <= 0xffff && std::none_of(topic.begin(), topic.end(), refused) &&
+         base::is_utf8(topic);
 }
 
 bool is_topic_filter(std::string_view filter) {

@@ -50,7 +50,7 @@ class SurveyIntake final : public ports::Intake, private ports::Deliveries {
   bool is_open(const FieldToken&) const override { return false; }
   ports::Ticket open_ticket(const FieldToken&) const override { return {}; }
   Result<ports::Ticket> close(std::uint64_t, std::uint16_t) override { return ports::Ticket{}; }
-  void acknowledged(std::uint64_t, std::uint16_t) override {}
+  void acknowledged(std::uint64_t, std::span<const std::uint16_t>) override {}
   void session_lost(std::uint64_t) override {}
 
   Survey& survey_;

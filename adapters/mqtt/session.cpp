@@ -59,6 +59,7 @@ void Session::open(Version version, BootTime now) {
 void Session::close() {
   state_ = State::closed;
   waiting_.clear();
+  tickets_.clear();
   leaving_.clear();
   asked_.clear();
   output_.clear();
@@ -92,7 +93,7 @@ Result<std::size_t> Session::receive(std::string_view bytes, BootTime now) {
   if (!bytes.empty()) received_at_ = now;
   std::size_t taken = 0;
   // What an answer would not fit any more stays where it is.
-  while (inbox_.size() + waiting_.size() < kUnacknowledgedMax) {
+  while (inbox_.size() < kInboxItems && inbox_.size() + waiting_.size() < kUnacknowledgedMax) {
     if (skip_ > 0) {
       const std::size_t skipped = std::min<std::size_t>(skip_, bytes.size() - taken);
       skip_ -= static_cast<std::uint32_t>(skipped);
@@ -378,18 +379,23 @@ Result<void> Session::handle_suback(const Suback& packet) {
 
 void Session::acknowledge(PacketType type, std::uint16_t packet_id, const ports::Ticket& ticket) {
   if (state_ != State::connected) return;
-  waiting_.push_back({type, packet_id, ticket});
+  waiting_.push_back({type, packet_id});
+  if (tickets_.empty() || tickets_.back().ticket != ticket) tickets_.push_back({ticket, 0});
+  ++tickets_.back().count;
 }
 
 void Session::release(const ports::Ticket& durable) {
-  while (!waiting_.empty() && durable.covers(waiting_.front().ticket)) {
-    const Waiting& front = waiting_.front();
-    encode(version_, Ack{front.type, front.packet_id, 0, {}}, output_);
-    if (front.type == PacketType::puback) {
-      leaving_.push_back({sent_total_ + (output_.size() - output_sent_), front.packet_id});
+  while (!tickets_.empty() && durable.covers(tickets_.front().ticket)) {
+    for (std::size_t left = tickets_.front().count; left > 0; --left) {
+      const Waiting& front = waiting_.front();
+      encode(version_, Ack{front.type, front.packet_id, 0, {}}, output_);
+      if (front.type == PacketType::puback) {
+        leaving_.push_back({sent_total_ + (output_.size() - output_sent_), front.packet_id});
+      }
+      if (front.type != PacketType::pubrec && quota_used_ > 0) --quota_used_;
+      waiting_.pop_front();
     }
-    if (front.type != PacketType::pubrec && quota_used_ > 0) --quota_used_;
-    waiting_.pop_front();
+    tickets_.pop_front();
   }
 }
 
@@ -426,10 +432,12 @@ void Session::sent(std::size_t bytes, BootTime now) {
     // A burst's memory is not kept for ever.
     if (output_.capacity() > 16 * 1024) output_.shrink_to_fit();
   }
+  left_.clear();
   while (!leaving_.empty() && leaving_.front().end <= sent_total_) {
-    listener_.on_acknowledged(leaving_.front().packet_id);
+    left_.push_back(leaving_.front().packet_id);
     leaving_.pop_front();
   }
+  if (!left_.empty()) listener_.on_acknowledged(left_);
 }
 
 Result<void> Session::tick(BootTime now, bool reading) {

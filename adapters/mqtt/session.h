@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -54,6 +55,8 @@ class Session {
     std::vector<Wanted> subscriptions;
   };
   static constexpr std::size_t kUnacknowledgedMax = 65'535;
+  // Packets of one inbox, about: while they are taken those before them go to the disk.
+  static constexpr std::size_t kInboxItems = 256;
   static constexpr std::size_t kOutputBytesMax = 1024 * 1024;
   static constexpr std::size_t kFiltersPerSubscribe = 8;
   static constexpr std::uint32_t kOversizedKept = 64 * 1024;
@@ -67,8 +70,8 @@ class Session {
     // `reason`: the granted QoS, or from 0x80 a refusal, also one that was known without asking (CONNACK's limits).
     // `index` into Options::subscriptions.
     virtual void on_subscribed(std::size_t index, std::uint8_t reason) = 0;
-    // The whole PUBACK of this identifier was handed to the transport.
-    virtual void on_acknowledged(std::uint16_t packet_id) = 0;
+    // The whole PUBACK of each of these identifiers was handed to the transport.
+    virtual void on_acknowledged(std::span<const std::uint16_t> packet_ids) = 0;
   };
 
   struct Inbound {
@@ -95,7 +98,8 @@ class Session {
   [[nodiscard]] bool is_open() const { return state_ != State::closed; }
   [[nodiscard]] bool is_connected() const { return state_ == State::connected; }
 
-  // Takes whole packets off the front of `bytes`; gives how many bytes that were. 0 with an empty inbox: feed more.
+  // Takes whole packets off the front of `bytes`, kInboxItems at most; gives how many bytes that were. 0 with an empty
+  // inbox: feed more.
   [[nodiscard]] Result<std::size_t> receive(std::string_view bytes, BootTime now);
   [[nodiscard]] const std::vector<Inbound>& inbox() const { return inbox_; }
   void clear_inbox();
@@ -135,7 +139,10 @@ class Session {
   struct Waiting {
     PacketType type;
     std::uint16_t packet_id;
+  };
+  struct Together {  // acknowledgements behind one another that wait for one ticket
     ports::Ticket ticket;
+    std::size_t count;
   };
   struct Leaving {
     std::uint64_t end;  // of its bytes, counted from open()
@@ -182,12 +189,14 @@ class Session {
   std::vector<std::uint64_t> inbox_ids_;  // a bit per QoS 2 identifier in the inbox; empty until first needed
   std::uint32_t skip_ = 0;                // bytes of an oversized packet still to be thrown away
   std::deque<Waiting> waiting_;
+  std::deque<Together> tickets_;  // of waiting_
   std::uint32_t quota_used_ = 0;
 
   std::string output_;
   std::size_t output_sent_ = 0;
   std::uint64_t sent_total_ = 0;
   std::deque<Leaving> leaving_;
+  std::vector<std::uint16_t> left_;  // scratch
 
   std::vector<Asked> asked_;
   std::vector<std::pair<std::size_t, std::uint8_t>> refused_;  // without asking

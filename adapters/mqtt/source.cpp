@@ -32,28 +32,39 @@ constexpr Duration kStable = std::chrono::seconds{10};  // a connection that liv
 // Bytes read and not yet taken: a whole number of packets in the middle of being delivered, and the beginning of one.
 class ReadBuffer {
  public:
-  [[nodiscard]] std::string_view bytes() const { return {bytes_.get(), size_}; }
-  [[nodiscard]] std::span<char> space() { return {bytes_.get() + size_, capacity_ - size_}; }
-  [[nodiscard]] bool full() const { return size_ == capacity_; }
-  [[nodiscard]] std::size_t capacity() const { return capacity_; }
-  void added(std::size_t count) { size_ += count; }
-  void take(std::size_t count) {
-    std::memmove(bytes_.get(), bytes_.get() + count, size_ - count);
-    size_ -= count;
+  [[nodiscard]] std::string_view bytes() const { return {bytes_.get() + begin_, end_ - begin_}; }
+  // Moves what is there to the front.
+  [[nodiscard]] std::span<char> space() {
+    if (begin_ > 0) {
+      std::memmove(bytes_.get(), bytes_.get() + begin_, end_ - begin_);
+      end_ -= std::exchange(begin_, 0);
+    }
+    return {bytes_.get() + end_, capacity_ - end_};
   }
-  void clear() { size_ = 0; }
+  [[nodiscard]] bool full() const { return end_ - begin_ == capacity_; }
+  [[nodiscard]] std::size_t capacity() const { return capacity_; }
+  void added(std::size_t count) { end_ += count; }
+  void take(std::size_t count) {
+    begin_ += count;
+    if (begin_ == end_) clear();
+  }
+  void clear() { begin_ = end_ = 0; }
   void resize(std::size_t capacity) {
-    RAILHEAD_ASSERT(capacity >= size_);
+    const std::size_t size = end_ - begin_;
+    RAILHEAD_ASSERT(capacity >= size);
     auto moved = std::make_unique_for_overwrite<char[]>(capacity);
-    if (size_ > 0) std::memcpy(moved.get(), bytes_.get(), size_);
+    if (size > 0) std::memcpy(moved.get(), bytes_.get() + begin_, size);
     bytes_ = std::move(moved);
     capacity_ = capacity;
+    begin_ = 0;
+    end_ = size;
   }
 
  private:
   std::unique_ptr<char[]> bytes_ = std::make_unique_for_overwrite<char[]>(kReadBytesLeast);
   std::size_t capacity_ = kReadBytesLeast;
-  std::size_t size_ = 0;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
 };
 
 std::vector<Session::Wanted> wanted_of(const SourceSettings& settings) {
@@ -364,6 +375,8 @@ class Engine final : public Link::Owner, public Session::Listener {
       }
       batch_.begin();
       if (!deliver_batch()) return false;
+      // What became durable meanwhile goes now: the broker sends on while the rest is taken.
+      flush_acknowledgements();
     }
     stalled_ = session_.is_open();
     return stalled_;
@@ -411,8 +424,8 @@ class Engine final : public Link::Owner, public Session::Listener {
     go_on_if_stalled();
   }
 
-  void on_acknowledged(std::uint16_t packet_id) override {
-    intake_.deliveries().acknowledged(session_hash_, packet_id);
+  void on_acknowledged(std::span<const std::uint16_t> packet_ids) override {
+    intake_.deliveries().acknowledged(session_hash_, packet_ids);
   }
 
   void schedule_window() {
@@ -447,6 +460,10 @@ class Engine final : public Link::Owner, public Session::Listener {
     }
     if (leaving_ && session_.output().empty()) link_.end_writing();
     link_.watch(reads() || leaving_, !session_.output().empty());
+  }
+
+  void flush_acknowledgements() {
+    if (!session_.output().empty()) flush();
   }
 
   // A DISCONNECT with the reason, if it goes out at once.

@@ -1,5 +1,6 @@
-// The MQTT source: one broker, one session, one thread with one epoll loop. What came in one read becomes one offer to
-// the intake; PUBACK and PUBREC leave when the intake says that all of it is on disk, in one write.
+// The MQTT source: one broker, one session, one thread with one epoll loop. What came in one read becomes an offer to
+// the intake, a long read several: while one is taken those before it go to the disk. PUBACK and PUBREC leave when the
+// intake says that all of it is on disk, in one write.
 //
 // While the intake takes nothing (full spool, failing disk) the batch in hand stays, nothing is acknowledged, the
 // socket is not read, and PINGREQ keeps the connection: no memory grows. The broker holds the rest. A connection that

@@ -1,13 +1,55 @@
 #include "gateway/flow/delivery_table.h"
 
+#include <algorithm>
+
 namespace railhead::flow {
+
+const DeliveryTable::Entry* DeliveryTable::Session::find(std::uint16_t packet_id) const {
+  const Page* page = pages_[packet_id / kPageEntries].get();
+  const std::size_t index = packet_id % kPageEntries;
+  return page != nullptr && page->used[index] ? &page->entries[index] : nullptr;
+}
+
+DeliveryTable::Entry& DeliveryTable::Session::at(std::uint16_t packet_id) {
+  std::unique_ptr<Page>& page = pages_[packet_id / kPageEntries];
+  if (page == nullptr) page = std::make_unique<Page>();
+  const std::size_t index = packet_id % kPageEntries;
+  if (!page->used[index]) {
+    page->used[index] = true;
+    ++page->count;
+    page->entries[index] = Entry{};
+  }
+  return page->entries[index];
+}
+
+bool DeliveryTable::Session::erase(std::uint16_t packet_id) {
+  std::unique_ptr<Page>& page = pages_[packet_id / kPageEntries];
+  const std::size_t index = packet_id % kPageEntries;
+  if (page == nullptr || !page->used[index]) return false;
+  page->used[index] = false;
+  if (--page->count == 0) page.reset();
+  return true;
+}
+
+bool DeliveryTable::Session::empty() const {
+  return std::all_of(pages_.begin(), pages_.end(), [](const auto& page) { return page == nullptr; });
+}
+
+std::size_t DeliveryTable::Session::unacknowledged() const {
+  std::size_t count = 0;
+  for (const std::unique_ptr<Page>& page : pages_) {
+    for (std::size_t i = 0; page != nullptr && i < kPageEntries; ++i) {
+      if (page->used[i] && page->entries[i].ticket != ports::Ticket{}) ++count;
+    }
+  }
+  return count;
+}
 
 const DeliveryTable::Entry* DeliveryTable::find(const FieldToken& token) const {
   const auto session = sessions_.find(token.session);
   if (session == sessions_.end()) return nullptr;
-  const auto entry = session->second.find(token.packet_id);
-  if (entry == session->second.end() || entry->second.content_hash != token.content_hash) return nullptr;
-  return &entry->second;
+  const Entry* entry = session->second.find(token.packet_id);
+  return entry != nullptr && entry->content_hash == token.content_hash ? entry : nullptr;
 }
 
 std::optional<DeliveryTable::Entry> DeliveryTable::recognise(const FieldToken& token) const {
@@ -23,15 +65,23 @@ std::optional<DeliveryTable::Entry> DeliveryTable::open(const FieldToken& token)
   return entry == nullptr || entry->qos != 2 ? std::nullopt : std::optional<Entry>(*entry);
 }
 
-void DeliveryTable::taken(const FieldToken& token, const Entry& entry) {
+void DeliveryTable::taken(std::span<const Taken> many) {
   const base::MutexLock lock(mutex_);
-  sessions_[token.session][token.packet_id] = entry;
+  Session* session = nullptr;
+  std::uint64_t known = 0;
+  for (const Taken& one : many) {
+    if (session == nullptr || known != one.token.session) {
+      known = one.token.session;
+      session = &sessions_[known];
+    }
+    session->at(one.token.packet_id) = one.entry;
+  }
 }
 
 void DeliveryTable::recovered(const FieldToken& token, ports::SpoolId spool) {
   const base::MutexLock lock(mutex_);
   const auto bit = static_cast<std::uint8_t>(1u << static_cast<unsigned>(spool));
-  Entry& entry = sessions_[token.session][token.packet_id];
+  Entry& entry = sessions_[token.session].at(token.packet_id);
   if (entry.content_hash != token.content_hash) entry = Entry{};
   entry.content_hash = token.content_hash;
   entry.qos = token.qos;
@@ -42,7 +92,7 @@ void DeliveryTable::recovered(const FieldToken& token, ports::SpoolId spool) {
 void DeliveryTable::recovered_whole(const FieldToken& token) {
   const base::MutexLock lock(mutex_);
   if (find(token) != nullptr) {
-    Entry& entry = sessions_[token.session][token.packet_id];
+    Entry& entry = sessions_[token.session].at(token.packet_id);
     entry.held = entry.wanted;
   }
 }
@@ -50,7 +100,14 @@ void DeliveryTable::recovered_whole(const FieldToken& token) {
 bool DeliveryTable::forget(std::uint64_t session, std::uint16_t packet_id) {
   const base::MutexLock lock(mutex_);
   const auto found = sessions_.find(session);
-  return found != sessions_.end() && found->second.erase(packet_id) != 0;
+  return found != sessions_.end() && found->second.erase(packet_id);
+}
+
+void DeliveryTable::forget(std::uint64_t session, std::span<const std::uint16_t> packet_ids) {
+  const base::MutexLock lock(mutex_);
+  const auto found = sessions_.find(session);
+  if (found == sessions_.end()) return;
+  for (const std::uint16_t packet_id : packet_ids) found->second.erase(packet_id);
 }
 
 bool DeliveryTable::forget_session(std::uint64_t session) {
@@ -65,11 +122,7 @@ bool DeliveryTable::forget_session(std::uint64_t session) {
 std::size_t DeliveryTable::unacknowledged() const {
   const base::MutexLock lock(mutex_);
   std::size_t count = 0;
-  for (const auto& [id, session] : sessions_) {
-    for (const auto& [packet_id, entry] : session) {
-      if (entry.ticket != ports::Ticket{}) ++count;
-    }
-  }
+  for (const auto& [id, session] : sessions_) count += session.unacknowledged();
   return count;
 }
 

@@ -4,11 +4,14 @@
 // Recognised is a delivery with DUP set whose session, packet identifier and content equal those of an entry. An entry
 // lives from the append until the whole PUBACK was handed to the socket (QoS 1) or the PUBREL came (QoS 2): what comes
 // with DUP afterwards cannot be told from a new message with the same content, so it is taken and marked, never
-// discarded. Bound: 65,535 identifiers a session. Threads: any.
+// discarded. Bound: 65,535 identifiers a session, in pages of 256 that live while one of theirs does. Threads: any.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
 
 #include "gateway/base/mutex.h"
@@ -32,19 +35,44 @@ class DeliveryTable {
   // QoS 2: the same identifier and content, PUBREL outstanding. DUP does not matter here [MQTT-4.3.3-10].
   [[nodiscard]] std::optional<Entry> open(const FieldToken& token) const RAILHEAD_EXCLUDES(mutex_);
 
-  void taken(const FieldToken& token, const Entry& entry) RAILHEAD_EXCLUDES(mutex_);
+  struct Taken {
+    FieldToken token;
+    Entry entry;
+  };
+  void taken(std::span<const Taken> many) RAILHEAD_EXCLUDES(mutex_);
+  void taken(const FieldToken& token, const Entry& entry) RAILHEAD_EXCLUDES(mutex_) {
+    const Taken one{token, entry};
+    taken({&one, 1});
+  }
   // One frame of the spool `spool` found at the start; frames of one group add up.
   void recovered(const FieldToken& token, ports::SpoolId spool) RAILHEAD_EXCLUDES(mutex_);
   // Nothing of the group of these frames is missing.
   void recovered_whole(const FieldToken& token) RAILHEAD_EXCLUDES(mutex_);
   // True if there was one.
   bool forget(std::uint64_t session, std::uint16_t packet_id) RAILHEAD_EXCLUDES(mutex_);
+  void forget(std::uint64_t session, std::span<const std::uint16_t> packet_ids) RAILHEAD_EXCLUDES(mutex_);
   bool forget_session(std::uint64_t session) RAILHEAD_EXCLUDES(mutex_);
   // Taken by this process and not acknowledged yet (what was recovered is not counted).
   [[nodiscard]] std::size_t unacknowledged() const RAILHEAD_EXCLUDES(mutex_);
 
  private:
-  using Session = std::unordered_map<std::uint16_t, Entry>;
+  static constexpr std::size_t kPageEntries = 256;
+  struct Page {
+    std::array<Entry, kPageEntries> entries{};
+    std::array<bool, kPageEntries> used{};
+    std::size_t count = 0;
+  };
+  class Session {  // by packet identifier
+   public:
+    [[nodiscard]] const Entry* find(std::uint16_t packet_id) const;
+    Entry& at(std::uint16_t packet_id);  // an empty one if there was none
+    bool erase(std::uint16_t packet_id);
+    [[nodiscard]] bool empty() const;
+    [[nodiscard]] std::size_t unacknowledged() const;
+
+   private:
+    std::array<std::unique_ptr<Page>, 65'536 / kPageEntries> pages_;
+  };
   [[nodiscard]] const Entry* find(const FieldToken& token) const RAILHEAD_REQUIRES(mutex_);
 
   mutable base::Mutex mutex_;

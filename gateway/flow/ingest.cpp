@@ -359,12 +359,17 @@ Result<ports::Ticket> Ingest::append(Work& work) {
     return ticket;
   }
   auto open = work.taken.begin();  // their entries were placed in the same order
-  for (const Taken& taken : work.taken) {
-    shared_.deliveries.taken(taken.token, {.content_hash = taken.token.content_hash,
-                                           .qos = taken.token.qos,
-                                           .wanted = taken.wanted,
-                                           .held = taken.wanted,
-                                           .ticket = *ticket});
+  if (!work.taken.empty()) {
+    taken_.clear();
+    for (const Taken& taken : work.taken) {
+      taken_.push_back({taken.token,
+                        {.content_hash = taken.token.content_hash,
+                         .qos = taken.token.qos,
+                         .wanted = taken.wanted,
+                         .held = taken.wanted,
+                         .ticket = *ticket}});
+    }
+    shared_.deliveries.taken(taken_);
   }
   std::vector<AppendBatch::Placed> restated;
   for (const AppendBatch::Placed& placed : work.batch.placed()) {
@@ -481,8 +486,8 @@ Result<ports::Ticket> Ingest::close(std::uint64_t session, std::uint16_t packet_
   return shared_.open_state.close(session, packet_id);
 }
 
-void Ingest::acknowledged(std::uint64_t session, std::uint16_t packet_id) {
-  shared_.deliveries.forget(session, packet_id);
+void Ingest::acknowledged(std::uint64_t session, std::span<const std::uint16_t> packet_ids) {
+  shared_.deliveries.forget(session, packet_ids);
 }
 
 void Ingest::session_lost(std::uint64_t session) {

@@ -96,7 +96,7 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   bool is_open(const FieldToken& token) const override;
   ports::Ticket open_ticket(const FieldToken& token) const override;
   Result<ports::Ticket> close(std::uint64_t session, std::uint16_t packet_id) override;
-  void acknowledged(std::uint64_t session, std::uint16_t packet_id) override;
+  void acknowledged(std::uint64_t session, std::span<const std::uint16_t> packet_ids) override;
   void session_lost(std::uint64_t session) override;
 
   const std::string source_;
@@ -107,6 +107,7 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   std::shared_ptr<const ports::Router> next_router_ RAILHEAD_GUARDED_BY(mutex_);
   system::EventFd durable_rose_;
   Work work_;
+  std::vector<DeliveryTable::Taken> taken_;  // scratch
   ports::Routed routed_;
   std::vector<ports::Group> groups_;
   std::optional<BootTime> retry_at_;  // what a spool refused

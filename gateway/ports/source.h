@@ -38,8 +38,8 @@ class Deliveries {
   // repeat. An identifier that is not open gives an empty ticket. (offer() and refuse() open the identifiers of QoS 2
   // tokens.)
   [[nodiscard]] virtual Result<Ticket> close(std::uint64_t session, std::uint16_t packet_id) = 0;
-  // QoS 1: the whole PUBACK was handed to the socket.
-  virtual void acknowledged(std::uint64_t session, std::uint16_t packet_id) = 0;
+  // QoS 1: the whole PUBACK of each was handed to the socket.
+  virtual void acknowledged(std::uint64_t session, std::span<const std::uint16_t> packet_ids) = 0;
   // The broker had no session of ours: its packet identifiers start afresh.
   virtual void session_lost(std::uint64_t session) = 0;
 };

@@ -29,7 +29,7 @@ struct Listens final : Session::Listener {
   std::uint64_t acknowledged = 0;
   void on_connected(bool) override { connected = true; }
   void on_subscribed(std::size_t index, std::uint8_t) override { RAILHEAD_ASSERT(index < 2); }
-  void on_acknowledged(std::uint16_t) override { ++acknowledged; }
+  void on_acknowledged(std::span<const std::uint16_t> ids) override { acknowledged += ids.size(); }
 };
 
 class Play {

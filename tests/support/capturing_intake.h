@@ -169,10 +169,12 @@ class CapturingIntake final : public ports::Intake, private ports::Deliveries {
     if (open_.erase({session, packet_id}) == 0) return ports::Ticket{};
     return next_ticket();
   }
-  void acknowledged(std::uint64_t session, std::uint16_t packet_id) override {
+  void acknowledged(std::uint64_t session, std::span<const std::uint16_t> packet_ids) override {
     const base::MutexLock lock(mutex_);
-    acknowledged_.push_back(packet_id);
-    unacknowledged_.erase({session, packet_id});
+    for (const std::uint16_t packet_id : packet_ids) {
+      acknowledged_.push_back(packet_id);
+      unacknowledged_.erase({session, packet_id});
+    }
   }
   void session_lost(std::uint64_t session) override {
     const base::MutexLock lock(mutex_);

@@ -27,8 +27,8 @@ struct Listens final : Session::Listener {
   void on_subscribed(std::size_t index, std::uint8_t reason) override {
     heard.push_back("subscribed " + std::to_string(index) + ": " + std::to_string(reason));
   }
-  void on_acknowledged(std::uint16_t packet_id) override {
-    heard.push_back("acknowledged " + std::to_string(packet_id));
+  void on_acknowledged(std::span<const std::uint16_t> packet_ids) override {
+    for (const std::uint16_t packet_id : packet_ids) heard.push_back("acknowledged " + std::to_string(packet_id));
   }
 };
 

@@ -227,7 +227,10 @@ TEST_CASE("a redelivery is recognised, also after a restart; one that was acknow
     gateway.offer({numbered(0, token(1, false)), numbered(4, token(2, false))});
     gateway.offer({numbered(0, token(1, true))});
     CHECK(gateway.readings().redelivered == 1);
-    gateway.source->with_intake([](ports::Intake& intake) { intake.deliveries().acknowledged(1, 2); });
+    gateway.source->with_intake([](ports::Intake& intake) {
+      const std::uint16_t id = 2;
+      intake.deliveries().acknowledged(1, {&id, 1});
+    });
     gateway.offer({numbered(4, token(2, true))});
     CHECK(gateway.readings().redelivered == 1);
     REQUIRE(test::eventually(5s, [&] { return gateway.sink->seen().size() == 3; }));
