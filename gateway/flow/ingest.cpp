@@ -23,12 +23,10 @@ constexpr std::uint8_t kStateClass = 2;  // what rules remember is dropped last
 constexpr Duration kRetry = std::chrono::seconds{1};
 constexpr std::size_t kOversizedKept = 4096;  // bytes of a reading too large for the spool
 
-SpoolId spool_of(const Record& record) {
-  return record.priority == Priority::alarm ? SpoolId::alarms : SpoolId::telemetry;
-}
+SpoolId spool_of(Priority priority) { return priority == Priority::alarm ? SpoolId::alarms : SpoolId::telemetry; }
 
-std::uint8_t klass_of(const Record& record) {
-  return record.priority == Priority::low ? 0 : record.priority == Priority::normal ? 1 : 2;
+std::uint8_t klass_of(Priority priority) {
+  return priority == Priority::low ? 0 : priority == Priority::normal ? 1 : 2;
 }
 
 // Tells the batch that was refused from another one.
@@ -96,12 +94,12 @@ void Ingest::Work::clear() {
   waiting = false;
 }
 
-spool::LaneId Ingest::lane_of(const std::string& sink, SpoolId spool) {
+spool::LaneId Ingest::lane_of(std::string_view sink, SpoolId spool) {
   auto& known = lanes_[static_cast<std::size_t>(spool)];
   const auto found = known.find(sink);
   if (found != known.end()) return found->second;
   const spool::LaneId lane = shared_.stores.of(spool).lane(sink);
-  known.emplace(sink, lane);
+  known.emplace(std::string(sink), lane);
   return lane;
 }
 
@@ -177,7 +175,10 @@ void Ingest::route(const Reading& reading, const ports::Now& moment, Work& work)
 
 void Ingest::add_records(const Reading& reading, std::uint8_t held, Work& work) {
   std::uint8_t wanted = 0;
-  for (const Record& record : routed_.records) wanted = static_cast<std::uint8_t>(wanted | bit_of(spool_of(record)));
+  const EncodedRecords& records = routed_.records;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    wanted = static_cast<std::uint8_t>(wanted | bit_of(spool_of(records.priority(i))));
+  }
   if (!routed_.state.empty()) wanted = static_cast<std::uint8_t>(wanted | bit_of(SpoolId::telemetry));
   // QoS 2: the identifier is open until its PUBREL, also when nothing became of it or all of that is delivered.
   if (reading.token && reading.token->qos == 2) {
@@ -185,21 +186,16 @@ void Ingest::add_records(const Reading& reading, std::uint8_t held, Work& work) 
   }
   if (!routed_.set_aside.empty()) wanted = static_cast<std::uint8_t>(wanted | bit_of(SpoolId::dead));
   const bool opens = reading.token && reading.token->qos == 2 && (held & bit_of(SpoolId::telemetry)) == 0;
-  for (Record& record : routed_.records) {
-    const SpoolId spool = spool_of(record);
-    if ((held & bit_of(spool)) != 0) continue;
-    if (reading.token) {
-      record.token = reading.token;
-      record.token->spools = wanted;
-      record.token->dup = false;
-    }
-    work.batch.add(spool, lane_of(record.sink, spool), klass_of(record), false,
-                   [&](std::string& out) { encode(record, out); });
-  }
   std::optional<FieldToken> token = reading.token;
   if (token) {
     token->spools = wanted;
     token->dup = false;
+  }
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const SpoolId spool = spool_of(records.priority(i));
+    if ((held & bit_of(spool)) != 0) continue;
+    work.batch.add(spool, lane_of(records.sink(i), spool), klass_of(records.priority(i)), false,
+                   [&](std::string& out) { records.append_to(out, i, token); });
   }
   const auto add_state = [&](const StateEntry& entry, std::uint8_t tag) {
     work.batch.add(
@@ -235,8 +231,9 @@ void Ingest::add_failures(const ports::Group& group, std::string_view rule, std:
 }
 
 void Ingest::add_group(ports::Group& group, Work& work) {
-  const bool has_alarms = std::any_of(group.records.begin(), group.records.end(),
-                                      [](const Record& record) { return spool_of(record) == SpoolId::alarms; });
+  const EncodedRecords& records = group.records;
+  bool has_alarms = false;
+  for (std::size_t i = 0; i < records.size(); ++i) has_alarms = has_alarms || records.priority(i) == Priority::alarm;
   const bool done = has_alarms && shared_.open_state.is_done(group.identity);
   if (done) work.done_again.push_back(group.identity);
   const auto add_state = [&] {
@@ -245,11 +242,11 @@ void Ingest::add_group(ports::Group& group, Work& work) {
         SpoolId::telemetry, shared_.open_state.lane(SpoolId::telemetry), kStateClass, true,
         [&](std::string& out) { encode(entry, out); }, kStateTag);
   };
-  for (const Record& record : group.records) {
-    const SpoolId spool = spool_of(record);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const SpoolId spool = spool_of(records.priority(i));
     if (done && spool == SpoolId::alarms) continue;
-    work.batch.add(spool, lane_of(record.sink, spool), klass_of(record), false,
-                   [&](std::string& out) { encode(record, out); });
+    work.batch.add(spool, lane_of(records.sink(i), spool), klass_of(records.priority(i)), false,
+                   [&](std::string& out) { records.append_to(out, i); });
   }
   if (has_alarms && !done) {
     work.batch.alarms_first();

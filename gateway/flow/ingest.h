@@ -5,10 +5,11 @@
 #pragma once
 
 #include <array>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "gateway/base/mutex.h"
@@ -91,7 +92,7 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   // What a spool could never take would stop its source for ever: it is set aside instead.
   void replace_oversized_group(const Reading& reading, Work& work);
   [[nodiscard]] Result<ports::Ticket> append(Work& work);
-  [[nodiscard]] spool::LaneId lane_of(const std::string& sink, ports::SpoolId spool);
+  [[nodiscard]] spool::LaneId lane_of(std::string_view sink, ports::SpoolId spool);
 
   bool is_open(const FieldToken& token) const override;
   ports::Ticket open_ticket(const FieldToken& token) const override;
@@ -111,7 +112,7 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   ports::Routed routed_;
   std::vector<ports::Group> groups_;
   std::optional<BootTime> retry_at_;  // what a spool refused
-  std::array<std::unordered_map<std::string, spool::LaneId>, ports::kSpools> lanes_;
+  std::array<std::map<std::string, spool::LaneId, std::less<>>, ports::kSpools> lanes_;
 };
 
 }  // namespace railhead::flow

@@ -42,7 +42,7 @@ Result<DeadLetter> Requeue::find(Sequence letter) const {
   return decode_dead_letter(frames.front().payload);
 }
 
-Result<std::vector<Record>> Requeue::records_of(const DeadLetter& letter) const {
+Result<EncodedRecords> Requeue::records_of(const DeadLetter& letter) const {
   if (letter.kind == DeadLetter::Kind::raw) {
     return fail(Errc::refused, "it never became a reading: mend the payload at its sender, then drop the letter");
   }
@@ -50,8 +50,9 @@ Result<std::vector<Record>> Requeue::records_of(const DeadLetter& letter) const 
     Result<Record> record = decode_record(letter.payload);
     if (!record) return fail(record.error());
     record->identity = letter.identity;
-    record->token.reset();
-    return std::vector<Record>{std::move(*record)};
+    EncodedRecords records;
+    records.add(*record);
+    return records;
   }
   if (router_ == nullptr)
     return fail(Errc::refused, "it is a reading: name the configuration whose rules it goes through");
@@ -75,12 +76,14 @@ Result<std::vector<Record>> Requeue::records_of(const DeadLetter& letter) const 
   return std::move(routed.records);
 }
 
-Result<void> Requeue::append(std::vector<Record> records) const {
+Result<void> Requeue::append(const EncodedRecords& records) const {
   AppendBatch batch;
-  for (Record& record : records) {
-    const SpoolId spool = record.priority == Priority::alarm ? SpoolId::alarms : SpoolId::telemetry;
-    const std::uint8_t klass = record.priority == Priority::low ? 0 : record.priority == Priority::normal ? 1 : 2;
-    batch.add(spool, stores_.of(spool).lane(record.sink), klass, false, [&](std::string& out) { encode(record, out); });
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const Priority priority = records.priority(i);
+    const SpoolId spool = priority == Priority::alarm ? SpoolId::alarms : SpoolId::telemetry;
+    const std::uint8_t klass = priority == Priority::low ? 0 : priority == Priority::normal ? 1 : 2;
+    batch.add(spool, stores_.of(spool).lane(records.sink(i)), klass, false,
+              [&](std::string& out) { records.append_to(out, i); });
   }
   batch.end_group();
   const Result<ports::Ticket> ticket = batch.append(stores_);
@@ -97,12 +100,11 @@ Result<std::size_t> Requeue::requeue(Sequence letter) {
   const auto in = [&](const Error& error) { return error.in("dead letter " + std::to_string(letter.value())); };
   const Result<DeadLetter> found = find(letter);
   if (!found) return fail(found.error());
-  Result<std::vector<Record>> records = records_of(*found);
+  const Result<EncodedRecords> records = records_of(*found);
   if (!records) return fail(in(records.error()));
-  const std::size_t count = records->size();
-  if (const Result<void> appended = append(std::move(*records)); !appended) return fail(in(appended.error()));
+  if (const Result<void> appended = append(*records); !appended) return fail(in(appended.error()));
   stores_.of(SpoolId::dead).settle(lane_, letter, spool::Outcome::delivered);
-  return count;
+  return records->size();
 }
 
 Result<void> Requeue::drop(Sequence letter) {

@@ -27,8 +27,8 @@ class Requeue {
 
  private:
   [[nodiscard]] Result<DeadLetter> find(Sequence letter) const;
-  [[nodiscard]] Result<std::vector<Record>> records_of(const DeadLetter& letter) const;
-  [[nodiscard]] Result<void> append(std::vector<Record> records) const;
+  [[nodiscard]] Result<EncodedRecords> records_of(const DeadLetter& letter) const;
+  [[nodiscard]] Result<void> append(const EncodedRecords& records) const;
 
   const Stores& stores_;
   const ports::Router* router_;

@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "gateway/base/time.h"
+#include "gateway/message/encoded_records.h"
 #include "gateway/message/reading.h"
-#include "gateway/message/record.h"
 
 namespace railhead::ports {
 
@@ -34,7 +34,7 @@ struct SetAside {
 // atomic group (S6).
 struct Group {
   std::uint64_t identity = 0;  // of this piece of work; the same when it is done again after a kill (S11)
-  std::vector<Record> records;
+  EncodedRecords records;
   std::vector<SetAside> set_aside;
   std::string state;  // the entry that says it is done
   Time time{};        // for dead letters: when, whose, and what the rule worked on, as JSON
@@ -44,8 +44,8 @@ struct Group {
 
 struct Routed {
   Verdict verdict = Verdict::unrouted;
-  std::vector<Group> before;    // what the reading's time made due
-  std::vector<Record> records;  // all that this reading became, one atomic group (S6) with `state`
+  std::vector<Group> before;  // what the reading's time made due
+  EncodedRecords records;     // all that this reading became, one atomic group (S6) with `state`
   std::vector<SetAside> set_aside;
   std::string state;         // a state entry, or empty
   std::vector<Group> after;  // what had waited for this reading

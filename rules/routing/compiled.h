@@ -87,6 +87,14 @@ struct NamedTemplate {
 };
 
 struct Send {
+  [[nodiscard]] RecordHead head_with(std::string_view content) const {
+    return RecordHead({.sink = sink,
+                       .priority = priority,
+                       .ttl = ttl,
+                       .type = type.empty() ? kDefaultType : type,
+                       .content_type = content.empty() ? kDefaultContentType : content});
+  }
+
   enum class Key : std::uint8_t { standard, none, written };
   std::string sink;
   Upstream upstream = Upstream::other;
@@ -102,6 +110,8 @@ struct Send {
   Duration ttl{};
   std::string type;
   std::string content_type;
+  RecordHead head;
+  RecordHead document_head;                  // of the canonical document in the place of a body that failed
   std::shared_ptr<const JsonSchema> schema;  // what the consumer demands of the body; may be null
   std::string schema_name;
   bool enforce = false;  // a body that does not fit it is not sent

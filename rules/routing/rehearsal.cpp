@@ -12,11 +12,15 @@ void move_to(std::vector<T>& from, std::vector<T>& to) {
   from.clear();
 }
 
+void decode_to(const EncodedRecords& from, std::vector<Record>& to) {
+  for (std::size_t i = 0; i < from.size(); ++i) to.push_back(from.at(i));
+}
+
 }  // namespace
 
 void Rehearsal::add(std::vector<ports::Group>& groups, Came& came) {
   for (ports::Group& group : groups) {
-    move_to(group.records, came.records);
+    decode_to(group.records, came.records);
     move_to(group.set_aside, came.set_aside);
   }
   groups.clear();
@@ -38,7 +42,7 @@ void Rehearsal::feed(const Reading& reading, Came& came) {
   close_due(now, came);
   state_->route(reading, now, routed_);
   add(routed_.before, came);
-  move_to(routed_.records, came.records);
+  decode_to(routed_.records, came.records);
   move_to(routed_.set_aside, came.set_aside);
   add(routed_.after, came);
 }

@@ -57,7 +57,7 @@ bool RuleStateOf::write_binary_body(const Body& body, BodyFormat format, std::st
   return true;
 }
 
-bool RuleStateOf::fits_schema(const Send& send, const Record& record, std::string& why) {
+bool RuleStateOf::fits_schema(const Send& send, std::string_view written, std::string& why) {
   // As JSON has it, whatever the format: a timestamp is a text.
   Result<Value> body = railhead::fail(Errc::invalid, "the body is no JSON");
   if (send.body && (send.format == BodyFormat::messagepack || send.format == BodyFormat::cbor)) {
@@ -65,7 +65,7 @@ bool RuleStateOf::fits_schema(const Send& send, const Record& record, std::strin
     if (!body_value(*send.body, value, why)) return false;
     body = parser_.parse(to_json(value));
   } else if (send.format == BodyFormat::raw || send.format == BodyFormat::json) {
-    body = parser_.parse(record.body);
+    body = parser_.parse(written);
   } else {
     body = parser_.parse(canonical_json(*reading_, compiled_->gateway));
   }

@@ -55,7 +55,7 @@ Value RuleStateOf::evaluate(const expression::Program& program) {
 
 void RuleStateOf::route(const Reading& reading, const ports::Now& now, ports::Routed& out) {
   out.verdict = ports::Verdict::unrouted;
-  keep_memory_of(out.records);
+  out.records.clear();
   out.set_aside.clear();
   out.before.clear();
   out.after.clear();
@@ -173,105 +173,85 @@ RuleStateOf::Outcome RuleStateOf::send(const Rule& rule, const Send& send, ports
       if (!pass) return failed();
       report(rule, "send to " + send.sink + ": " + why, "passed");
   }
-  // Written in its place; taken back if it fails.
-  Record& record = fresh_record(out.records);
-  if (!write_record(rule, send, record, why)) {
-    out.records.pop_back();
-    return failed();
-  }
-  return Outcome::sent;
+  return add_record(rule, send, out.records, why) ? Outcome::sent : failed();
 }
 
-// Records' texts keep their memory from reading to reading.
-void RuleStateOf::keep_memory_of(std::vector<Record>& records) {
-  for (Record& record : records) {
-    if (spare_records_.size() < kSpareRecordsMax) spare_records_.push_back(std::move(record));
-  }
-  records.clear();
-}
-
-Record& RuleStateOf::fresh_record(std::vector<Record>& records) {
-  if (spare_records_.empty()) return records.emplace_back();
-  static const Record kFresh;
-  Record& record = records.emplace_back(std::move(spare_records_.back()));
-  spare_records_.pop_back();
-  if (record.key) key_memory_ = std::move(*record.key);
-  record = kFresh;
-  return record;
-}
-
-bool RuleStateOf::write_record(const Rule& rule, const Send& send, Record& record, std::string& why) {
+bool RuleStateOf::add_record(const Rule& rule, const Send& send, EncodedRecords& records, std::string& why) {
   const bool pass = rule.on_error == OnError::pass;
-  const auto passed = [&] { report(rule, "send to " + send.sink + ": " + why, "passed"); };
-  if (!destination(send, record, why)) return false;
-  for (const NamedTemplate& header : send.headers) {
-    Header written{header.name, {}};
-    if (render(header.text, written.value, why)) {
-      record.headers.push_back(std::move(written));
-      continue;
-    }
-    why.insert(0, "header " + header.name + ": ");
-    if (!pass) return false;
-    passed();
-  }
+  if (!render_destination(send, why) || !render_headers(rule, send, why)) return false;
   body_.clear();
   bool is_document = false;  // in the place of a body that failed
   const bool binary = send.format == BodyFormat::messagepack || send.format == BodyFormat::cbor;
   if (!send.body && !binary) {
-    record.body = canonical_json(*reading_, compiled_->gateway);
-  } else if (binary                           ? write_binary(send, body_, why)
-             : send.format == BodyFormat::raw ? write_raw(*send.body, body_, why)
-                                              : write_body(*send.body, body_, why)) {
-    record.body = body_;
-  } else {
+    write_json(canonical_value(*reading_, compiled_->gateway), body_);
+  } else if (!(binary                           ? write_binary(send, body_, why)
+               : send.format == BodyFormat::raw ? write_raw(*send.body, body_, why)
+                                                : write_body(*send.body, body_, why))) {
     if (!pass) return false;
-    passed();
-    record.body = canonical_json(*reading_, compiled_->gateway);
+    report(rule, "send to " + send.sink + ": " + why, "passed");
+    body_ = canonical_json(*reading_, compiled_->gateway);
     is_document = true;
   }
-  if (send.enforce && !fits_schema(send, record, why)) return false;
-  record.sink = send.sink;
-  record.priority = send.priority;
-  record.flags = static_cast<std::uint8_t>((reading_->maybe_repeat ? kMaybeRepeat : 0) |
-                                           (reading_->clock_trusted ? 0 : kClockUnsynced));
-  record.time = reading_->time;
-  record.ttl = send.ttl;
-  record.source = reading_->source;
-  record.device = reading_->device;
-  if (!send.type.empty()) record.type = send.type;
-  if (!send.content_type.empty() && !is_document) record.content_type = send.content_type;
-  if (reading_->quality != Quality::good) record.quality = name_of(reading_->quality);
-  record.token = reading_->token;
+  if (send.enforce && !fits_schema(send, body_, why)) return false;
+  RecordRest rest;
+  rest.flags = static_cast<std::uint8_t>((reading_->maybe_repeat ? kMaybeRepeat : 0) |
+                                         (reading_->clock_trusted ? 0 : kClockUnsynced));
+  rest.time = reading_->time;
+  rest.source = reading_->source;
+  rest.device = reading_->device;
+  if (reading_->quality != Quality::good) rest.quality = name_of(reading_->quality);
+  if (send.key_kind != Send::Key::none) rest.key = record_key_;
+  rest.topic = topic_;
+  rest.routing_key = routing_key_;
+  rest.headers = headers_;
+  rest.body = body_;
+  records.add(is_document ? send.document_head : send.head, rest);
   return true;
 }
 
-bool RuleStateOf::destination(const Send& send, Record& record, std::string& why) {
+bool RuleStateOf::render_headers(const Rule& rule, const Send& send, std::string& why) {
+  headers_.clear();
+  for (const NamedTemplate& header : send.headers) {
+    Header written{header.name, {}};
+    if (render(header.text, written.value, why)) {
+      headers_.push_back(std::move(written));
+      continue;
+    }
+    why.insert(0, "header " + header.name + ": ");
+    if (rule.on_error != OnError::pass) return false;
+    report(rule, "send to " + send.sink + ": " + why, "passed");
+  }
+  return true;
+}
+
+bool RuleStateOf::render_destination(const Send& send, std::string& why) {
+  topic_.clear();
+  routing_key_.clear();
+  record_key_.clear();
   if (send.topic) {
-    if (!render(*send.topic, record.topic, why)) {
+    if (!render(*send.topic, topic_, why)) {
       why.insert(0, "topic: ");
       return false;
     }
-    why = topic_fault(send.upstream, record.topic);
+    why = topic_fault(send.upstream, topic_);
     if (!why.empty()) return false;
   }
   if (send.routing_key) {
-    if (!render(*send.routing_key, record.routing_key, why)) {
+    if (!render(*send.routing_key, routing_key_, why)) {
       why.insert(0, "routing_key: ");
       return false;
     }
-    why = routing_key_fault(record.routing_key);
+    why = routing_key_fault(routing_key_);
     if (!why.empty()) return false;
   }
   switch (send.key_kind) {
     case Send::Key::none: break;
-    case Send::Key::standard: {
-      std::string& key = record.key.emplace(std::move(key_memory_));
-      key = reading_->source;
-      if (!reading_->device.empty()) key.append("/").append(reading_->device);
+    case Send::Key::standard:
+      record_key_ = reading_->source;
+      if (!reading_->device.empty()) record_key_.append("/").append(reading_->device);
       break;
-    }
     case Send::Key::written:
-      if (!render(send.key, record.key.emplace(), why)) {
+      if (!render(send.key, record_key_, why)) {
         why.insert(0, "key: ");
         return false;
       }

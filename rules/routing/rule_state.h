@@ -85,9 +85,7 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
 
   Value evaluate(const expression::Program& program);
   Outcome send(const Rule& rule, const Send& send, ports::Routed& out);
-  void keep_memory_of(std::vector<Record>& records);
-  Record& fresh_record(std::vector<Record>& records);
-  bool write_record(const Rule& rule, const Send& send, Record& record, std::string& why);
+  bool add_record(const Rule& rule, const Send& send, EncodedRecords& records, std::string& why);
   Outcome fail(const Rule& rule, std::string reason, ports::Routed& out);
   void report(const Rule& rule, const std::string& reason, std::string_view outcome);
   // `why` is set when it failed.
@@ -99,8 +97,9 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   bool write_binary(const Send& send, std::string& out, std::string& why);
   bool write_binary_body(const Body& body, BodyFormat format, std::string& out, std::string& why);
   bool body_value(const Body& body, Value& out, std::string& why);
-  bool fits_schema(const Send& send, const Record& record, std::string& why);
-  bool destination(const Send& send, Record& record, std::string& why);
+  bool fits_schema(const Send& send, std::string_view written, std::string& why);
+  bool render_destination(const Send& send, std::string& why);
+  bool render_headers(const Rule& rule, const Send& send, std::string& why);
   // False with a reason when an expression failed; `changed` says whether the rule is due.
   bool due(const Rule& rule, bool& is_due, std::string& why);
   void note_sent(const Rule& rule);
@@ -146,10 +145,12 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   std::vector<std::unordered_map<std::string, DeviceMemory>> memories_;  // by rule
   std::string key_;                                                      // scratch of the look-ups
   JsonParser parser_;                                                    // of bodies, for schemas
-  static constexpr std::size_t kSpareRecordsMax = 8;
-  std::vector<Record> spare_records_;  // for their memory
-  std::string key_memory_;
-  std::string body_;  // grows once, so that a record's body is one allocation
+  // Of the record at hand.
+  std::string topic_;
+  std::string routing_key_;
+  std::string record_key_;
+  std::vector<Header> headers_;
+  std::string body_;
 };
 
 }  // namespace railhead::routing

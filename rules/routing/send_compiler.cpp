@@ -89,6 +89,8 @@ std::optional<Send> RuleCompiler::read_send(const SendOptions& options, const st
   note(send.key);
   for (const NamedTemplate& header : send.headers) note(header.text);
   if (diagnostics_.error_count() != errors) return {};
+  send.head = send.head_with(send.content_type);
+  send.document_head = send.head_with({});
   return send;
 }
 

@@ -132,7 +132,7 @@ void sample(Report& report, const Yardstick& y, const Area& area) {
         route_once(*state, fresh);
       },
       100'000);
-  report.note("with JSON in and out: " + shown(seconds * 1e9) + " ns a reading, body " + routed.records[0].body);
+  report.note("with JSON in and out: " + shown(seconds * 1e9) + " ns a reading, body " + routed.records.at(0).body);
   report.note("of that, JSON to a value: " + shown(seconds_of([&] { (void)parser.parse(text); }, 100'000) * 1e9) +
               " ns");
   report.add(

@@ -96,11 +96,11 @@ class TestRules final : public ports::RuleState {
     record.flags = reading.maybe_repeat ? kMaybeRepeat : 0;
     record.body = to_json(reading.value);
     switch (n % 4) {
-      case 0: out.records.push_back(record); break;
+      case 0: out.records.add(record); break;
       case 1:
-        out.records.push_back(record);
+        out.records.add(record);
         record.priority = Priority::alarm;
-        out.records.push_back(record);
+        out.records.add(record);
         break;
       case 2: out.verdict = Verdict::filtered; return;
       default:
@@ -319,7 +319,10 @@ TEST_CASE("a record whose ttl is over expires instead of leaving") {
   struct Expiring final : ports::RuleState {
     void route(const Reading& reading, const ports::Now& now, ports::Routed& out) override {
       rules.route(reading, now, out);
-      for (Record& record : out.records) record.ttl = 1ns;
+      Record hasty = out.records.at(0);
+      hasty.ttl = 1ns;
+      out.records.clear();
+      out.records.add(hasty);
     }
     TestRules rules;
   };

@@ -92,7 +92,7 @@ struct Rules final : ports::Router, ports::RuleState {
         record.sink = "up";
         record.topic = "today";
         record.body = "1";
-        out.records.push_back(record);
+        out.records.add(record);
         out.verdict = ports::Verdict::routed;
         break;
       }

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "gateway/message/dead_letter.h"
+#include "gateway/message/encoded_records.h"
 
 using namespace railhead;
 
@@ -52,7 +53,7 @@ TEST_CASE("a record cut short, longer, newer or garbled is an error, never a cra
     CHECK_FALSE(decode_record(std::string_view(bytes).substr(0, size)));
   CHECK_FALSE(decode_record(bytes + "x"));
   std::string newer = bytes;
-  newer[0] = 2;
+  newer[0] = 3;
   CHECK(decode_record(newer).error().code == Errc::unsupported);
   std::mt19937 random(2);
   for (int i = 0; i < 20000; ++i) {
@@ -60,6 +61,35 @@ TEST_CASE("a record cut short, longer, newer or garbled is an error, never a cra
     garbled[random() % garbled.size()] = static_cast<char>(random());
     [[maybe_unused]] const Result<Record> any = decode_record(garbled);
   }
+}
+
+TEST_CASE("encoded records, one behind the other, are the bytes of the records with a token of their own") {
+  Record first = sample();
+  first.token.reset();
+  Record second = first;
+  second.sink = "alarms";
+  second.priority = Priority::alarm;
+  second.identity = "/0000000000000abc/7";
+  second.headers.clear();
+  EncodedRecords records;
+  records.add(first);
+  EncodedRecords others;
+  others.add(second);
+  records.add(others);
+  REQUIRE(records.size() == 2);
+  CHECK(records.at(0) == first);
+  CHECK(records.at(1) == second);
+  CHECK(records.sink(1) == "alarms");
+  CHECK(records.priority(0) == Priority::high);
+  CHECK(records.priority(1) == Priority::alarm);
+  second.token = sample().token;
+  std::string bytes;
+  records.append_to(bytes, 1, second.token);
+  std::string wanted;
+  encode(second, wanted);
+  CHECK(bytes == wanted);
+  records.clear();
+  CHECK(records.empty());
 }
 
 TEST_CASE("headers are those of S34 in the binding's spelling") {
