@@ -31,10 +31,10 @@ std::string take_option(SerialOptions& serial, std::string_view name, std::strin
     if (value != "none" && value != "even" && value != "odd") return "parity is none, even or odd";
     serial.parity = value == "none" ? Parity::none : value == "even" ? Parity::even : Parity::odd;
   } else if (name == "data") {
-    if (number != 7u && number != 8u) return "data is 8, or 7";
+    if (!number || *number < 7 || *number > 8) return "data is 8, or 7";
     serial.data = static_cast<std::uint8_t>(*number);
   } else if (name == "stop") {
-    if (number != 1u && number != 2u) return "stop is 1 or 2";
+    if (!number || *number < 1 || *number > 2) return "stop is 1 or 2";
     serial.stop = static_cast<std::uint8_t>(*number);
   } else if (name == "rs485") {
     if (value != "off" && value != "high" && value != "low")

@@ -39,6 +39,7 @@ void LinkCommands::take(ports::Command command) {
         std::find_if(points.begin(), points.end(), [&name = name](const Point& one) { return one.name == name; });
     if (point == points.end()) {
       std::vector<std::string> known;
+      known.reserve(points.size());
       for (const Point& one : points) known.push_back(one.name);
       const auto near = base::nearest(name, known);
       return refuse("no point '" + name + "' on device '" + command.device + "'" +

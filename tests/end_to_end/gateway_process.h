@@ -7,6 +7,7 @@
 #include <string>
 
 #include "gateway/message/value.h"
+#include "tests/support/number_at.h"
 #include "tests/support/process.h"
 
 namespace railhead::test {
@@ -40,8 +41,5 @@ class GatewayProcess {
   std::string log_path_;
   std::unique_ptr<Process> process_;
 };
-
-// A number anywhere in a status document: number_at(status, {"lanes", "0", "ledger", "spooled"}).
-std::int64_t number_at(const Value& document, const std::vector<std::string>& path);
 
 }  // namespace railhead::test

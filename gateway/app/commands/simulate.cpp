@@ -126,6 +126,7 @@ int run_simulate(const SimulateArguments& arguments) {
   }
   std::cout << "ready; ends on SIGTERM or Ctrl-C" << std::endl;
   std::vector<std::jthread> threads;
+  threads.reserve(simulations.size());
   for (const auto& simulation : simulations) {
     threads.push_back(
         system::start_thread("simulate", [&simulation](std::stop_token stop) { simulation->run(std::move(stop)); }));

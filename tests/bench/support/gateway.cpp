@@ -2,17 +2,16 @@
 
 #include <filesystem>
 #include <fstream>
-#include <optional>
 
 #include "adapters/panel/control_client.h"
 #include "gateway/base/assert.h"
 #include "gateway/base/crc32c.h"
-#include "gateway/base/text.h"
 #include "gateway/message/json.h"
 #include "gateway/message/record.h"
 #include "gateway/spool/spool.h"
 #include "tests/bench/support/measure.h"
 #include "tests/support/capturing_reporter.h"
+#include "tests/support/number_at.h"
 #include "tests/support/places.h"
 
 namespace railhead::bench {
@@ -52,19 +51,7 @@ std::string Gateway::status() const {
 std::int64_t Gateway::number(const std::vector<std::string>& path) const {
   JsonParser parser;
   const Result<Value> document = parser.parse(status());
-  if (!document) return -1;
-  const Value* at = &*document;
-  for (const std::string& step : path) {
-    if (at->is(Kind::list)) {
-      const std::optional<std::uint64_t> index = base::parse_uint(step);
-      if (!index || *index >= at->as_list().size()) return -1;
-      at = &at->as_list()[static_cast<std::size_t>(*index)];
-    } else {
-      at = at->find(step);
-      if (at == nullptr) return -1;
-    }
-  }
-  return at->is(Kind::integer) ? at->as_integer() : -1;
+  return document ? test::number_at(*document, path) : -1;
 }
 
 void Gateway::stop() { (void)process_->terminate(std::chrono::seconds{30}); }
