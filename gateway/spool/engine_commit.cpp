@@ -114,7 +114,7 @@ void Spool::Engine::publish(Batch& batch, const Run& run) {
   chunk->last = run.last;
   const std::size_t bytes = run.end - run.begin;
   batch.done = run.end;
-  if (run.begin == 0 && batch.empty() && bytes >= 64 * 1024 && bytes * 2 >= batch.frames.capacity()) {
+  if (run.begin == 0 && batch.empty() && bytes >= 64 * 1024 && bytes * 4 >= batch.frames.capacity()) {
     chunk->frames = std::move(batch.frames);
     batch.frames = std::exchange(spare_, FrameBuffer());
     batch.frames.clear();
