@@ -289,8 +289,11 @@ const config::Fields<SourceConfig>& source_fields() {
                     {.sentence = "How long to wait for an answer.", .min = "10 ms", .max = "60 s"})
           .optional("connect_timeout", &SourceConfig::connect_timeout,
                     {.sentence = "How long a connection may take to come about.", .min = "100 ms", .max = "60 s"})
-          .optional("failures", &SourceConfig::failures,
-                    {.sentence = "So many requests in a row without answer make a device down.", .min = 1, .max = 100})
+          .optional(
+              "failures", &SourceConfig::failures,
+              {.sentence = "So many requests in a row without answer make a device down; one, if it never answered.",
+               .min = 1,
+               .max = 100})
           .optional(
               "probe", &SourceConfig::probe,
               {.sentence = "A device that is down is asked again at least this often.", .min = "1 s", .max = "24 h"})

@@ -61,10 +61,9 @@ double from_float16(std::uint16_t raw) noexcept {
 
 Decoder::Decoder(const Point& point)
     : type_(point.type),
-      has_absent_(false),
-      length_(point.length),
       count_(point.count),
       item_span_(point.item_span()),
+      length_(point.length),
       absent_(point.absent) {
   RAILHEAD_ASSERT(!point.problem());
   if (is_sunspec(point.type)) {
@@ -75,6 +74,7 @@ Decoder::Decoder(const Point& point)
   }
   has_absent_ = absent_.any();
   for (const auto& [code, name] : point.names) names_.emplace_back(code, Value::text(name));
+  has_names_ = !names_.empty();
   std::sort(names_.begin(), names_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   if (holds_bits(point.table)) {
     shape_ = Shape::wire_bit;
@@ -116,6 +116,7 @@ Decoder::Decoder(const Point& point)
     mask_ = low_bits(point.bits->count);
   }
   for (const NamedBits& flag : point.flags) flags_.push_back({Value::text(flag.name), flag.field});
+  has_flags_ = !flags_.empty();
   if (nature == Nature::whole && is_signed(point.type)) sign_ = (mask_ >> 1) + 1;
   scale_ = point.scale.value_or(Decimal{1, 0});
   offset_ = point.offset.value_or(Decimal{0, 0});
@@ -206,7 +207,7 @@ Decoded Decoder::item(std::string_view payload, std::uint32_t at, int exponent) 
   if (shape_ == Shape::wire_bit) {
     RAILHEAD_ASSERT(at / 8 < payload.size());
     const bool on = ((static_cast<unsigned char>(payload[at / 8]) >> (at % 8)) & 1) != 0;
-    return {names_.empty() ? Value::boolean(on) : name_of_code(on ? 1 : 0), {}};
+    return {!has_names_ ? Value::boolean(on) : name_of_code(on ? 1 : 0), {}};
   }
   const bool is_long = shape_ == Shape::text || shape_ == Shape::date_words || type_ == Type::ipv6addr;
   const std::size_t bytes = is_long ? item_span_ * 2u : wire_bytes_;
@@ -216,13 +217,13 @@ Decoded Decoder::item(std::string_view payload, std::uint32_t at, int exponent) 
   if (is_long) return long_value(from);
   const std::uint64_t raw = gather(from);
   if (has_absent_ && is_absent(raw)) return {.value = {}, .why = {}, .absent = true};
-  if (!flags_.empty()) return named_bits((raw >> word_down_) & word_mask_);
+  if (has_flags_) return named_bits((raw >> word_down_) & word_mask_);
   return number((raw >> down_) & mask_, exponent);
 }
 
 Decoded Decoder::number(std::uint64_t raw, int exponent) const {
   switch (shape_) {
-    case Shape::truth: return {names_.empty() ? Value::boolean(raw != 0) : name_of_code(raw != 0 ? 1 : 0), {}};
+    case Shape::truth: return {!has_names_ ? Value::boolean(raw != 0) : name_of_code(raw != 0 ? 1 : 0), {}};
     case Shape::whole:
     case Shape::unsigned_whole: return whole(raw, exponent);
     case Shape::float16: return fraction(from_float16(static_cast<std::uint16_t>(raw)), exponent);
@@ -251,7 +252,7 @@ Decoded Decoder::number(std::uint64_t raw, int exponent) const {
 Decoded Decoder::whole(std::uint64_t raw, int exponent) const {
   if (shape_ == Shape::unsigned_whole) {
     if (real_) return limited(scaled(raw, exponent));
-    if (!names_.empty()) {
+    if (has_names_) {
       return {raw >> 63 != 0 ? Value::text(std::to_string(raw)) : name_of_code(static_cast<std::int64_t>(raw)), {}};
     }
     if (wide_) {
@@ -269,7 +270,7 @@ Decoded Decoder::whole(std::uint64_t raw, int exponent) const {
   // Two's complement: (raw ^ sign) - sign extends the sign.
   auto number = static_cast<std::int64_t>((raw ^ sign_) - sign_);
   if (real_) return limited(scaled(number, exponent));
-  if (!names_.empty()) return {name_of_code(number), {}};
+  if (has_names_) return {name_of_code(number), {}};
   if (__builtin_add_overflow(number, addend_, &number)) return {Value(), kTooLarge};
   return limited(number);
 }

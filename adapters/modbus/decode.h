@@ -80,22 +80,26 @@ class Decoder {
     BitField field;
   };
 
+  // What every value needs, side by side.
   Shape shape_ = Shape::unsigned_whole;
   Type type_ = Type::uint16;
   std::uint8_t wire_bytes_ = 2;
-  std::array<std::uint8_t, 8> shift_{};  // of each byte on the wire within the value
-  std::uint64_t mask_ = ~std::uint64_t{0};
-  std::uint64_t sign_ = 0;  // the sign bit after shifting and masking; 0: unsigned
-  std::uint8_t down_ = 0;   // a bit field's lowest bit
-  bool real_ = false;       // the result is real
-  bool wide_ = false;       // uint64: the result is uinteger
-  bool swapped_ = false;    // text with order BA
+  std::uint8_t down_ = 0;  // a bit field's lowest bit
+  bool real_ = false;      // the result is real
+  bool wide_ = false;      // uint64: the result is uinteger
   bool has_absent_ = false;
   bool clamped_ = false;
-  std::uint16_t length_ = 0;
+  std::array<std::uint8_t, 8> shift_{};  // of each byte on the wire within the value
+  std::uint64_t mask_ = ~std::uint64_t{0};
+  std::uint64_t sign_ = 0;   // the sign bit after shifting and masking; 0: unsigned
+  std::int64_t addend_ = 0;  // an offset without fraction and without scale
   std::uint16_t count_ = 0;  // 0: one, no list
   std::uint16_t item_span_ = 1;
-  std::int64_t addend_ = 0;  // an offset without fraction and without scale
+  std::uint16_t length_ = 0;  // of a text
+  bool swapped_ = false;      // text with order BA
+  bool has_flags_ = false;
+  bool has_names_ = false;
+  // Of some only.
   Scaling scaling_;
   Decimal scale_{1, 0};
   Decimal offset_{0, 0};

@@ -87,7 +87,7 @@ class Link {
   void connect_failed(const std::string& why);
   void on_ready();
   void handshake();
-  void send(const Turn& turn);
+  void send(const Turn& turn, BootTime now);
   bool flush();
   bool receive();
   bool take_frames();
@@ -118,6 +118,7 @@ class Link {
 
   State state_ = State::closed;
   system::EventLoop::TimerId timer_ = 0;
+  BootTime armed_{};  // when timer_ is due
   system::Resolver::Ticket resolving_ = 0;
   std::vector<system::Address> addresses_;
   std::size_t next_address_ = 0;

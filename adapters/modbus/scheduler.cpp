@@ -1,5 +1,4 @@
-#include "adapters/modbus/scheduler.h"
-#include "adapters/modbus/wire.h"
+#include "adapters/modbus/scheduler_parts.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,89 +6,6 @@
 #include "gateway/base/assert.h"
 
 namespace railhead::modbus {
-
-// What became of one point in this cycle: a value, or the reason why not.
-struct Scheduler::Outcome {
-  enum class Kind : std::uint8_t { bad, good, absent };
-  Kind kind = Kind::bad;
-  Value value;  // or the reason
-};
-
-// The registers of a point that waits for its factor.
-struct Scheduler::Unscaled {
-  std::uint32_t point = 0;
-  std::string registers;
-};
-
-// A block as it is read today: the plan's, or a part of one that was refused as a whole.
-struct Scheduler::Piece {
-  Block block;
-  bool quarantined = false;
-  BootTime until{};
-  unsigned times = 0;  // refused in a row
-  Value reason;
-};
-
-struct Scheduler::Cycle {
-  Group plan;
-  std::vector<std::uint32_t> points;    // of the device, in the order of the configuration
-  std::vector<std::uint32_t> place_of;  // index of a device's point -> its place in `points`
-  std::vector<Piece> pieces;
-  BootTime origin{};  // of the grid of ticks
-  BootTime due{};
-
-  bool active = false;
-  BootTime tick{};
-  std::size_t at = 0;  // the piece that is next
-  std::vector<Outcome> outcomes;
-  std::vector<Unscaled> unscaled;
-  Time last_answer{};
-  unsigned splits = 0;
-  bool replan = false;
-  bool out = false;                       // one of its requests is on its way
-  unsigned busy = 0;                      // how often in a row the device was too busy for this request
-  BootTime not_before = BootTime::min();  // because it was busy
-};
-
-// For the SunSpec models of a device, and what stays of it.
-struct Scheduler::Search {
-  std::vector<Point> points;  // as configured
-  std::vector<Range> forbidden;
-  std::vector<Anchor> anchors;
-  SunspecSearch walk{};
-  bool running = true;
-  BootTime due{};                    // of its next request
-  BootTime again = BootTime::max();  // a model is missing: when to look once more
-  unsigned times = 0;                // in a row
-  std::vector<Outcome> elsewhere{};  // of each point that has no place
-
-  void begin() {
-    walk = {};
-    running = true;
-    due = BootTime::min();
-    again = BootTime::max();
-  }
-};
-
-struct Scheduler::Device {
-  std::string name;
-  std::uint8_t unit = 1;
-  Duration timeout{};
-  PlanLimits limits;
-  std::vector<Point> points;
-  std::vector<Range> forbidden;
-  std::vector<Decoder> decoders;
-  std::vector<Value> keys;
-  std::vector<Cycle> cycles;  // the fastest first: its first block is also the probe
-  system::Backoff backoff;
-  unsigned failures = 0;
-  std::uint64_t missed = 0;  // ticks that were not told yet
-  BootTime tell_missed = BootTime::min();
-  bool down = false;
-  bool link_failed = false;          // down, and not by its own silence: tried at once when the link is back
-  std::unique_ptr<Search> search{};  // nullptr: no anchors
-  [[nodiscard]] bool searching() const { return search != nullptr && search->running; }
-};
 
 Scheduler::Scheduler(SchedulerOptions options, const system::Clock& clock, Observer& observer, std::uint64_t seed)
     : options_(std::move(options)), clock_(clock), observer_(observer), seed_(seed) {}
@@ -117,10 +33,14 @@ void Scheduler::add(const DeviceOptions& device, std::vector<Group> groups) {
     cycle.place_of.assign(device.points.size(), 0);
     for (const Block& block : group.blocks) {
       cycle.points.insert(cycle.points.end(), block.points.begin(), block.points.end());
-      cycle.pieces.push_back({.block = block, .quarantined = false, .until = {}, .times = 0, .reason = {}});
     }
     std::sort(cycle.points.begin(), cycle.points.end());
     for (std::uint32_t i = 0; i < cycle.points.size(); ++i) cycle.place_of[cycle.points[i]] = i;
+    for (const std::uint32_t index : cycle.points) {
+      const Point& point = device.points[index];
+      cycle.shown.push_back(!point.hidden && point.every == group.every);
+    }
+    for (const Block& block : group.blocks) cycle.pieces.push_back(piece_of(*added, cycle, block));
     cycle.origin = now + group.phase;
     cycle.due = cycle.origin;
     cycle.plan = std::move(group);
@@ -153,8 +73,9 @@ BootTime Scheduler::due() const {
   return earliest;
 }
 
-std::optional<Turn> Scheduler::next() {
-  const BootTime now = clock_.boot_now();
+std::optional<Turn> Scheduler::next() { return next(clock_.boot_now()); }
+
+std::optional<Turn> Scheduler::next(BootTime now) {
   for (;;) {
     Device* chosen_device = nullptr;
     Cycle* chosen = nullptr;
@@ -185,7 +106,7 @@ std::optional<Turn> Scheduler::next() {
                   .id = last_id_};
     }
     if (!chosen->active) begin(*chosen_device, *chosen, now);
-    if (!skip_quarantined(*chosen_device, *chosen, now)) continue;  // nothing to ask: the cycle ended
+    if (!skip_quarantined(*chosen_device, *chosen)) continue;  // nothing to ask: the cycle ended
     chosen->out = true;
     out_.push_back({.id = ++last_id_ == 0 ? ++last_id_ : last_id_, .device = chosen_device, .cycle = chosen});
     const Block& block = chosen->pieces[chosen->at].block;
@@ -210,7 +131,8 @@ void Scheduler::begin(Device& device, Cycle& cycle, BootTime now) {
     }
   }
   cycle.unscaled.clear();
-  cycle.last_answer = clock_.now();
+  cycle.last_answer.reset();
+  cycle.begun = now;
   if (!device.down) {
     const std::int64_t missed = (now - cycle.due) / cycle.plan.every;
     if (missed > 0) device.missed += static_cast<std::uint64_t>(missed);
@@ -224,15 +146,30 @@ void Scheduler::begin(Device& device, Cycle& cycle, BootTime now) {
   cycle.due = cycle.origin + (passed + 1) * cycle.plan.every;
 }
 
-bool Scheduler::skip_quarantined(Device& device, Cycle& cycle, BootTime now) {
+bool Scheduler::skip_quarantined(Device& device, Cycle& cycle) {
   while (cycle.at < cycle.pieces.size()) {
     const Piece& piece = cycle.pieces[cycle.at];
-    if (!piece.quarantined || piece.until <= now) return true;
+    if (!piece.quarantined || piece.until <= clock_.boot_now()) return true;
     mark(cycle, piece.block, piece.reason);
     ++cycle.at;
   }
   finish(device, cycle);
   return false;
+}
+
+Scheduler::Piece Scheduler::piece_of(const Device& device, const Cycle& cycle, Block block) {
+  Piece piece;
+  piece.steps.reserve(block.points.size());
+  for (const std::uint32_t index : block.points) {
+    const Point& point = device.points[index];
+    piece.steps.push_back({.decoder = &device.decoders[index],
+                           .place = cycle.place_of[index],
+                           .at = static_cast<std::uint16_t>(point.address - block.address),
+                           .unscaled = point.factor ? point.span() : std::uint16_t{0},
+                           .point = index});
+  }
+  piece.block = std::move(block);
+  return piece;
 }
 
 void Scheduler::mark(Cycle& cycle, const Block& block, const Value& reason) {
@@ -244,7 +181,7 @@ void Scheduler::mark(Cycle& cycle, const Block& block, const Value& reason) {
 void Scheduler::advance(Device& device, Cycle& cycle) {
   ++cycle.at;
   // Pieces in quarantine at the end must not hold the reading back until the next turn.
-  skip_quarantined(device, cycle, clock_.boot_now());
+  skip_quarantined(device, cycle);
 }
 
 Scheduler::Out Scheduler::take_out(std::uint32_t id) {
@@ -255,113 +192,6 @@ Scheduler::Out Scheduler::take_out(std::uint32_t id) {
   out_.erase(found);
   if (out.cycle != nullptr) out.cycle->out = false;
   return out;
-}
-
-void Scheduler::answered(std::string_view payload, std::uint32_t id) {
-  const Out out = take_out(id);
-  Device& device = *out.device;
-  came_up(device);
-  if (out.cycle == nullptr) return;
-  Cycle& cycle = *out.cycle;
-  if (device.searching()) return searched(device, cycle, payload);
-  cycle.busy = 0;
-  cycle.last_answer = clock_.now();
-  Piece& piece = cycle.pieces[cycle.at];
-  if (piece.quarantined) {
-    piece.quarantined = false;
-    piece.times = 0;
-    cycle.replan = true;
-  }
-  for (const std::uint32_t point : piece.block.points) {
-    const Point& what = device.points[point];
-    const std::uint32_t at = std::uint32_t{what.address} - piece.block.address;
-    if (what.factor) {
-      cycle.unscaled.push_back({point, std::string(payload.substr(std::size_t{at} * 2, what.span() * 2u))});
-    } else {
-      take(cycle.outcomes[cycle.place_of[point]], device.decoders[point].decode(payload, at));
-    }
-  }
-  advance(device, cycle);
-}
-
-void Scheduler::take(Outcome& outcome, Decoded decoded) {
-  using Kind = Outcome::Kind;
-  outcome.kind = decoded.absent ? Kind::absent : decoded.good() ? Kind::good : Kind::bad;
-  outcome.value = decoded.why.empty() ? std::move(decoded.value) : Value::text(decoded.why);
-}
-
-// Points that another point scales, now that both were read.
-void Scheduler::scale(const Device& device, Cycle& cycle) {
-  for (const Unscaled& unscaled : cycle.unscaled) {
-    const Decoder& decoder = device.decoders[unscaled.point];
-    const std::uint32_t factor = *device.points[unscaled.point].factor;
-    const Outcome& power = cycle.outcomes[cycle.place_of[factor]];
-    const bool usable = power.kind == Outcome::Kind::good && power.value.is(Kind::integer) &&
-                        power.value.as_integer() >= -kFactorMost && power.value.as_integer() <= kFactorMost;
-    Decoded decoded = decoder.decode(unscaled.registers, 0, usable ? static_cast<int>(power.value.as_integer()) : 0);
-    Outcome& outcome = cycle.outcomes[cycle.place_of[unscaled.point]];
-    take(outcome, std::move(decoded));
-    if (usable || outcome.kind != Outcome::Kind::good) continue;
-    // Better none than one that is wrong by powers of ten.
-    const std::string name = "its scale factor '" + device.points[factor].name + "' ";
-    outcome.kind = Outcome::Kind::bad;
-    outcome.value =
-        Value::text(power.kind == Outcome::Kind::bad      ? name + "is bad: " + std::string(power.value.as_text())
-                    : power.kind == Outcome::Kind::absent ? name + "is not implemented"
-                                                          : name + "is beyond -10..10");
-  }
-  cycle.unscaled.clear();
-}
-
-void Scheduler::refused(std::uint8_t exception, std::uint32_t id) {
-  const std::string why = exception_text(exception);
-  // A gateway's word that the device behind it does not answer.
-  if (exception == 10 || exception == 11) return failed(why, id);
-  const Out out = take_out(id);
-  Device& device = *out.device;
-  came_up(device);
-  if (out.cycle == nullptr) return;
-  Cycle& cycle = *out.cycle;
-  if (device.searching()) return search_refused(device, cycle, exception);
-  if (retry_later(device, cycle, exception)) return;
-  cycle.busy = 0;
-  cycle.last_answer = clock_.now();
-  Piece& piece = cycle.pieces[cycle.at];
-  const bool by_address = exception == 2 || exception == 3;
-  if (by_address && piece.block.divisible(device.points)) {
-    if (cycle.splits++ < kSplitsMax) {
-      auto [first, second] = split(piece.block, device.points);
-      piece.block = std::move(first);
-      Piece rest;
-      rest.block = std::move(second);
-      cycle.pieces.insert(cycle.pieces.begin() + static_cast<std::ptrdiff_t>(cycle.at) + 1, std::move(rest));
-      return;  // the same place again, now narrower
-    }
-  } else if (by_address || exception == 1) {
-    Duration held = options_.quarantine.first;
-    for (unsigned i = 0; i < piece.times && held < options_.quarantine.most; ++i) held *= 2;
-    piece.quarantined = true;
-    piece.until = clock_.boot_now() + std::min(held, options_.quarantine.most);
-    if (piece.times++ == 0) cycle.replan = true;
-    piece.reason = Value::text(why);
-  }
-  const Block& block = piece.block;
-  observer_.on_refused(
-      device.name, {.unit = device.unit, .table = block.table, .address = block.address, .count = block.count}, why);
-  mark(cycle, block, Value::text(why));
-  advance(device, cycle);
-}
-
-// Busy (06), or working on it (05): the same request again in this cycle, after a growing pause in which others have
-// their turn. The device answers, so it is not down.
-bool Scheduler::retry_later(Device& device, Cycle& cycle, std::uint8_t exception) {
-  if ((exception != 5 && exception != 6) || device.down || cycle.busy >= kBusyRetriesMax) return false;
-  const Duration first = exception == 5 ? Duration{std::chrono::milliseconds{200}} : std::chrono::milliseconds{50};
-  const BootTime at = clock_.boot_now() + first * (1u << cycle.busy);
-  if (at >= cycle.tick + std::max(cycle.plan.every, Duration{std::chrono::seconds{1}})) return false;
-  ++cycle.busy;
-  cycle.not_before = at;
-  return true;
 }
 
 void Scheduler::repeat(std::uint32_t id) { take_out(id); }
@@ -377,75 +207,6 @@ void Scheduler::failed(const std::string& why, std::uint32_t id) {
     if (searching) device.search->due = out.cycle->due;
   }
   count_failure(*out.device, why, false);
-}
-
-// One step of the way along a device's chain of models.
-void Scheduler::searched(Device& device, Cycle& cycle, std::string_view payload) {
-  cycle.busy = 0;
-  device.search->due = BootTime::min();
-  device.search->walk.answered(word_at(payload, 0), word_at(payload, 2));
-  if (device.search->walk.over()) search_over(device);
-}
-
-void Scheduler::search_refused(Device& device, Cycle& cycle, std::uint8_t exception) {
-  device.search->due = BootTime::min();
-  // Busy: the same place again, a little later.
-  if ((exception == 5 || exception == 6) && cycle.busy < kBusyRetriesMax) {
-    device.search->due = clock_.boot_now() + std::chrono::milliseconds{200} * (1u << cycle.busy++);
-    return;
-  }
-  cycle.busy = 0;
-  device.search->walk.refused();
-  if (device.search->walk.over()) search_over(device);
-}
-
-// The points go where their models are.
-void Scheduler::search_over(Device& device) {
-  using Where = PlacedPoints::Where;
-  Search& search = *device.search;
-  const BootTime now = clock_.boot_now();
-  const PlacedPoints placed = place_points(search.points, search.forbidden, search.anchors, search.walk.chain());
-  search.running = false;
-  search.again = BootTime::max();
-  if (!placed.missing.empty()) {
-    Duration pause = options_.quarantine.first;
-    for (unsigned i = 0; i < search.times && pause < options_.quarantine.most; ++i) pause *= 2;
-    search.again = now + std::min(pause, options_.quarantine.most);
-    ++search.times;
-  } else {
-    search.times = 0;
-  }
-  search.elsewhere.assign(placed.points.size(), {});
-  for (std::size_t i = 0; i < placed.points.size(); ++i) {
-    if (placed.where[i] == Where::beyond) search.elsewhere[i] = {.kind = Outcome::Kind::absent, .value = {}};
-    if (placed.where[i] != Where::nowhere) continue;
-    const std::string why = search.walk.outcome() || !search.walk.chain().models.empty()
-                                ? "the device has no " + search.anchors[*search.points[i].anchor].text()
-                                : search.walk.outcome().error().what;
-    search.elsewhere[i] = {.kind = Outcome::Kind::bad, .value = Value::text(why)};
-  }
-  device.points = placed.points;
-  device.forbidden = placed.forbidden;
-  for (Cycle& cycle : device.cycles) {
-    std::vector<std::uint32_t> chosen;
-    for (const std::uint32_t point : cycle.points) {
-      if (placed.where[point] == Where::here) chosen.push_back(point);
-    }
-    cycle.pieces.clear();
-    for (Block& block : plan_reads(device.points, chosen, device.limits, device.forbidden)) {
-      cycle.pieces.push_back({.block = std::move(block), .quarantined = false, .until = {}, .times = 0, .reason = {}});
-    }
-    // What became due meanwhile is not missed: it is read now.
-    if (cycle.due <= now) cycle.due = cycle.origin + (now - cycle.origin) / cycle.plan.every * cycle.plan.every;
-  }
-  observer_.on_placed(device.name, placed, search.walk.chain());
-}
-
-// Looks for the models anew, when no cycle is in the middle of its requests.
-void Scheduler::search_again(Device& device) {
-  const bool idle = std::none_of(device.cycles.begin(), device.cycles.end(),
-                                 [](const Cycle& cycle) { return cycle.active || cycle.out; });
-  if (idle) device.search->begin();
 }
 
 void Scheduler::link_down(const std::string& why) {
@@ -472,40 +233,6 @@ void Scheduler::abandon(Device& device, Cycle& cycle, const Value& reason) {
   finish(device, cycle);
 }
 
-void Scheduler::finish(Device& device, Cycle& cycle) {
-  cycle.active = false;
-  cycle.not_before = BootTime::min();
-  if (cycle.out) {
-    // Its answer is nobody's any more.
-    for (Out& out : out_) {
-      if (out.cycle == &cycle) out.cycle = nullptr;
-    }
-    cycle.out = false;
-  }
-  if (cycle.replan) replan(device, cycle);
-  if (device.down) return;  // it was a probe; the state was told
-  if (!cycle.unscaled.empty()) scale(device, cycle);
-  Value::Entries good;
-  Value::Entries bad;
-  bool absent = false;
-  for (std::size_t i = 0; i < cycle.points.size(); ++i) {
-    Outcome& outcome = cycle.outcomes[i];
-    const Point& point = device.points[cycle.points[i]];
-    if (point.hidden || point.every != cycle.plan.every) continue;
-    if (outcome.kind == Outcome::Kind::absent) {
-      absent = true;
-      continue;
-    }
-    const bool is_good = outcome.kind == Outcome::Kind::good;
-    if (good.empty() && is_good) good.reserve(cycle.points.size() - i);
-    (is_good ? good : bad).emplace_back(device.keys[cycle.points[i]], std::move(outcome.value));
-  }
-  if (good.empty() && bad.empty() && !absent) return;  // hidden points only
-  const Quality quality = bad.empty() ? Quality::good : good.empty() ? Quality::bad : Quality::uncertain;
-  Value reasons = bad.empty() ? Value() : Value::map(std::move(bad));
-  emit(device, quality, Value::map(std::move(good)), std::move(reasons), cycle.last_answer, cycle.plan.every);
-}
-
 // Around what is in quarantine the blocks are merged anew: else the halves of every split would stay for ever.
 void Scheduler::replan(const Device& device, Cycle& cycle) {
   cycle.replan = false;
@@ -521,7 +248,7 @@ void Scheduler::replan(const Device& device, Cycle& cycle) {
     }
   }
   for (Block& block : plan_reads(device.points, healthy, device.limits, forbidden)) {
-    pieces.push_back({.block = std::move(block), .quarantined = false, .until = {}, .times = 0, .reason = {}});
+    pieces.push_back(piece_of(device, cycle, std::move(block)));
   }
   // Those in quarantine last: what is known to be good is read first.
   std::stable_sort(pieces.begin(), pieces.end(), [](const Piece& left, const Piece& right) {
@@ -533,6 +260,7 @@ void Scheduler::replan(const Device& device, Cycle& cycle) {
 
 void Scheduler::came_up(Device& device) {
   device.failures = 0;
+  device.heard = true;
   if (!device.down) return;
   device.down = false;
   device.link_failed = false;
@@ -550,7 +278,10 @@ void Scheduler::came_up(Device& device) {
 void Scheduler::count_failure(Device& device, const std::string& why, bool link) {
   const BootTime now = clock_.boot_now();
   ++device.failures;
-  if (!device.down && device.failures >= options_.failures_before_down) {
+  // Why at once when it never answered: on a bus whose units are read for the first time, waiting for those that are
+  // switched off would cost the others their first ticks.
+  const unsigned most = device.heard || link ? options_.failures_before_down : 1;
+  if (!device.down && device.failures >= most) {
     for (Cycle& cycle : device.cycles) {
       if (cycle.active) abandon(device, cycle, Value::text(why));
     }
@@ -561,7 +292,7 @@ void Scheduler::count_failure(Device& device, const std::string& why, bool link)
     for (Cycle& cycle : device.cycles) {
       cycle.pieces.clear();
       for (const Block& block : cycle.plan.blocks) {
-        cycle.pieces.push_back({.block = block, .quarantined = false, .until = {}, .times = 0, .reason = {}});
+        cycle.pieces.push_back(piece_of(device, cycle, block));
       }
     }
     if (device.search != nullptr) {
@@ -578,18 +309,6 @@ void Scheduler::count_failure(Device& device, const std::string& why, bool link)
     const double cost = static_cast<double>(device.timeout.count()) * (1.0 / options_.probe_share - 1.0);
     probe_not_before_ = now + Duration{static_cast<std::int64_t>(cost)};
   }
-}
-
-void Scheduler::emit(const Device& device, Quality quality, Value value, Value bad, Time time, Duration every) {
-  Reading reading;
-  reading.source = options_.source;
-  reading.device = device.name;
-  reading.time = time;
-  reading.clock_trusted = clock_.trusted();
-  reading.quality = quality;
-  reading.value = std::move(value);
-  reading.bad = std::move(bad);
-  observer_.on_reading(std::move(reading), every);
 }
 
 }  // namespace railhead::modbus

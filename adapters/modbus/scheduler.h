@@ -1,12 +1,14 @@
 // Scheduler: which request a link sends next, and what its answers become. No I/O: a link (link.h) asks next(), sends
 // it, and tells what came of it by exactly one of answered, refused, failed or repeat. One request is out at a time.
 // Order:     earliest deadline (tick + every) first, request by request: a fast group overtakes a long cycle of a slow
-// one. Ticks:     fixed grid per group; a tick that comes while its predecessor still runs is left out and counted:
-// newest wins. Readings:  one per group and tick (S22); going down and coming up are readings without value. Faults: a
-// refused address (exceptions 01 02 03) splits its block within the same cycle until the offender stands alone;
-//            it is quarantined and tried again later. A device that is silent `failures_before_down` times in a row is
-//            down: then only one probe now and then, all of a link's probes together costing at most `probe_share` of
-//            its time.
+//            one.
+// Ticks:     fixed grid per group; a tick that comes while its predecessor still runs is left out and counted: newest
+//            wins.
+// Readings:  one per group and tick (S22); going down and coming up are readings without value.
+// Faults:    a refused address (exceptions 01 02 03) splits its block within the same cycle until the offender stands
+//            alone; it is quarantined and tried again later. A device that is silent `failures_before_down` times in a
+//            row, or once without ever having answered, is down: then only one probe now and then, all of a link's
+//            probes together costing at most `probe_share` of its time.
 // SunSpec:   the models of a device with anchors are looked for before its first cycle, again when it comes back from
 //            being down, and while one of them is missing ever more rarely.
 // Bounds:    kSplitsMax splits a cycle; pieces never exceed the number of points.
@@ -74,6 +76,7 @@ class Scheduler {
   // When next() will have something; BootTime::max() for never.
   [[nodiscard]] BootTime due() const;
   [[nodiscard]] std::optional<Turn> next();
+  [[nodiscard]] std::optional<Turn> next(BootTime now);  // the clock was read just now
 
   // The outcome of a turn; without an id that of the only one that is out.
   void answered(std::string_view payload, std::uint32_t id = 0);
@@ -88,6 +91,7 @@ class Scheduler {
  private:
   struct Outcome;
   struct Unscaled;
+  struct Step;
   struct Piece;
   struct Cycle;
   struct Device;
@@ -100,7 +104,8 @@ class Scheduler {
 
   [[nodiscard]] BootTime eligible(const Device& device, const Cycle& cycle) const;
   void begin(Device& device, Cycle& cycle, BootTime now);
-  bool skip_quarantined(Device& device, Cycle& cycle, BootTime now);
+  bool skip_quarantined(Device& device, Cycle& cycle);
+  [[nodiscard]] static Piece piece_of(const Device& device, const Cycle& cycle, Block block);
   void mark(Cycle& cycle, const Block& block, const Value& reason);
   static void take(Outcome& outcome, Decoded decoded);
   static void scale(const Device& device, Cycle& cycle);

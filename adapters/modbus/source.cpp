@@ -84,9 +84,10 @@ class Engine final : public Observer, private ports::CommandTaker {
       if (blocked_) wait = kOfferAgain;
       if (const std::optional<BootTime> due = intake.next_due()) wait = std::min(wait, *due - loop_.now());
       loop_.run_once(wait);
-      context_.link.progress(loop_.now());
-      take_commands();
-      measure();
+      const BootTime now = loop_.now();
+      context_.link.progress(now);
+      take_commands(now);
+      measure(now);
       hand_over(intake);
     }
   }
@@ -185,10 +186,10 @@ class Engine final : public Observer, private ports::CommandTaker {
     const ports::Context& context_;
   };
 
-  void take_commands() {
+  void take_commands(BootTime now) {
     // Why a flag: this runs for each answer, and most plants write once a minute.
-    if (loop_.now() >= expire_at_) {
-      expire_at_ = loop_.now() + kExpireEvery;
+    if (now >= expire_at_) {
+      expire_at_ = now + kExpireEvery;
       for (const auto& commands : commands_) commands->expire();
     }
     if (!came_.exchange(false, std::memory_order_acquire)) return;
@@ -223,8 +224,7 @@ class Engine final : public Observer, private ports::CommandTaker {
   }
 
   // Of the busiest link, over some seconds: what `busy` in the status shows.
-  void measure() {
-    const BootTime now = loop_.now();
+  void measure(BootTime now) {
     if (now - measured_ < kMeasureEvery) return;
     const auto passed = static_cast<double>((now - measured_).count());
     double busiest = 0;

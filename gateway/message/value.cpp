@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <memory>
+#include <functional>
 #include <new>
-#include <unordered_map>
 
 namespace railhead {
 namespace {
@@ -31,10 +30,50 @@ struct SharedText : Shared {
 struct SharedList : Shared {
   Value::List items;
 };
+// Where a text key stands in a large map: open addressing, one allocation for all keys.
+class KeyIndex {
+ public:
+  void reserve(std::size_t keys) {
+    std::size_t size = 32;
+    while (size < 2 * keys) size *= 2;
+    slots_.assign(size, Slot{});
+  }
+  // The place of this key, or nullptr.
+  [[nodiscard]] const std::uint32_t* find(std::string_view key, const Value::Entries& entries) const {
+    const std::uint32_t hash = hash_of(key);
+    for (std::size_t at = hash & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+      const Slot& slot = slots_[at];
+      if (slot.place == kNone) return nullptr;
+      if (slot.hash == hash && entries[slot.place].first.as_text() == key) return &slot.place;
+    }
+  }
+  // False when an equal one stands there already.
+  bool add(std::size_t place, const Value::Entries& entries) {
+    const std::string_view key = entries[place].first.as_text();
+    const std::uint32_t hash = hash_of(key);
+    std::size_t at = hash & (slots_.size() - 1);
+    for (; slots_[at].place != kNone; at = (at + 1) & (slots_.size() - 1)) {
+      if (slots_[at].hash == hash && entries[slots_[at].place].first.as_text() == key) return false;
+    }
+    slots_[at] = {hash, static_cast<std::uint32_t>(place)};
+    return true;
+  }
+
+ private:
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+  struct Slot {
+    std::uint32_t hash = 0;
+    std::uint32_t place = kNone;
+  };
+  [[nodiscard]] static std::uint32_t hash_of(std::string_view key) {
+    const std::uint64_t hash = std::hash<std::string_view>{}(key);
+    return static_cast<std::uint32_t>(hash ^ hash >> 32);
+  }
+  std::vector<Slot> slots_;
+};
 struct SharedMap : Shared {
   Value::Entries entries;
-  // Where a text key stands, for maps of more than kIndexAbove entries; others have none.
-  std::unique_ptr<std::unordered_map<std::string_view, std::size_t>> index;
+  KeyIndex index;  // of maps of more than kIndexAbove entries
 };
 constexpr std::size_t kIndexAbove = 12;
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
@@ -162,18 +201,19 @@ Value Value::map(Entries entries) {
     shared->entries = std::move(entries);
     return value;
   }
-  // Views into the entries' own keys: the vector is reserved, so inline texts do not move.
-  shared->index = std::make_unique<std::unordered_map<std::string_view, std::size_t>>();
-  shared->entries.reserve(entries.size());
-  for (Entry& entry : entries) {
-    const bool is_text = entry.first.is(Kind::string);
-    const bool repeated = is_text ? shared->index->contains(entry.first.as_text())
-                                  : std::any_of(shared->entries.begin(), shared->entries.end(),
-                                                [&](const Entry& earlier) { return earlier.first == entry.first; });
-    if (repeated) continue;
-    shared->entries.push_back(std::move(entry));
-    if (is_text) shared->index->emplace(shared->entries.back().first.as_text(), shared->entries.size() - 1);
+  shared->index.reserve(entries.size());
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (kept != i) entries[kept] = std::move(entries[i]);
+    const auto end = entries.begin() + static_cast<std::ptrdiff_t>(kept);
+    const bool repeated =
+        entries[kept].first.is(Kind::string)
+            ? !shared->index.add(kept, entries)
+            : std::any_of(entries.begin(), end, [&](const Entry& earlier) { return earlier.first == end->first; });
+    if (!repeated) ++kept;
   }
+  entries.resize(kept);
+  shared->entries = std::move(entries);
   return value;
 }
 
@@ -205,8 +245,8 @@ const Value* Value::find(std::string_view key) const {
   if (kind() != Kind::map) return nullptr;
   const auto* map = static_cast<const SharedMap*>(pointer_at<Shared>(bytes_ + kPayloadAt));
   if (map->entries.size() > kIndexAbove) {
-    const auto found = map->index->find(key);
-    return found == map->index->end() ? nullptr : &map->entries[found->second].second;
+    const std::uint32_t* const place = map->index.find(key, map->entries);
+    return place == nullptr ? nullptr : &map->entries[*place].second;
   }
   if (key.size() <= kInlineMax) {
     const Value wanted = characters(Kind::string, key);

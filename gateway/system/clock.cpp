@@ -38,15 +38,14 @@ Time SystemClock::now() const { return Time{read(CLOCK_REALTIME)}; }
 BootTime SystemClock::boot_now() const { return BootTime{read(CLOCK_BOOTTIME)}; }
 
 bool SystemClock::trusted() const {
-  if (now() < kNotBefore) return false;
-  if (trust_rtc_) return true;
+  if (trust_rtc_) return now() >= kNotBefore;
   // Why kept for a moment: this is asked for each reading, and the system call was a quarter of a message's time.
   constexpr Duration kKept = std::chrono::milliseconds{100};
   thread_local std::optional<BootTime> asked_at;
   thread_local bool synchronised = false;
   const BootTime boot = boot_now();
   if (!asked_at || boot - *asked_at > kKept) {
-    synchronised = kernel_is_synchronised();
+    synchronised = now() >= kNotBefore && kernel_is_synchronised();
     asked_at = boot;
   }
   return synchronised;

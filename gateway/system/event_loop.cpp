@@ -7,7 +7,6 @@
 #include <atomic>
 #include <cerrno>
 #include <span>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -53,12 +52,12 @@ int wait(int epoll, std::span<epoll_event> ready, Duration at_most) {
 struct EventLoop::State {
   struct Watch {
     std::uint64_t generation = 0;
-    std::shared_ptr<OnReady> on_ready;
+    std::shared_ptr<OnReady> on_ready;  // nullptr: none
   };
   Descriptor epoll;
   EventFd waker;
   std::function<void()> on_wake;
-  std::unordered_map<int, Watch> watches;
+  std::vector<Watch> watches;  // by descriptor
   std::uint64_t generations = 0;
 
   // Timers: a heap of places in `slots`, the earliest first. Why not a map: a Modbus link sets one twice a request.
@@ -126,8 +125,10 @@ EventLoop::EventLoop(const Clock& clock) : clock_(clock), state_(std::make_uniqu
 EventLoop::~EventLoop() = default;
 
 void EventLoop::watch(int fd, std::uint32_t events, OnReady on_ready) {
-  RAILHEAD_ASSERT(!state_->watches.contains(fd));
-  state_->watches[fd] = {++state_->generations, std::make_shared<OnReady>(std::move(on_ready))};
+  const auto place = static_cast<std::size_t>(fd);
+  if (place >= state_->watches.size()) state_->watches.resize(place + 1);
+  RAILHEAD_ASSERT(state_->watches[place].on_ready == nullptr);
+  state_->watches[place] = {++state_->generations, std::make_shared<OnReady>(std::move(on_ready))};
   epoll_event event{};
   event.events = to_epoll(events);
   event.data.fd = fd;
@@ -142,7 +143,10 @@ void EventLoop::change(int fd, std::uint32_t events) {
 }
 
 void EventLoop::unwatch(int fd) {
-  if (state_->watches.erase(fd) != 0) ::epoll_ctl(state_->epoll.get(), EPOLL_CTL_DEL, fd, nullptr);
+  const auto place = static_cast<std::size_t>(fd);
+  if (place >= state_->watches.size() || state_->watches[place].on_ready == nullptr) return;
+  state_->watches[place].on_ready.reset();
+  ::epoll_ctl(state_->epoll.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
 EventLoop::TimerId EventLoop::at(BootTime due, OnTimer on_timer) {
@@ -187,9 +191,9 @@ void EventLoop::run_once(Duration at_most) {
   RAILHEAD_ASSERT(count >= 0 || errno == EINTR);
   for (int i = 0; i < count; ++i) {
     // A watch made during this round may reuse a descriptor number: its events are not these.
-    const auto found = state_->watches.find(ready[static_cast<std::size_t>(i)].data.fd);
-    if (found == state_->watches.end() || found->second.generation > newest) continue;
-    const std::shared_ptr<OnReady> callback = found->second.on_ready;
+    const State::Watch& watch = state_->watches[static_cast<std::size_t>(ready[static_cast<std::size_t>(i)].data.fd)];
+    if (watch.on_ready == nullptr || watch.generation > newest) continue;
+    const std::shared_ptr<OnReady> callback = watch.on_ready;
     (*callback)(from_epoll(ready[static_cast<std::size_t>(i)].events));
   }
   const BootTime due = now();

@@ -75,7 +75,7 @@ Share run(SourceOptions options, const std::set<unsigned>& dead, double probe_sh
     }
     const ReadRequest& request = turn->request;
     if (dead.contains(request.unit)) {
-      if (++asked[request.unit] > options.scheduler.failures_before_down) silence += turn->timeout;
+      if (++asked[request.unit] > 1) silence += turn->timeout;
       clock.advance(turn->timeout + link.link.endpoint.serial.gap());
       scheduler.failed("no answer", turn->id);
       continue;
@@ -106,6 +106,8 @@ TEST_CASE("two dead units of thirty leave the others at least 95 % of their rate
     CHECK(two.worst >= 0.95);
     CHECK(two.probing <= probe_share);
     CHECK(two.probing > 0);
+    // Also of the first minute alone, in which the dead are found out.
+    CHECK(run(options, {7, 8}, probe_share, minutes{1}).worst >= 0.95);
     // And ten: the share holds for all of them together.
     const Share ten = run(options, {1, 4, 7, 10, 13, 16, 19, 22, 25, 28}, probe_share, minutes{10});
     CHECK(ten.worst >= 0.95);

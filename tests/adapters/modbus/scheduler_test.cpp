@@ -202,6 +202,8 @@ TEST_CASE("a busy device costs this tick's block only") {
 TEST_CASE("silence makes a device down, an answer makes it up: both are readings without value") {
   Bus bus;
   bus.add(device_of("a", 1, {holding(0), holding(50)}));
+  bus.run_for(milliseconds{900});
+  CHECK(bus.seen.take().size() == 1);
   bus.silent.insert(1);
   bus.run_for(seconds{10});
   CHECK(bus.seen.events == Strings{"down a: no answer within 500 ms"});
@@ -214,6 +216,22 @@ TEST_CASE("silence makes a device down, an answer makes it up: both are readings
   REQUIRE(after.size() > 3);
   CHECK(after[0] == "a good null");
   CHECK(after[1] == R"(a good {"p0":0,"p50":50})");
+}
+
+TEST_CASE(
+    "a unit that never answered is down at its first silence: nobody waits three times for what is switched off") {
+  Bus bus;
+  bus.add(device_of("a", 1, {holding(0)}));
+  bus.silent.insert(1);
+  bus.run_for(milliseconds{900});
+  CHECK(bus.seen.take() == Strings{R"(a bad {} {"p0":"no answer within 500 ms"})", "a bad null"});
+  CHECK(bus.asked[1] == 1);
+  bus.silent.clear();
+  bus.run_for(seconds{70});
+  bus.seen.take();
+  bus.silent.insert(1);
+  bus.run_for(milliseconds{1500});  // it is known to be there now
+  CHECK(bus.seen.take().back() != "a bad null");
 }
 
 TEST_CASE("a dead unit costs the others at most its share of the link") {

@@ -40,8 +40,7 @@ int run_libmodbus(const Poll& poll);
                                                int core);
 
 // 30 units on a pseudo-terminal that plays a line of 19,200 baud, two of them dead: the least share of its ticks that a
-// living one got, once the dead are known; and what the plan
-// uses of the line.
+// living one got, from the very start; and what the plan uses of the line.
 struct BusShare {
   double least = 0;
   double planned = 0;

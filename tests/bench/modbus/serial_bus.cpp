@@ -28,7 +28,6 @@ constexpr unsigned kUnits = 30;
 constexpr double kShare = 0.70;
 constexpr Duration kThinks = std::chrono::milliseconds{5};
 constexpr std::size_t kRequest = 8;
-constexpr double kLearning = 10;  // seconds until the dead are known to be dead
 
 bool is_dead(unsigned unit) { return unit == 7 || unit == 8; }
 
@@ -100,7 +99,7 @@ BusShare run_bus(double seconds) {
   RAILHEAD_ASSERT(ptsname_r(master, path, sizeof path) == 0);
   const modbus::SourceOptions options = bus_source(path);
   const Duration every = options.links[0].devices[0].points[0].every;
-  const auto ticks = static_cast<std::int64_t>((seconds - kLearning) * 1e9) / every.count() - 1;
+  const auto ticks = static_cast<std::int64_t>(seconds * 1e9) / every.count() - 1;
   BusShare share;
   share.planned = modbus::utilisation(options.links[0], modbus::plan_source(options)[0]);
   std::atomic<std::uint64_t> collisions{0};
@@ -108,6 +107,7 @@ BusShare run_bus(double seconds) {
   Time from;
   {
     const system::SystemClock clock;
+    from = clock.now();
     test::CapturingReporter reporter;
     status::LinkStatus link;
     modbus::ModbusSource source(
@@ -118,9 +118,7 @@ BusShare run_bus(double seconds) {
       pin_to({0});
       source.run(intake, stop);
     });
-    std::this_thread::sleep_for(std::chrono::duration<double>(kLearning));
-    from = clock.now();
-    std::this_thread::sleep_for(std::chrono::duration<double>(seconds - kLearning));
+    std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
   }
   close(master);
   std::map<std::string, unsigned> got;
