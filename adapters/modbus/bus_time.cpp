@@ -93,14 +93,13 @@ std::string explain_plan(const SourceOptions& options) {
         for (const Block& block : group.blocks) busy += bus_time(endpoint, block, device.response);
         text += "  " + device.name + " (unit " + std::to_string(device.unit) + ") every " +
                 base::format_duration(group.every) + ", first after " + milliseconds_text(group.phase) + ": " +
-                std::to_string(group.blocks.size()) + (group.blocks.size() == 1 ? " request, " : " requests, ") +
-                milliseconds_text(busy) + "\n";
+                base::counted(group.blocks.size(), "request") + ", " + milliseconds_text(busy) + "\n";
         for (const Block& block : group.blocks) {
           const std::optional<std::uint32_t> anchor = device.points[block.points.front()].anchor;
           text += "    " + (anchor ? "model '" + device.anchors[*anchor].model + "', " : std::string()) +
                   std::string(name_of(block.table)) + " " + std::to_string(block.address);
           if (block.count > 1) text += ".." + std::to_string(unsigned{block.address} + block.count - 1);
-          text += ", " + std::to_string(block.points.size()) + (block.points.size() == 1 ? " point, " : " points, ") +
+          text += ", " + base::counted(block.points.size(), "point") + ", " +
                   milliseconds_text(bus_time(endpoint, block, device.response)) + "\n";
         }
       }

@@ -167,8 +167,8 @@ std::optional<Problem> Point::problem() const {
   } else {
     const std::size_t letters = type == Type::boolean ? 2 : size_of(type);
     if (order.size != 0 && order.size != letters) {
-      return Problem{Field::order, "the order of " + kind + " has " + std::to_string(letters) +
-                                       (letters == 1 ? " letter" : " letters") + ", not " + std::to_string(order.size)};
+      return Problem{Field::order, "the order of " + kind + " has " + base::counted(letters, "letter") + ", not " +
+                                       std::to_string(order.size)};
     }
   }
   if ((scale || offset) && !is_number) {

@@ -415,8 +415,8 @@ Result<std::vector<std::string>> Simulator::open() {
         state_->add_line(port, std::move(*pty), nullptr);
       }
       port.path = path;
-      lines.push_back("rtu://" + port.endpoint.host + " -> rtu://" + path + ", " + std::to_string(port.devices) +
-                      (port.devices == 1 ? " device" : " devices"));
+      lines.push_back("rtu://" + port.endpoint.host + " -> rtu://" + path + ", " +
+                      base::counted(port.devices, "device"));
       continue;
     }
     if (port.endpoint.secure()) {
@@ -439,7 +439,7 @@ Result<std::vector<std::string>> Simulator::open() {
     served.port = port.number;
     const std::string scheme = port.endpoint.rtu() ? "rtu+tcp://" : "tcp://";
     lines.push_back(scheme + port.endpoint.text() + " -> " + scheme + served.text() + ", " +
-                    std::to_string(port.devices) + (port.devices == 1 ? " device" : " devices"));
+                    base::counted(port.devices, "device"));
   }
   return lines;
 }

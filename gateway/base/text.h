@@ -28,6 +28,9 @@ namespace railhead::base {
 [[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
 [[nodiscard]] std::string_view trim(std::string_view text);
 
+// "1 request", "3 requests".
+[[nodiscard]] std::string counted(std::uint64_t count, std::string_view noun);
+
 // The shortest decimal that reads back as the same double ("0.1", "200.3", "1e+22"); NaN and infinities as
 // "NaN" "Infinity" "-Infinity".
 [[nodiscard]] std::string shortest(double number);

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "gateway/base/assert.h"
+#include "gateway/base/text.h"
 #include "gateway/config/document.h"
 
 namespace railhead::config {
@@ -37,10 +38,6 @@ std::string on_one_line(std::string_view text) {
   std::replace_if(
       line.begin(), line.end(), [](char byte) { return static_cast<unsigned char>(byte) < 0x20; }, ' ');
   return line;
-}
-
-std::string plural(std::size_t count, std::string_view noun) {
-  return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
 }
 
 }  // namespace
@@ -178,8 +175,8 @@ std::string Diagnostics::render(const Style& style) const {
 }
 
 std::string Diagnostics::summary() const {
-  std::string text = plural(errors_, "error");
-  if (warnings_ > 0) text += ", " + plural(warnings_, "warning");
+  std::string text = base::counted(errors_, "error");
+  if (warnings_ > 0) text += ", " + base::counted(warnings_, "warning");
   return text;
 }
 

@@ -4,6 +4,7 @@
 
 #include "gateway/app/commands/commands.h"
 #include "gateway/app/configuration.h"
+#include "gateway/base/text.h"
 #include "gateway/system/clock.h"
 #include "rules/routing/contract.h"
 #include "rules/routing/rule_tests.h"
@@ -56,8 +57,9 @@ int run_check(const CheckArguments& arguments) {
   }
   std::cout << arguments.config << ": good";
   if (diagnostics.warning_count() > 0) std::cout << ", " << diagnostics.summary();
-  std::cout << "; " << configuration.sources.size() << " sources, " << configuration.sinks.size() << " sinks, "
-            << configuration.routing.rules.items().size() << " rules\n";
+  std::cout << "; " << base::counted(configuration.sources.size(), "source") << ", "
+            << base::counted(configuration.sinks.size(), "sink") << ", "
+            << base::counted(configuration.routing.rules.items().size(), "rule") << '\n';
   if (arguments.plan) show_plans(configuration);
   return arguments.against.empty() ? 0 : compare_with(arguments.against, configuration);
 }

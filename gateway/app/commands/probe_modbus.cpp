@@ -79,8 +79,8 @@ int show_units(const std::vector<modbus::UnitFound>& units) {
 }
 
 void show_registers(Table table, const modbus::Scan& scan) {
-  std::cout << name_of(table) << ": " << scan.registers.size() << " of the addresses answer, " << scan.requests
-            << (scan.requests == 1 ? " request" : " requests");
+  std::cout << name_of(table) << ": " << scan.registers.size() << " of the addresses answer, "
+            << base::counted(scan.requests, "request");
   for (const auto& [code, count] : scan.refused) {
     std::cout << ", " << count << " x " << modbus::exception_text(code);
   }

@@ -175,8 +175,8 @@ namespace {
 
 int say_letters(std::uint64_t done, std::uint64_t records, const std::vector<std::string>& errors, bool requeue) {
   for (const std::string& error : errors) std::cerr << "railhead: " << error << '\n';
-  std::cout << done << (done == 1 ? " letter " : " letters ") << (requeue ? "requeued as " : "dropped\n");
-  if (requeue) std::cout << records << (records == 1 ? " record\n" : " records\n");
+  std::cout << base::counted(done, "letter") << (requeue ? " requeued as " : " dropped\n");
+  if (requeue) std::cout << base::counted(records, "record") << '\n';
   return errors.empty() ? 0 : 1;
 }
 
