@@ -119,6 +119,7 @@ class Spool::Engine {
   [[nodiscard]] Result<bool> compact_one(std::uint8_t evict);
   [[nodiscard]] Result<void> publish(const std::vector<CompactionSource>& sources, Compacted compacted);
   [[nodiscard]] Result<void> remove_replaced();
+  [[nodiscard]] Result<void> renew_name();
   void settle_evicted(const std::vector<std::pair<Sequence, LaneId>>& evicted);
   [[nodiscard]] Result<bool> evict_one();
   void report_dropped(const std::vector<std::uint64_t>& per_lane);
@@ -233,6 +234,8 @@ class Spool::Engine {
   StateFile state_file_;
   std::uint64_t wanted_bytes_ = 0;     // while room is made: what is kept for replay gives way
   std::vector<std::string> replaced_;  // files that a compacted segment replaces, to be removed
+  std::string replacing_;              // that segment's
+  bool name_in_doubt_ = false;         // a sync of its name failed
   Sequence saved_through_;             // durable() in the newest lane states on disk
   WriteCounts counts_;
   std::vector<LaneRun> run_lanes_;  // by lane, of the run at hand

@@ -17,13 +17,14 @@ bool Spool::Engine::work(bool save, bool look_for_room) {
   Result<void> done = mend();
   if (done) {
     done = commit(batch_);
-    // Also when the disk is full: what is settled may make room.
-    if (save || (!done && dirty_.load())) {
-      if (const Result<void> saved = save_state(); !saved && done) done = saved;
-    }
-    if (look_for_room && done) {
-      if (const Result<bool> compacted = compact_one(0); !compacted) done = fail(compacted.error());
-    }
+  }
+  // Also when the disk is full: what is settled may make room.
+  if (!state_must_be_saved_ && (save || (!done && dirty_.load()))) {
+    if (const Result<void> saved = save_state(); !saved && done) done = saved;
+  }
+  if (!done && done.error().code == Errc::full) static_cast<void>(remove_spares(0));
+  if (look_for_room && done) {
+    if (const Result<bool> compacted = compact_one(0); !compacted) done = fail(compacted.error());
   }
   bytes_written_.store(counts_.bytes_written, std::memory_order_relaxed);
   syncs_.store(counts_.syncs, std::memory_order_relaxed);

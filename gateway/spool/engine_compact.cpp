@@ -8,6 +8,7 @@
 #include "gateway/base/assert.h"
 #include "gateway/spool/compaction.h"
 #include "gateway/spool/engine.h"
+#include "gateway/spool/segment_reader.h"
 
 namespace railhead::spool {
 namespace {
@@ -195,6 +196,7 @@ Result<void> Spool::Engine::publish(const std::vector<CompactionSource>& sources
     shelf_.segments.replace(numbers, std::move(segment));
   }
   for (const CompactionSource& source : sources) replaced_.push_back(segment_name(*source.segment.header));
+  replacing_ = name;
   mark_dirty();
   update_room();
   return remove_replaced();
@@ -203,8 +205,13 @@ Result<void> Spool::Engine::publish(const std::vector<CompactionSource>& sources
 // Files whose records live on in a compacted one.
 Result<void> Spool::Engine::remove_replaced() {
   if (replaced_.empty()) return {};
+  if (name_in_doubt_) {  // durable: a name whose sync failed is given again
+    if (Result<void> renewed = renew_name(); !renewed) return renewed;
+  }
   ++counts_.syncs;
+  name_in_doubt_ = true;
   if (Result<void> synced = disk_.sync_directory(options_.path); !synced) return synced;  // durable: the new name first
+  name_in_doubt_ = false;
   while (!replaced_.empty()) {
     const std::string file = path(replaced_.back());
     if (disk_.exists(file)) {
@@ -214,6 +221,26 @@ Result<void> Spool::Engine::remove_replaced() {
     replaced_.pop_back();
   }
   return {};
+}
+
+// A sync of the directory failed, and one that is tried again may succeed without the name: it is given once more, to
+// another file with the same bytes.
+Result<void> Spool::Engine::renew_name() {
+  const auto from = disk_.open(path(replacing_), system::OpenMode::read);
+  if (!from) return fail(from.error());
+  const Result<ReadBack> read = read_whole(**from);
+  if (!read) return fail(read.error());
+  const std::string fresh = path(std::string(kCompactNewName));
+  if (disk_.exists(fresh)) {
+    if (Result<void> removed = disk_.remove(fresh); !removed) return removed;
+  }
+  const auto to = disk_.open(fresh, system::OpenMode::create_new);
+  if (!to) return fail(to.error());
+  if (Result<void> written = (*to)->write_at(0, read->bytes); !written) return written;
+  counts_.bytes_written += read->bytes.size();
+  ++counts_.syncs;
+  if (Result<void> synced = (*to)->sync(); !synced) return synced;
+  return disk_.rename(fresh, path(replacing_));
 }
 
 void Spool::Engine::settle_evicted(const std::vector<std::pair<Sequence, LaneId>>& evicted) {

@@ -9,6 +9,10 @@
 namespace railhead::spool {
 
 Result<void> Spool::Engine::mend() {
+  while (!repairs_.empty() && repairs_.front().before_states) {
+    if (const Result<void> applied = apply(repairs_.front()); !applied) return applied;
+    repairs_.erase(repairs_.begin());
+  }
   if (state_must_be_saved_) {
     if (const Result<void> saved = save_state(); !saved) return saved;  // durable: the epoch, before its first segment
     if (fresh_) {
@@ -51,6 +55,12 @@ Result<void> Spool::Engine::sync_name() {
 // Its name is durable before anything is moved into it.
 Result<void> Spool::Engine::make_damaged() {
   if (damaged_made_ && disk_.exists(path("damaged"))) return {};
+  if (disk_.exists(path("damaged")) && !disk_.list(path("damaged"))) {  // somebody's file, or one that is broken
+    std::string away;
+    for (int number = 1; away.empty() || (disk_.exists(away) && number < 1000); ++number)
+      away = path("damaged." + std::to_string(number));
+    if (Result<void> moved = disk_.rename(path("damaged"), away); !moved) return moved;
+  }
   if (Result<void> made = disk_.make_directories(path("damaged")); !made) return made;
   ++counts_.syncs;
   if (Result<void> synced = disk_.sync_directory(options_.path); !synced) return synced;  // durable: damaged/ itself
@@ -65,8 +75,9 @@ Result<void> Spool::Engine::apply(const Repair& repair) {
     case Repair::Kind::keep_bytes: {
       const auto from = disk_.open(file, system::OpenMode::read);
       if (!from) return {};  // gone meanwhile
-      std::string bytes;
-      if (!(*from)->read_at(repair.begin, static_cast<std::size_t>(repair.end - repair.begin), bytes)) return {};
+      Result<ReadBack> read = read_whole(**from, repair.end);
+      if (!read || read->bytes.size() <= repair.begin) return {};
+      const std::string_view bytes = std::string_view(read->bytes).substr(static_cast<std::size_t>(repair.begin));
       if (Result<void> made = make_damaged(); !made) return made;
       const std::string to = damaged + "/" + damaged_name(repair.file, repair.begin, repair.end);
       if (disk_.exists(to)) {
@@ -91,7 +102,10 @@ Result<void> Spool::Engine::apply(const Repair& repair) {
     case Repair::Kind::remove: return disk_.exists(file) ? disk_.remove(file) : Result<void>();
     case Repair::Kind::set_aside: {
       if (!disk_.exists(file)) return {};
-      if (Result<void> made = make_damaged(); !made) return made;
+      const Result<void> made = make_damaged();
+      // Not a block left for a directory: the file stays where it is, under a name that is nobody's.
+      if (!made && made.error().code == Errc::full) return disk_.rename(file, file + ".damaged");
+      if (!made) return made;
       std::string to = damaged + "/" + repair.file;
       for (int again = 1; disk_.exists(to) && again < 1000; ++again)
         to = damaged + "/" + repair.file + "." + std::to_string(again);
@@ -106,7 +120,9 @@ Result<void> Spool::Engine::apply(const Repair& repair) {
 // A reader met a durable frame that does not verify: recount what the segment still has, once, and keep the bad bytes.
 void Spool::Engine::condemn(const SegmentHeader& condemned) {
   const std::string name = segment_name(condemned);
-  {
+  const auto file = disk_.open(path(name), system::OpenMode::read);
+  const bool gone = !file && file.error().code == Errc::unavailable;  // somebody removed it
+  if (!gone) {
     const base::MutexLock lock(repairs_mutex_);
     if (std::find(condemned_.begin(), condemned_.end(), name) != condemned_.end()) return;
   }
@@ -123,8 +139,8 @@ void Spool::Engine::condemn(const SegmentHeader& condemned) {
     used = segment->used;
     last = segment->last;
   }
-  const auto file = disk_.open(path(name), system::OpenMode::read);
-  const Result<ReadBack> read = file ? read_whole(**file, used) : fail(file.error());
+  Result<ReadBack> read = file ? read_whole(**file, used) : fail(file.error());
+  if (gone) read = ReadBack{};
   if (!read) return;
   std::vector<std::pair<Sequence, LaneId>> whole;
   const SegmentScan scan = scan_segment(read->bytes, *header, last.value() + 1, [&](const ScannedFrame& frame) {
@@ -140,18 +156,22 @@ void Spool::Engine::condemn(const SegmentHeader& condemned) {
     if (segment == nullptr || (segment->sealed && segment->unsettled == 0)) return;
     if (last < segment->last)
       return;  // more was committed meanwhile: the next read that meets the damage comes here again
-    shelf_.release_held(*segment);
     std::vector<std::uint32_t> readable(shelf_.lanes.size());
+    std::vector<std::uint32_t> held(shelf_.lanes.size());
     Sequence before(segment->first().value() - 1);
     std::vector<std::pair<Sequence, Sequence>> holes;
     for (const auto& [one, lane] : whole) {
       if (before.next() < one) holes.emplace_back(before.next(), Sequence(one.value() - 1));
       before = one;
-      if (!segment->settled(lane, one)) ++readable[lane.value()];
+      if (segment->settled(lane, one)) continue;
+      ++readable[lane.value()];
+      if (segment->held(one)) ++held[lane.value()];
     }
     if (before < last) holes.emplace_back(before.next(), last);
+    for (const auto& [first, end] : holes) segment->forget_held(first, end);
     segment->lost = std::move(holes);
     for (LaneCount& count : segment->lanes) {
+      shelf_.release_held(count, count.held - held[count.lane.value()]);
       const std::uint32_t missing = count.unsettled - readable[count.lane.value()];
       count.unsettled -= missing;
       segment->unsettled -= missing;
@@ -168,7 +188,7 @@ void Spool::Engine::condemn(const SegmentHeader& condemned) {
       // What recovery already kept is neither kept nor told again.
       if (hole.zeros || disk_.exists(path("damaged/" + damaged_name(name, hole.begin, hole.end)))) continue;
       bytes += hole.end - hole.begin;
-      found_repairs_.push_back({Repair::Kind::keep_bytes, name, hole.begin, hole.end, false});
+      found_repairs_.push_back({Repair::Kind::keep_bytes, name, hole.begin, hole.end, false, false, true});
     }
   }
   if (lost == 0 && bytes == 0) return;

@@ -108,7 +108,12 @@ Result<void> Spool::Engine::save_state() {
     return saved;
   }
   saved_through_ = state.durable;
-  if (trimmable.empty() || !repairs_.empty()) return {};  // a repair may still need a segment's bytes
+  // A repair may still need a segment's bytes, or take away what another one replaced.
+  for (const Repair& repair : repairs_) {
+    if (!repair.own_file_only && !repair.tidy) return {};
+    std::erase_if(trimmable, [&](const Trim& trim) { return trim.file == repair.file; });
+  }
+  if (trimmable.empty()) return {};
   Result<void> removed;
   removals_unsynced_ = true;
   for (const Trim& trim : trimmable) {

@@ -21,7 +21,11 @@ Result<Sequence> Spool::Engine::read(LaneId lane, Sequence from, std::size_t rec
     const base::MutexLock lock(shelf_.mutex);
     reader = shelf_.lanes.at(lane.value()).reader;
   }
-  return reader->read(read_context(), shelf_, lane, from, records_max, bytes_max, out);
+  Result<Sequence> reached = reader->read(read_context(), shelf_, lane, from, records_max, bytes_max, out);
+  if (!reached) {
+    reporter_.report(status::Event::spool_unreadable, {{"spool", options_.name}, {"error", reached.error().what}});
+  }
+  return reached;
 }
 
 status::LaneLedger Spool::Engine::ledger(LaneId lane) const {

@@ -34,6 +34,7 @@ Result<Sequence> LaneReader::read(const ReadContext& context, Shelf& shelf, Lane
   const base::MutexLock turn(mutex_);
   Want want{lane, std::max(from, Sequence(1)), records_max, bytes_max};
   const BootTime now = context.clock.boot_now();
+  std::shared_ptr<const SegmentHeader> condemned;
   while (want.records > 0 && want.bytes > 0) {
     Part part;
     {
@@ -75,9 +76,16 @@ Result<Sequence> LaneReader::read(const ReadContext& context, Shelf& shelf, Lane
       chunk_ = nullptr;
       const Result<Sequence> reached = from_file(context, part, want);
       if (!reached) {
-        const base::MutexLock lock(shelf.mutex);
-        if (shelf.segments.same(*part.header) != nullptr) return reached;
-        continue;  // trimmed or rewritten meanwhile
+        {
+          const base::MutexLock lock(shelf.mutex);
+          const Segment* const segment = shelf.segments.same(*part.header);
+          const LaneCount* const count = segment != nullptr ? segment->find(lane) : nullptr;
+          if (count == nullptr || count->unsettled == 0) continue;  // trimmed or rewritten meanwhile
+          if (reached.error().code != Errc::unavailable || condemned == part.header) return reached;
+        }
+        condemned = part.header;  // it is owed, and gone
+        context.damaged(*part.header);
+        continue;
       }
       go_on = *reached;
     }
@@ -133,14 +141,14 @@ Result<Sequence> LaneReader::from_file(const ReadContext& context, const Part& p
   Sequence next = want.from;
   while (at < part.used && next <= part.last && candidates_.size() < want.records && bytes < want.bytes) {
     Result<std::string_view> here = block(at, kFrameHeaderBytes, part.used);
-    if (!here) return fail(here.error());
+    if (!here) return around_unreadable(context, part, want, here.error());
     std::size_t whole = here->size() < kFrameHeaderBytes ? 0 : decode_frame_header(here->data()).frame_bytes();
     if (whole > part.used - at) whole = here->size();  // nonsense: the check below says so
     if (whole > here->size()) {
       // The candidates look into the block that would be replaced: hand them out first.
       if (!candidates_.empty()) break;
       here = block(at, whole, part.used);
-      if (!here) return fail(here.error());
+      if (!here) return around_unreadable(context, part, want, here.error());
     }
     const std::optional<FrameHeader> header = decode_frame(seed, *here);
     if (!header) {
@@ -162,6 +170,16 @@ Result<Sequence> LaneReader::from_file(const ReadContext& context, const Part& p
   place_next_ = next;
   if (at >= part.used) next = std::max(next, part.last.next());
   return next;
+}
+
+// Blocks that the disk does not give are damage where it gives others; else it may give them later.
+Result<Sequence> LaneReader::around_unreadable(const ReadContext& context, const Part& part, const Want& want,
+                                               const Error& why) {
+  if (const Result<void> opened = open(context, *part.header); !opened) return fail(opened.error());
+  const Result<ReadBack> read = read_whole(*file_, part.used);
+  if (!read || all_zero(read->bytes)) return fail(why);
+  context.damaged(*part.header);
+  return around_damage(part, want);
 }
 
 // Rare: reads the whole segment and steps over what does not verify.

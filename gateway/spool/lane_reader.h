@@ -56,6 +56,7 @@ class LaneReader {
   Sequence from_chunk(const Part& part, const Want& want);
   Result<Sequence> from_file(const ReadContext& context, const Part& part, const Want& want);
   Result<Sequence> around_damage(const Part& part, const Want& want);
+  Result<Sequence> around_unreadable(const ReadContext& context, const Part& part, const Want& want, const Error& why);
   // Makes [offset, offset + bytes) available in block_; a view of it, shorter at the end of the segment.
   Result<std::string_view> block(std::uint64_t offset, std::size_t bytes, std::uint64_t used);
   Result<void> open(const ReadContext& context, const SegmentHeader& segment);

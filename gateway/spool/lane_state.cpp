@@ -134,6 +134,7 @@ Result<std::optional<LoadedState>> load_state(system::Disk& disk, const std::str
   const std::string path = directory + "/" + std::string(kStateName);
   if (!disk.exists(path)) return std::optional<LoadedState>();
   const Result<std::unique_ptr<system::File>> file = disk.open(path, system::OpenMode::read);
+  if (!file && file.error().code == Errc::unavailable) return fail(Errc::damaged, file.error().what);  // a dead link
   if (!file) return fail(file.error());
   const Result<std::uint64_t> size = (*file)->size();
   if (!size) return fail(size.error());

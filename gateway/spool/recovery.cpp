@@ -1,6 +1,7 @@
 #include "gateway/spool/recovery.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "gateway/spool/recovery_work.h"
@@ -21,7 +22,7 @@ Result<void> Recovery::read_state() {
   if (!state) {
     if (state.error().code != Errc::damaged) return fail(state.error().in("spool " + input_.directory));
     state_damaged_ = true;
-    complain("lane states: " + state.error().what);
+    set_aside(std::string(kStateName), "lane states: " + state.error().what, 1, true);
     return {};
   }
   if (!*state) return {};
@@ -41,6 +42,8 @@ Result<void> Recovery::read_state() {
 }
 
 void Recovery::choose_epoch() {
+  // Nobody knows what was in it, or behind it.
+  if (!scanned_.empty() && scanned_.back().unreadable_blocks > 0) out_.cut_bytes += 1;
   const bool any = !files_.empty() || !scanned_.empty() || state_damaged_;
   out_.fresh = !have_state_ && !any;
   if (have_state_) {
@@ -63,28 +66,44 @@ void Recovery::choose_epoch() {
 }
 
 void Recovery::list_repairs() {
+  // Keeping bytes takes room: it comes last, so that a full disk holds up nothing else.
+  std::vector<Repair> last;
   for (Scanned& scanned : scanned_) {
     Segment& segment = scanned.segment;
     if (scanned.unreadable) continue;
+    std::vector<Repair> repairs;
+    const auto mend = [&](Repair repair) { repairs.push_back(std::move(repair)); };
+    bool kept_bytes = false;
     for (const Hole& hole : scanned.scan.holes) {
       if (hole.zeros || disk_.exists(path("damaged/" + damaged_name(scanned.file, hole.begin, hole.end)))) {
         ++out_.known_holes;
         continue;
       }
-      out_.repairs.push_back({Repair::Kind::keep_bytes, scanned.file, hole.begin, hole.end, false});
+      mend({Repair::Kind::keep_bytes, scanned.file, hole.begin, hole.end, false});
+      kept_bytes = true;
       out_.damaged_bytes += hole.end - hole.begin;
       complain(scanned.file + ": bytes " + std::to_string(hole.begin) + " to " + std::to_string(hole.end) +
                (hole.whole_frames ? " are a group that is not whole" : " are damaged"));
     }
-    if (segment.empty() || (segment.header->compacted && segment.records == 0)) {
-      out_.repairs.push_back({Repair::Kind::remove, scanned.file, 0, 0, false});
-      continue;
-    }
+    const bool whole_blocks = scanned.unreadable_blocks == 0;
     const std::uint64_t end = scanned.scan.end;
-    if (scanned.file_bytes > end) out_.repairs.push_back({Repair::Kind::cut, scanned.file, end, 0, false});
-    segment.allocated = (end + 4095) / 4096 * 4096;
+    if (segment.empty() || (segment.header->compacted && segment.records == 0)) {
+      if (whole_blocks) mend({Repair::Kind::remove, scanned.file, 0, 0, false});
+    } else if (scanned.file_bytes > end && whole_blocks) {
+      mend({Repair::Kind::cut, scanned.file, end, 0, false});
+    }
+    std::vector<Repair>& to = kept_bytes ? last : out_.repairs;
+    for (Repair& one : repairs) {
+      one.own_file_only = kept_bytes;
+      to.push_back(std::move(one));
+    }
+    if (segment.empty() || (segment.header->compacted && segment.records == 0)) continue;
+    segment.allocated = ((whole_blocks ? end : scanned.file_bytes) + 4095) / 4096 * 4096;
     out_.segments.add(std::move(segment));
   }
+  std::move(last.begin(), last.end(), std::back_inserter(out_.repairs));
+  std::stable_partition(out_.repairs.begin(), out_.repairs.end(),
+                        [](const Repair& repair) { return repair.before_states; });
 }
 
 Result<Recovered> Recovery::run() {

@@ -39,7 +39,9 @@ struct Repair {
   std::string file;  // name in the directory
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
-  bool tidy = false;  // not needed for anything but space: tried once
+  bool tidy = false;           // not needed for anything but space: tried once
+  bool before_states = false;  // it stands where the lane states are saved
+  bool own_file_only = false;  // other segments may be trimmed before it
 };
 
 struct Recovered {

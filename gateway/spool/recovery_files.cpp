@@ -8,16 +8,40 @@
 
 namespace railhead::spool {
 
+// A directory, a pipe, a dead link: what cannot be opened, and is there.
+bool Recovery::is_no_file(const std::string& name) const {
+  const auto file = disk_.open(path(name), system::OpenMode::read);
+  if (file) return false;
+  return file.error().code == Errc::damaged || (file.error().code == Errc::unavailable && disk_.exists(path(name)));
+}
+
+void Recovery::set_aside(const std::string& name, const std::string& why, std::uint64_t bytes, bool before_states) {
+  complain(why);
+  out_.repairs.push_back({Repair::Kind::set_aside, name, 0, 0, false, before_states});
+  out_.damaged_bytes += std::max<std::uint64_t>(bytes, 1);
+}
+
 Result<void> Recovery::read_headers() {
   const Result<std::vector<std::string>> names = disk_.list(input_.directory);
   if (!names) return fail(names.error());
+  std::uint64_t zeros = 0;
   for (const std::string& name : *names) {
-    if (name == kCompactNewName || is_spare_name(name))
-      out_.repairs.push_back({Repair::Kind::remove, name, 0, 0, true});  // unfinished
+    if (name == kCompactNewName || name == kStateNewName || is_spare_name(name)) {
+      if (is_no_file(name)) {
+        set_aside(name, name + " is no file", 1, true);
+      } else if (name != kStateNewName) {
+        out_.repairs.push_back({Repair::Kind::remove, name, 0, 0, true});  // unfinished
+      }
+    }
     const std::optional<std::uint64_t> number = segment_number(name);
     if (!number) continue;  // not ours: left alone
     out_.next_segment = std::max(out_.next_segment, *number + 1);
     const Result<std::unique_ptr<system::File>> file = disk_.open(path(name), system::OpenMode::read);
+    if (!file && is_no_file(name)) {
+      set_aside(name, file.error().what, 1, false);
+      continue;
+    }
+    if (!file && file.error().code == Errc::unavailable) continue;  // gone meanwhile: somebody else's spool is running
     if (!file) return fail(file.error());
     Result<ReadBack> read = read_whole(**file, 8192);
     if (!read) return fail(read.error());
@@ -34,8 +58,9 @@ Result<void> Recovery::read_headers() {
     if (!header && header.error().code == Errc::unsupported) return fail(header.error().in(path(name)));
     if (!header) {
       const Result<ReadBack> all = read_whole(**file);
-      if (all && all_zero(all->bytes)) {
+      if (all && all_zero(all->bytes) && all->unreadable_blocks == 0) {
         out_.repairs.push_back({Repair::Kind::remove, name, 0, 0, false});  // made, but never written
+        if (!all->bytes.empty()) zeros = *number;
         continue;
       }
       complain(name + ": " + header.error().what);
@@ -45,13 +70,18 @@ Result<void> Recovery::read_headers() {
       continue;
     }
     if (header->number != *number || header->generation != segment_generation(name)) {
-      complain(name + " is a copy of " + segment_name(*header) + " or was renamed");
-      out_.repairs.push_back({Repair::Kind::set_aside, name, 0, 0, false});
+      const Result<std::uint64_t> size = (*file)->size();
+      set_aside(name, name + " is a copy of " + segment_name(*header) + " or was renamed", size ? *size : 0, false);
       continue;
     }
     const Result<std::uint64_t> size = (*file)->size();
     files_.push_back({name, std::move(*header), size ? *size : 0});
   }
+  // As new as this it was never written, or its first commit did not outlive the power: what it held may have been
+  // seen.
+  const bool youngest =
+      std::all_of(files_.begin(), files_.end(), [&](const File& file) { return file.header.number < zeros; });
+  if (zeros != 0 && youngest) out_.cut_bytes += 1;
   return {};
 }
 
@@ -63,8 +93,7 @@ void Recovery::refuse_strangers() {
   };
   std::erase_if(files_, [&](const File& file) {
     if (!is_stranger(file)) return false;
-    complain(file.name + " belongs to another spool");
-    out_.repairs.push_back({Repair::Kind::set_aside, file.name, 0, 0, false});
+    set_aside(file.name, file.name + " belongs to another spool", file.bytes, false);
     return true;
   });
 }

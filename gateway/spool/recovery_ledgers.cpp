@@ -34,7 +34,8 @@ void Recovery::settle_ledgers() {
     lost_young += records;
   };
   const Sequence known = have_state_ ? state_.durable : Sequence(kNotSuperseded);
-  Sequence before;
+  // What is younger than the lane states was never trimmed: before any segment is, newer ones are durable.
+  Sequence before = have_state_ ? known : Sequence(0);
   LaneId neighbour(0);
   for (Scanned& scanned : scanned_) {
     Segment& segment = scanned.segment;
@@ -53,7 +54,7 @@ void Recovery::settle_ledgers() {
       if (have_state_ && first <= known) first = known.next();
       if (last.value() != 0 && first <= last) lose(of, last.value() - first.value() + 1);
     };
-    if (have_state_ && before.value() != 0 && before.next() < segment.first()) {
+    if (have_state_ && before.next() < segment.first()) {
       lose_between(before.next(), Sequence(segment.first().value() - 1), neighbour);
     }
     for (const Hole& hole : scanned.scan.holes) {

@@ -66,6 +66,7 @@ Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, std::uint6
   segment.last = result.scan.last;
   segment.sealed = true;
   segment.used = result.scan.end;
+  result.unreadable_blocks = bytes.unreadable_blocks();
   if (bytes.unreadable_blocks() > 0) {
     result.complaints.push_back(file.name + ": the disk cannot read " + std::to_string(bytes.unreadable_blocks()) +
                                 " blocks of 4 KiB");
@@ -90,8 +91,7 @@ void Recovery::scan_all() {
   for (File& file : files_) {
     // Numbers and sequences rise together; what falls back is an old copy.
     if (!kept.empty() && file.header.first < kept.back().header.first) {
-      complain(file.name + " begins before the segment in front of it");
-      out_.repairs.push_back({Repair::Kind::set_aside, file.name, 0, 0, false});
+      set_aside(file.name, file.name + " begins before the segment in front of it", file.bytes, false);
       continue;
     }
     kept.push_back(std::move(file));

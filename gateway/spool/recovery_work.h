@@ -17,8 +17,9 @@ struct Scanned {
   std::string file;
   std::uint64_t file_bytes = 0;
   Segment segment;
-  SegmentScan scan;         // the payloads it points to are gone
-  bool unreadable = false;  // left alone
+  SegmentScan scan;                     // the payloads it points to are gone
+  bool unreadable = false;              // left alone
+  std::uint64_t unreadable_blocks = 0;  // zeros in their place
   std::vector<std::string> complaints;
   std::string buffer;  // what it was read into, to be used again
 };
@@ -43,6 +44,8 @@ class Recovery {
 
   Result<void> read_state();
   Result<void> read_headers();
+  [[nodiscard]] bool is_no_file(const std::string& name) const;
+  void set_aside(const std::string& name, const std::string& why, std::uint64_t bytes, bool before_states);
   void refuse_strangers();
   void refuse_superseded();
   Scanned scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max, std::string buffer) const;

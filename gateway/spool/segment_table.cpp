@@ -64,6 +64,13 @@ bool Segment::set_held(LaneId lane, Sequence one, bool held) {
   return true;
 }
 
+void Segment::forget_held(Sequence from, Sequence through) {
+  if (held_bits.empty()) return;
+  for (Sequence one = from; one <= through; one = one.next()) {
+    if (held(one)) held_bits.flip(one.value() - header->first.value());
+  }
+}
+
 std::uint32_t Segment::settle_all(LaneCount& count) {
   const std::uint32_t many = count.unsettled;
   if (many == 0) return 0;

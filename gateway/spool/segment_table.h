@@ -81,6 +81,7 @@ struct Segment {
   [[nodiscard]] bool held(Sequence one) const;
   // Marks an unsettled record of the lane as held or not; false when nothing changed.
   bool set_held(LaneId lane, Sequence one, bool held);
+  void forget_held(Sequence from, Sequence through);  // the marks alone, no count
   // The same for all that the lane is owed here; returns how many.
   std::uint32_t settle_all(LaneCount& count);
   // Counts a frame that lies at `offset`; as owed or as settled.

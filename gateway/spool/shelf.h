@@ -49,11 +49,12 @@ struct Shelf {
     segment.held_bits.clear();
   }
   // The same for one lane that is about to be settled in that segment: bits of settled records mean nothing.
-  void release_held(LaneCount& count) RAILHEAD_REQUIRES(mutex) {
+  void release_held(LaneCount& count) RAILHEAD_REQUIRES(mutex) { release_held(count, count.held); }
+  void release_held(LaneCount& count, std::uint32_t records) RAILHEAD_REQUIRES(mutex) {
     status::LaneLedger& ledger = lanes[count.lane.value()].ledger;
-    ledger.held -= count.held;
-    ledger.spooled += count.held;
-    count.held = 0;
+    ledger.held -= records;
+    ledger.spooled += records;
+    count.held -= records;
   }
 };
 

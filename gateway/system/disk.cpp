@@ -19,6 +19,21 @@ tl::unexpected<Error> failed(std::string_view operation, const std::string& path
   return fail(system_error(std::string(operation) + " " + path, errno));
 }
 
+Error open_error(const std::string& path, int error_number) {
+  Error error = system_error("open " + path, error_number);
+  switch (error_number) {
+    case ENOENT: error.code = Errc::unavailable; break;
+    case EISDIR:
+    case ENXIO:
+    case ELOOP:
+    case EIO:
+    case EBADMSG:
+    case EUCLEAN: error.code = Errc::damaged; break;  // the last two: the file system's own checksums
+    default: break;
+  }
+  return error;
+}
+
 class PosixFile final : public File {
  public:
   PosixFile(Descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
@@ -49,6 +64,8 @@ class PosixFile final : public File {
 
   Result<void> sync() override {
     if (::fdatasync(fd_.get()) != 0) return failed("fdatasync", path_);  // durable: a file's bytes and size
+    struct stat status {};
+    if (::fstat(fd_.get(), &status) == 0 && status.st_nlink == 0) return fail(Errc::io, path_ + " was removed");
     return {};
   }
 
@@ -100,14 +117,17 @@ class PosixLock final : public Disk::Lock {
 class PosixDisk final : public Disk {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
-    int flags = O_CLOEXEC;
+    int flags = O_CLOEXEC | O_NONBLOCK;  // Why: opening a pipe that lies in the way would wait for ever
     switch (mode) {
       case OpenMode::read: flags |= O_RDONLY; break;
       case OpenMode::read_write: flags |= O_RDWR; break;
       case OpenMode::create_new: flags |= O_RDWR | O_CREAT | O_EXCL; break;
     }
     Descriptor fd(::open(path.c_str(), flags, 0640));
-    if (!fd.valid()) return failed("open", path);
+    if (!fd.valid()) return fail(open_error(path, errno));
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) return failed("stat", path);
+    if (!S_ISREG(status.st_mode)) return fail(Errc::damaged, path + " is no file");
     return std::make_unique<PosixFile>(std::move(fd), path);
   }
 
@@ -161,11 +181,12 @@ class PosixDisk final : public Disk {
 
   bool exists(const std::string& path) override {
     struct stat status {};
-    return ::stat(path.c_str(), &status) == 0;
+    return ::lstat(path.c_str(), &status) == 0;
   }
 
   Result<std::unique_ptr<Lock>> lock(const std::string& path) override {
     Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+    if (!fd.valid() && errno == EROFS) fd = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd.valid()) return failed("open", path);
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno == EWOULDBLOCK) return fail(Errc::unavailable, path + " is locked by another process");

@@ -1,6 +1,7 @@
 // Disk: the few file operations the spool rests on, as an interface, so that tests can lose power at any of them
 // (tests/support/crash_disk.h). What durable means: bytes after File::sync, names after Disk::sync_directory.
-// Errors: full (ENOSPC, EDQUOT), denied (EROFS, EACCES), io (everything else); `what` names operation and path.
+// Errors: full (ENOSPC, EDQUOT), denied (EROFS, EACCES), io (everything else); open() also says unavailable (not there)
+//         and damaged (no regular file, or one that cannot be opened any more). `what` names operation and path.
 // Threads: a File is one thread's at a time for writing; positional reads may run beside it. Disk: any thread.
 #pragma once
 
@@ -29,7 +30,8 @@ class File {
     if (!got) return fail(got.error());
     return {};
   }
-  // fdatasync: contents and size are durable on return. A failure must not be retried as if it could succeed.
+  // fdatasync: contents and size are durable on return. A failure must not be retried as if it could succeed. io also
+  // when nobody will find the file again: its last name is gone.
   [[nodiscard]] virtual Result<void> sync() = 0;
   [[nodiscard]] virtual Result<void> truncate(std::uint64_t size) = 0;
   // Reserves blocks so that later writes below `size` do not run out of space; the file's size grows to `size` (zeros).
@@ -54,9 +56,10 @@ class Disk {
   [[nodiscard]] virtual Result<void> remove(const std::string& path) = 0;
   [[nodiscard]] virtual Result<void> sync_directory(const std::string& path) = 0;
   [[nodiscard]] virtual Result<std::uint64_t> free_bytes(const std::string& path) = 0;
+  // Is there anything of this name, whatever it is?
   [[nodiscard]] virtual bool exists(const std::string& path) = 0;
   // An exclusive advisory lock on `path` (created) for the life of the returned object; Errc::unavailable when another
-  // process holds it.
+  // process holds it. On a read-only file system a lock file that is there will do.
   class Lock {
    public:
     virtual ~Lock() = default;

@@ -139,8 +139,13 @@ struct CrashDisk::State {
   std::set<std::string> locked;
   std::optional<Errc> failing;
   int failing_syncs = 0;
+  int failing_directory_syncs = 0;
   bool failing_reads = false;
-  bool no_blocks = false;
+  std::string unreadable;  // a path, and which of its bytes
+  std::uint64_t unreadable_begin = 0;
+  std::uint64_t unreadable_end = 0;
+  std::optional<std::string> no_blocks;  // for files under it
+  [[nodiscard]] bool has_block(const std::string& path) const { return !no_blocks || !path.starts_with(*no_blocks); }
   std::uint64_t free = std::uint64_t{1} << 40;
   std::uint64_t operations = 0;
   std::uint64_t stamp = 0;
@@ -166,6 +171,10 @@ class CrashDisk::OpenFile final : public system::File {
   Result<std::size_t> read_to(std::uint64_t offset, std::size_t size, char* to) const override {
     const base::MutexLock lock(disk_.state_->mutex);
     if (disk_.state_->failing_reads) return fail(Errc::io, "read " + path_ + ": Input/output error");
+    if (path_ == disk_.state_->unreadable && offset < disk_.state_->unreadable_end &&
+        disk_.state_->unreadable_begin < offset + size) {
+      return fail(Errc::io, "read " + path_ + ": Input/output error");
+    }
     const std::string& text = inode_->now.text();
     return offset < text.size() ? text.copy(to, size, static_cast<std::size_t>(offset)) : 0;
   }
@@ -195,8 +204,8 @@ class CrashDisk::OpenFile final : public system::File {
     if (const Result<void> allowed = disk_fault("preallocate"); !allowed) return allowed;
     {
       const base::MutexLock lock(disk_.state_->mutex);
-      if (disk_.state_->no_blocks) return fail(Errc::full, "preallocate " + path_ + ": injected");
       if (size <= inode_->now.text().size()) return {};  // as fallocate: it has its blocks, and never shrinks
+      if (!disk_.state_->has_block(path_)) return fail(Errc::full, "preallocate " + path_ + ": injected");
     }
     return resize(size, DiskOperation::preallocate);
   }
@@ -402,9 +411,9 @@ void CrashDisk::fail_writes(Errc code) {
   const base::MutexLock lock(state_->mutex);
   state_->failing = code;
 }
-void CrashDisk::fail_creation() {
+void CrashDisk::fail_creation(const std::string& under) {
   const base::MutexLock lock(state_->mutex);
-  state_->no_blocks = true;
+  state_->no_blocks = under;
 }
 void CrashDisk::fail_next_syncs(int count) {
   const base::MutexLock lock(state_->mutex);
@@ -414,12 +423,24 @@ void CrashDisk::fail_reads(bool fail) {
   const base::MutexLock lock(state_->mutex);
   state_->failing_reads = fail;
 }
+void CrashDisk::fail_reads_of(const std::string& path, std::uint64_t begin, std::uint64_t end) {
+  const base::MutexLock lock(state_->mutex);
+  state_->unreadable = path;
+  state_->unreadable_begin = begin;
+  state_->unreadable_end = end;
+}
+void CrashDisk::fail_next_directory_syncs(int count) {
+  const base::MutexLock lock(state_->mutex);
+  state_->failing_directory_syncs = count;
+}
 void CrashDisk::heal() {
   const base::MutexLock lock(state_->mutex);
   state_->failing.reset();
-  state_->no_blocks = false;
+  state_->no_blocks.reset();
   state_->failing_syncs = 0;
+  state_->failing_directory_syncs = 0;
   state_->failing_reads = false;
+  state_->unreadable.clear();
 }
 void CrashDisk::set_free_bytes(std::uint64_t bytes) {
   const base::MutexLock lock(state_->mutex);
@@ -446,12 +467,12 @@ Result<std::unique_ptr<system::File>> CrashDisk::open(const std::string& path, s
     const base::MutexLock lock(state_->mutex);
     const auto at = state_->now.find(path);
     if (mode != system::OpenMode::create_new) {
-      if (at == state_->now.end()) return fail(Errc::io, "open " + path + ": No such file or directory");
+      if (at == state_->now.end()) return fail(Errc::unavailable, "open " + path + ": No such file or directory");
       return std::make_unique<OpenFile>(*this, at->second, path);
     }
     if (at != state_->now.end()) return fail(Errc::io, "open " + path + ": File exists");
     if (state_->failing) return fail(*state_->failing, "open " + path + ": injected");
-    if (state_->no_blocks) return fail(Errc::full, "open " + path + ": injected");
+    if (!state_->has_block(path)) return fail(Errc::full, "open " + path + ": injected");
     if (state_->directories.count(parent_of(path)) == 0) return fail(Errc::io, "open " + path + ": no such directory");
     inode = std::make_shared<Inode>();
     state_->now.emplace(path, inode);
@@ -525,6 +546,11 @@ Result<void> CrashDisk::sync_directory(const std::string& path) {
   {
     const base::MutexLock lock(state_->mutex);
     if (state_->failing == Errc::io) return fail(Errc::io, "fsync directory " + path + ": injected");
+    if (state_->failing_directory_syncs > 0) {
+      --state_->failing_directory_syncs;
+      std::erase_if(state_->unsynced, [&](const NameChange& change) { return change.directory == path; });
+      return fail(Errc::io, "fsync directory " + path + ": Input/output error");
+    }
     std::vector<NameChange> rest;
     for (NameChange& change : state_->unsynced) {
       if (change.directory != path) {

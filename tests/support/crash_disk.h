@@ -97,10 +97,14 @@ class CrashDisk final : public system::Disk {
   [[nodiscard]] FrozenDisk frozen() const;
 
   // Faults. `fail_with` applies to writes, preallocation, creation (full) or to everything that changes the disk (io).
-  void fail_writes(Errc code);      // write_at, preallocate, create_new fail
-  void fail_creation();             // create_new and preallocate alone fail: not a block is left
+  void fail_writes(Errc code);  // write_at, preallocate, create_new fail
+  // create_new and preallocate alone fail, of files whose path begins so: not a block is left.
+  void fail_creation(const std::string& under = "/");
   void fail_next_syncs(int count);  // File::sync fails, and what it should have synced is lost
   void fail_reads(bool fail);       // read_at of files
+  void fail_reads_of(const std::string& path, std::uint64_t begin, std::uint64_t end);  // that touch these bytes
+  // Disk::sync_directory fails, and what it should have made durable never is, whatever a later one says.
+  void fail_next_directory_syncs(int count);
   void heal();
   void set_free_bytes(std::uint64_t bytes);
   void flip_bit(const std::string& path, std::uint64_t offset, unsigned bit);

@@ -166,6 +166,92 @@ TEST_CASE("a disk that cannot be written at the start still gives out the backlo
   CHECK(spool.flush(kPatience).has_value());
 }
 
+TEST_CASE("damage that a full disk has no room to keep stops nobody: what is delivered makes the room") {
+  Failing f;
+  f.options.state_interval = std::chrono::milliseconds{1};
+  f.open();
+  const std::string filler(1000, 'x');
+  for (int i = 0; i < 300; ++i) {
+    REQUIRE(f.put(filler).has_value());
+    if (i % 50 == 49) REQUIRE(f.spool->flush(kPatience).has_value());
+  }
+  f.spool.reset();
+  f.disk.flip_bit("/spool/" + segment_name(3), 5000, 1);
+  f.disk.fail_creation("/spool/damaged");  // until a file is removed
+  f.disk.on_operation([&](test::DiskOperation operation) {
+    if (operation == test::DiskOperation::remove) f.disk.heal();
+  });
+  f.open();
+  const LaneId lane = f.spool->lane("sink");
+  std::vector<Frame> frames;
+  REQUIRE(f.spool->read(lane, Sequence(1), 1000, 1 << 20, frames).has_value());
+  CHECK(frames.size() == 299);
+  CHECK(f.failing());
+  for (const Frame& frame : frames) {
+    if (frame.sequence < Sequence(250)) f.spool->settle(lane, frame.sequence, Outcome::delivered);
+  }
+  REQUIRE(test::eventually(kSoon, [&] { return !f.failing(); }));
+  REQUIRE(f.put("again").has_value());
+  REQUIRE(f.spool->flush(kPatience).has_value());
+  f.disk.on_operation({});
+  std::size_t kept = 0;
+  for (const auto& [path, bytes] : f.disk.contents().files)
+    kept += path.find("/damaged/") != std::string::npos ? 1u : 0u;
+  CHECK(kept == 1);
+  CHECK(f.spool->ledger(lane).adds_up());
+}
+
+TEST_CASE("a compacted segment whose name could not be synced is written again before the old files go") {
+  Failing f;
+  f.options.state_interval = Duration{0};
+  f.options.tail_bytes = 0;
+  f.open();
+  const LaneId dead = f.spool->lane("dead");
+  const LaneId sink = f.spool->lane("sink");
+  const std::string filler(1000, 'x');
+  std::vector<Sequence> owed;
+  std::mt19937_64 random(1);
+  bool failed = false;
+  // The sync of the directory behind the compacted file's name, each time, fails once.
+  f.disk.on_operation([&](test::DiskOperation operation) {
+    if (operation != test::DiskOperation::rename) return;
+    const Result<std::vector<std::string>> names = f.disk.list("/spool");
+    for (const std::string& name : *names) {
+      if (failed || !segment_number(name) || segment_generation(name) == 0) continue;
+      failed = true;
+      f.disk.fail_next_directory_syncs(1);
+    }
+  });
+  for (int i = 0; i < 3000; ++i) {
+    Result<Sequence> put;
+    const Entry entry{i % 20 == 0 ? dead : sink, 1, false, true, filler};
+    REQUIRE(test::eventually(kSoon, [&] { return (put = f.spool->append({&entry, 1})).has_value(); }));
+    REQUIRE(test::eventually(kSoon, [&] { return *put <= f.spool->durable(); }));
+    if (i % 20 == 0) {
+      owed.push_back(*put);
+    } else {
+      f.spool->settle(sink, *put, Outcome::delivered);
+    }
+    if (i % 10 != 0 || !failed) continue;
+    // What a power cut leaves: the names that are durable, and nothing else.
+    CrashDisk after(f.disk.crash(CrashDisk::Survival::nothing, random));
+    test::CapturingReporter reporter;
+    const auto opened = Spool::open(after, f.clock, f.options, reporter);
+    REQUIRE(opened.has_value());
+    std::vector<Frame> frames;
+    for (Sequence at(1);;) {
+      const Result<Sequence> next = (*opened)->read((*opened)->lane("dead"), at, 1000, 1 << 20, frames);
+      REQUIRE(next.has_value());
+      if (*next == at) break;
+      at = *next;
+    }
+    REQUIRE(frames.size() == owed.size());
+  }
+  f.disk.on_operation({});
+  CHECK(failed);
+  CHECK(f.spool->usage().compactions > 0);
+}
+
 // Bounds
 
 TEST_CASE("drop_oldest drops whole segments, counts each record per lane, and says so") {
