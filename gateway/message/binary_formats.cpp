@@ -3,21 +3,28 @@
 #include <bit>
 #include <cstdint>
 
+#include "gateway/base/bytes.h"
 #include "gateway/base/time.h"
 #include "gateway/message/json.h"
 
 namespace railhead {
 namespace {
 
-void big_endian(std::uint64_t value, int bytes, std::string& out) {
-  char text[8];
-  for (int i = 0; i < bytes; ++i) text[i] = static_cast<char>(value >> (8 * (bytes - 1 - i)));
-  out.append(text, static_cast<std::size_t>(bytes));
+// The last `bytes` of the value's eight, the most significant first, behind `room` characters of `text`.
+template <std::size_t room>
+void put(std::uint64_t value, std::size_t bytes, char (&text)[room + 8], std::string& out) {
+  base::store_le(text + room, __builtin_bswap64(value << (8 * (8 - bytes))));
+  out.append(text, room + bytes);
 }
 
-void lead(std::uint8_t byte, std::uint64_t value, int bytes, std::string& out) {
-  out.push_back(static_cast<char>(byte));
-  big_endian(value, bytes, out);
+void big_endian(std::uint64_t value, std::size_t bytes, std::string& out) {
+  char text[8];
+  put<0>(value, bytes, text, out);
+}
+
+void lead(std::uint8_t byte, std::uint64_t value, std::size_t bytes, std::string& out) {
+  char text[9] = {static_cast<char>(byte)};
+  put<1>(value, bytes, text, out);
 }
 
 // The nanoseconds and seconds of a timestamp as MessagePack's extension -1.

@@ -1,7 +1,6 @@
 #include "gateway/message/value.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <functional>
 #include <new>
@@ -9,30 +8,10 @@
 namespace railhead {
 namespace {
 
-struct Shared {
-  std::atomic<std::uint32_t> references{1};
-};
-// One block: the characters stand behind it.
-struct SharedText : Shared {
-  std::size_t size = 0;
-  [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(this + 1), size}; }
-  static SharedText* make(std::string_view text) {
-    auto* shared = new (::operator new(sizeof(SharedText) + text.size())) SharedText;
-    shared->size = text.size();
-    std::memcpy(reinterpret_cast<char*>(shared + 1), text.data(), text.size());
-    return shared;
-  }
-  static void destroy(SharedText* shared) {
-    shared->~SharedText();
-    ::operator delete(shared);
-  }
-};
-struct SharedList : Shared {
-  Value::List items;
-};
 // Where a text key stands in a large map: open addressing, one allocation for all keys.
 class KeyIndex {
  public:
+  [[nodiscard]] bool empty() const { return slots_.empty(); }
   void reserve(std::size_t keys) {
     std::size_t size = 32;
     while (size < 2 * keys) size *= 2;
@@ -71,19 +50,9 @@ class KeyIndex {
   }
   std::vector<Slot> slots_;
 };
-struct SharedMap : Shared {
-  Value::Entries entries;
-  KeyIndex index;  // of maps of more than kIndexAbove entries
-};
+
 constexpr std::size_t kIndexAbove = 12;
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
-
-template <class T>
-T* pointer_at(const unsigned char* bytes) {
-  T* pointer = nullptr;
-  std::memcpy(&pointer, bytes, sizeof pointer);
-  return pointer;
-}
 
 bool numbers_equal(const Value& left, const Value& right) {
   const auto exact = [](double number, auto integer) {
@@ -109,6 +78,15 @@ bool numbers_equal(const Value& left, const Value& right) {
 
 }  // namespace
 
+struct Value::SharedList : Shared {
+  List items;
+};
+
+struct Value::SharedMap : Shared {
+  Entries entries;
+  KeyIndex index;  // of maps of more than kIndexAbove entries; empty for others
+};
+
 std::string_view cel_type_name(Kind kind) noexcept {
   switch (kind) {
     case Kind::null: return "null_type";
@@ -128,16 +106,12 @@ std::string_view cel_type_name(Kind kind) noexcept {
   return "error";
 }
 
-Value Value::characters(Kind kind, std::string_view text) {
+Value Value::shared_characters(Kind kind, std::string_view text) {
   Value value;
-  if (text.size() <= kInlineMax) {
-    value.set(kind, static_cast<unsigned char>(text.size()));
-    if (!text.empty()) std::memcpy(value.bytes_ + 2, text.data(), text.size());
-    return value;
-  }
-  Shared* base = SharedText::make(text);
-  std::memcpy(value.bytes_ + kPayloadAt, &base, sizeof base);
-  value.set(kind, kShared);
+  auto* block = new (::operator new(sizeof(SharedText) + text.size())) SharedText;
+  block->size = text.size();
+  std::memcpy(reinterpret_cast<char*>(block + 1), text.data(), text.size());
+  value.share(kind, block);
   return value;
 }
 
@@ -170,67 +144,55 @@ std::uint32_t Value::timestamp_nanoseconds() const {
 
 Value Value::list(List items) {
   Value value;
-  auto* shared = new SharedList;
-  shared->items = std::move(items);
-  Shared* base = shared;
-  std::memcpy(value.bytes_ + kPayloadAt, &base, sizeof base);
-  value.set(Kind::list, kShared);
+  auto* block = new SharedList;
+  block->items = std::move(items);
+  value.share(Kind::list, block);
   return value;
 }
 
 Value Value::map(Entries entries) {
-  auto* shared = new SharedMap;
+  auto* block = new SharedMap;
   Value value;
-  Shared* base = shared;
-  std::memcpy(value.bytes_ + kPayloadAt, &base, sizeof base);
-  value.set(Kind::map, kShared);
+  value.share(Kind::map, block);
   if (entries.size() <= kIndexAbove) {
     for (std::size_t i = 1; i < entries.size(); ++i) {
       const Value& key = entries[i].first;
-      // A short text equals another one in all bytes, and no long one.
-      const bool is_short = key.is(Kind::string) && !key.shared();
-      const bool repeated =
-          std::any_of(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(i), [&](const Entry& earlier) {
-            return is_short ? std::memcmp(earlier.first.bytes_, key.bytes_, sizeof bytes_) == 0 : earlier.first == key;
-          });
+      const bool is_short = key.is(Kind::string) && !key.is_shared();
+      const bool repeated = std::any_of(
+          entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(i),
+          [&](const Entry& earlier) { return is_short ? earlier.first.same_bytes(key) : earlier.first == key; });
       if (repeated) {
         entries.erase(entries.begin() + static_cast<std::ptrdiff_t>(i));
         --i;
       }
     }
-    shared->entries = std::move(entries);
+    block->entries = std::move(entries);
     return value;
   }
-  shared->index.reserve(entries.size());
+  block->index.reserve(entries.size());
   std::size_t kept = 0;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (kept != i) entries[kept] = std::move(entries[i]);
     const auto end = entries.begin() + static_cast<std::ptrdiff_t>(kept);
     const bool repeated =
         entries[kept].first.is(Kind::string)
-            ? !shared->index.add(kept, entries)
+            ? !block->index.add(kept, entries)
             : std::any_of(entries.begin(), end, [&](const Entry& earlier) { return earlier.first == end->first; });
     if (!repeated) ++kept;
   }
   entries.resize(kept);
-  shared->entries = std::move(entries);
+  block->entries = std::move(entries);
   return value;
-}
-
-std::string_view Value::as_text() const {
-  RAILHEAD_ASSERT(kind() == Kind::string || kind() == Kind::bytes || kind() == Kind::type || kind() == Kind::error);
-  if (shared()) return static_cast<const SharedText*>(pointer_at<Shared>(bytes_ + kPayloadAt))->text();
-  return {reinterpret_cast<const char*>(bytes_ + 2), bytes_[1]};
 }
 
 const Value::List& Value::as_list() const {
   RAILHEAD_ASSERT(kind() == Kind::list);
-  return static_cast<const SharedList*>(pointer_at<Shared>(bytes_ + kPayloadAt))->items;
+  return static_cast<const SharedList*>(shared())->items;
 }
 
 const Value::Entries& Value::as_map() const {
   RAILHEAD_ASSERT(kind() == Kind::map);
-  return static_cast<const SharedMap*>(pointer_at<Shared>(bytes_ + kPayloadAt))->entries;
+  return static_cast<const SharedMap*>(shared())->entries;
 }
 
 double Value::to_real() const {
@@ -243,18 +205,12 @@ double Value::to_real() const {
 
 const Value* Value::find(std::string_view key) const {
   if (kind() != Kind::map) return nullptr;
-  const auto* map = static_cast<const SharedMap*>(pointer_at<Shared>(bytes_ + kPayloadAt));
-  if (map->entries.size() > kIndexAbove) {
+  const auto* map = static_cast<const SharedMap*>(shared());
+  if (!map->index.empty()) {
     const std::uint32_t* const place = map->index.find(key, map->entries);
     return place == nullptr ? nullptr : &map->entries[*place].second;
   }
-  if (key.size() <= kInlineMax) {
-    const Value wanted = characters(Kind::string, key);
-    for (const Entry& entry : map->entries) {
-      if (std::memcmp(entry.first.bytes_, wanted.bytes_, sizeof bytes_) == 0) return &entry.second;
-    }
-    return nullptr;
-  }
+  if (key.size() <= kInlineMax) return find_short(characters(Kind::string, key));
   for (const Entry& entry : map->entries) {
     if (entry.first.is(Kind::string) && entry.first.as_text() == key) return &entry.second;
   }
@@ -262,10 +218,20 @@ const Value* Value::find(std::string_view key) const {
 }
 
 const Value* Value::find(const Value& key) const {
-  if (key.is(Kind::string)) return find(key.as_text());
   if (kind() != Kind::map) return nullptr;
+  if (key.is(Kind::string)) {
+    const bool scans = !key.is_shared() && static_cast<const SharedMap*>(shared())->index.empty();
+    return scans ? find_short(key) : find(key.as_text());
+  }
   for (const Entry& entry : as_map()) {
     if (entry.first == key) return &entry.second;
+  }
+  return nullptr;
+}
+
+const Value* Value::find_short(const Value& key) const {
+  for (const Entry& entry : static_cast<const SharedMap*>(shared())->entries) {
+    if (entry.first.same_bytes(key)) return &entry.second;
   }
   return nullptr;
 }
@@ -293,17 +259,11 @@ bool operator==(const Value& left, const Value& right) {
   }
 }
 
-void Value::retain() const noexcept {
-  pointer_at<Shared>(bytes_ + kPayloadAt)->references.fetch_add(1, std::memory_order_relaxed);
-}
-
-void Value::release() noexcept {
-  auto* shared = pointer_at<Shared>(bytes_ + kPayloadAt);
-  if (shared->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+void Value::destroy() noexcept {
   switch (kind()) {
-    case Kind::list: delete static_cast<SharedList*>(shared); break;
-    case Kind::map: delete static_cast<SharedMap*>(shared); break;
-    default: SharedText::destroy(static_cast<SharedText*>(shared)); break;
+    case Kind::list: delete static_cast<SharedList*>(shared()); break;
+    case Kind::map: delete static_cast<SharedMap*>(shared()); break;
+    default: static_cast<SharedText*>(shared())->~SharedText(); ::operator delete(shared());
   }
 }
 

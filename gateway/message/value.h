@@ -5,6 +5,7 @@
 // Threads: one Value is not to be assigned by two threads at once; copies may be read anywhere.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -46,7 +47,7 @@ class Value {
   Value() noexcept { set(Kind::null, 0); }
   Value(const Value& other) noexcept {
     std::memcpy(bytes_, other.bytes_, sizeof bytes_);
-    if (shared()) retain();
+    if (is_shared()) shared()->references.fetch_add(1, std::memory_order_relaxed);
   }
   Value(Value&& other) noexcept {
     std::memcpy(bytes_, other.bytes_, sizeof bytes_);
@@ -62,7 +63,7 @@ class Value {
     return *this;
   }
   ~Value() {
-    if (shared()) release();
+    if (is_shared() && shared()->references.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
   }
   void swap(Value& other) noexcept {
     unsigned char held[sizeof bytes_];
@@ -94,6 +95,8 @@ class Value {
 
   [[nodiscard]] Kind kind() const noexcept { return static_cast<Kind>(bytes_[0]); }
   [[nodiscard]] bool is(Kind wanted) const noexcept { return kind() == wanted; }
+  // Its copies share memory with it.
+  [[nodiscard]] bool is_shared() const noexcept { return bytes_[1] == kShared; }
   [[nodiscard]] bool is_number() const noexcept { return kind() >= Kind::integer && kind() <= Kind::real; }
 
   [[nodiscard]] bool as_boolean() const { return payload<std::uint64_t>(Kind::boolean) != 0; }
@@ -110,7 +113,11 @@ class Value {
   [[nodiscard]] std::uint32_t timestamp_nanoseconds() const;
   [[nodiscard]] Duration as_duration() const { return Duration{payload<std::int64_t>(Kind::duration)}; }
   // The characters of a string, bytes, type or error; valid while this Value lives and is not assigned.
-  [[nodiscard]] std::string_view as_text() const;
+  [[nodiscard]] std::string_view as_text() const {
+    RAILHEAD_ASSERT(kind() == Kind::string || kind() == Kind::bytes || kind() == Kind::type || kind() == Kind::error);
+    if (is_shared()) return static_cast<const SharedText*>(shared())->text();
+    return {reinterpret_cast<const char*>(bytes_ + 2), bytes_[1]};
+  }
   [[nodiscard]] const List& as_list() const;
   [[nodiscard]] const Entries& as_map() const;
   // Any of the three number kinds as the nearest double.
@@ -140,13 +147,64 @@ class Value {
     std::memcpy(value.bytes_ + kPayloadAt, &payload, sizeof payload);
     return value;
   }
-  static Value characters(Kind kind, std::string_view text);
+  static Value characters(Kind kind, std::string_view text) {
+    if (text.size() > kInlineMax) return shared_characters(kind, text);
+    Value value;
+    value.set(kind, static_cast<unsigned char>(text.size()));
+    copy_short(text, value.bytes_ + 2);
+    return value;
+  }
+  static Value shared_characters(Kind kind, std::string_view text);
+  // Why not memcpy: its length is not known, which makes it a call, and texts are most of what is read.
+  static void copy_short(std::string_view from, unsigned char* to) noexcept {
+    const std::size_t size = from.size();
+    const auto two_of = [&](auto word) {
+      std::memcpy(&word, from.data(), sizeof word);
+      std::memcpy(to, &word, sizeof word);
+      std::memcpy(&word, from.data() + size - sizeof word, sizeof word);
+      std::memcpy(to + size - sizeof word, &word, sizeof word);
+    };
+    if (size >= 8) {
+      two_of(std::uint64_t{});
+    } else if (size >= 4) {
+      two_of(std::uint32_t{});
+    } else {
+      for (std::size_t i = 0; i < size; ++i) to[i] = static_cast<unsigned char>(from[i]);
+    }
+  }
+
+  struct Shared {
+    std::atomic<std::uint32_t> references{1};
+  };
+  // One block: the characters stand behind it.
+  struct SharedText : Shared {
+    std::size_t size = 0;
+    [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(this + 1), size}; }
+  };
+  struct SharedList;
+  struct SharedMap;
 
   void set(Kind kind, unsigned char length) noexcept {
     bytes_[0] = static_cast<unsigned char>(kind);
     bytes_[1] = length;
   }
-  [[nodiscard]] bool shared() const noexcept { return bytes_[1] == kShared; }
+  [[nodiscard]] Shared* shared() const noexcept {
+    Shared* pointer = nullptr;
+    std::memcpy(&pointer, bytes_ + kPayloadAt, sizeof pointer);
+    return pointer;
+  }
+  void share(Kind kind, Shared* block) noexcept {
+    set(kind, kShared);
+    std::memcpy(bytes_ + kPayloadAt, &block, sizeof block);
+  }
+  // Short texts that equal each other do so in all bytes; a short one and a long one never do.
+  [[nodiscard]] bool same_bytes(const Value& other) const noexcept {
+    std::uint64_t mine[2];
+    std::uint64_t others[2];
+    std::memcpy(mine, bytes_, sizeof mine);
+    std::memcpy(others, other.bytes_, sizeof others);
+    return ((mine[0] ^ others[0]) | (mine[1] ^ others[1])) == 0;
+  }
   [[nodiscard]] bool is_far() const noexcept { return bytes_[1] == kFar; }
   template <class T>
   [[nodiscard]] T payload(Kind wanted) const {
@@ -155,8 +213,8 @@ class Value {
     std::memcpy(&value, bytes_ + kPayloadAt, sizeof value);
     return value;
   }
-  void retain() const noexcept;
-  void release() noexcept;
+  void destroy() noexcept;
+  [[nodiscard]] const Value* find_short(const Value& key) const;  // in a map without index
 
   // [0] kind, [1] length of inline characters or kShared, then characters from [2], or a payload or pointer at [8].
   alignas(8) unsigned char bytes_[16] = {};

@@ -28,6 +28,9 @@ class Assembler {
 
   // `effect`: how many values the instruction leaves more (or less) on the stack.
   std::size_t emit(Op op, int effect, std::size_t a = 0, std::size_t b = 0) {
+    if (op == Op::list || op == Op::map || op == Op::add || op == Op::loop_collect || op == Op::call) {
+      code_->makes_containers = true;
+    }
     code_->instructions.push_back({op, static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)});
     depth_ = static_cast<std::size_t>(static_cast<int>(depth_) + effect);
     code_->stack_max = std::max(code_->stack_max, depth_);
@@ -40,26 +43,27 @@ class Assembler {
   }
 
   // --- what the program reads
-  void note_read(std::size_t slot, const std::string& variable, const std::vector<std::string>& members, bool tested,
-                 const Node& at) {
+  void note_read(const MemberPath& read, const Node& at) {
     for (MemberPath& known : code_->reads) {
-      if (known.slot == slot && known.members == members) {
-        known.only_tested = known.only_tested && tested;
+      if (known.slot == read.slot && known.members == read.members) {
+        known.only_tested = known.only_tested && read.only_tested;
         return;
       }
     }
-    code_->reads.push_back({slot, variable, members, tested, at.begin, at.end - at.begin});
+    code_->reads.push_back(read);
+    code_->reads.back().offset = at.begin;
+    code_->reads.back().length = at.end - at.begin;
   }
 
   // variable.member.member... and variable["member"]: one instruction. Empty members: no such path.
-  bool path_of(NodeId id, Path& path, std::string& variable) const {
+  bool path_of(NodeId id, MemberPath& path) const {
     std::vector<std::string> reversed;
     for (;;) {
       const Node& node = ast_.at(id);
       if (node.form == Form::name && node.binding == Binding::variable) {
         path.slot = node.index;
         path.members.assign(reversed.rbegin(), reversed.rend());
-        variable = node.name;
+        path.variable = node.name;
         return true;
       }
       if (node.form == Form::select) {
@@ -74,24 +78,28 @@ class Assembler {
     }
   }
 
+  void emit_path(Op op, const MemberPath& read) {
+    Path& path = code_->paths.emplace_back();
+    path.slot = static_cast<std::uint32_t>(read.slot);
+    for (const std::string& member : read.members) path.members.push_back(Value::text(member));
+    emit(op, 1, code_->paths.size() - 1);
+  }
+
   bool visit_path(NodeId id) {
-    Path path;
-    std::string variable;
-    if (!path_of(id, path, variable)) return false;
-    note_read(path.slot, variable, path.members, false, ast_.at(id));
-    code_->paths.push_back(std::move(path));
-    emit(Op::path, 1, code_->paths.size() - 1);
+    MemberPath read;
+    if (!path_of(id, read)) return false;
+    note_read(read, ast_.at(id));
+    emit_path(Op::path, read);
     return true;
   }
 
   void visit_test(const Node& node) {
-    Path path;
-    std::string variable;
-    if (path_of(node.children[0], path, variable)) {
-      path.members.push_back(node.name);
-      note_read(path.slot, variable, path.members, true, node);
-      code_->paths.push_back(std::move(path));
-      emit(Op::test_path, 1, code_->paths.size() - 1);
+    MemberPath read;
+    if (path_of(node.children[0], read)) {
+      read.members.push_back(node.name);
+      read.only_tested = true;
+      note_read(read, node);
+      emit_path(Op::test_path, read);
       return;
     }
     visit(node.children[0]);
@@ -158,7 +166,10 @@ class Assembler {
       emit(Op::local, 1, node.index);
       return;
     }
-    note_read(node.index, node.name, {}, false, node);
+    MemberPath read;
+    read.slot = node.index;
+    read.variable = node.name;
+    note_read(read, node);
     emit(Op::variable, 1, node.index);
   }
 

@@ -24,7 +24,7 @@ Value no_selection(const Value& operand, std::string_view name) {
                       std::string(name) + "'");
 }
 
-Value test(const Value& operand, std::string_view name) {
+Value test(const Value& operand, const Value& name) {
   if (operand.is(Kind::map)) return Value::boolean(operand.find(name) != nullptr);
   if (operand.is(Kind::error)) return operand;
   return Value::error("no such overload: a " + std::string(name_of(type_of(operand))) + " has no members");
@@ -38,7 +38,7 @@ const Value* follow(const Path& path, std::size_t count, const Value& variable, 
     const Value* const found = at->find(path.members[i]);
     if (found == nullptr) {
       failed = at;
-      name = path.members[i];
+      name = path.members[i].as_text();
       return nullptr;
     }
     at = found;
@@ -109,7 +109,7 @@ Value make_map(Operands values, Work& work) {
 // What one evaluation works on; a Bindings that evaluates in turn gets the next one. Nothing here moves while it runs.
 struct Frame {
   std::vector<const Value*> stack;  // refers to `own` of the same place, or to what outlives the evaluation or the turn
-  std::vector<Value> own;
+  std::vector<Value> own = std::vector<Value>(1);
   std::vector<const Value*> locals;
   std::vector<Value> own_locals;
   std::vector<Loop> loops;
@@ -124,13 +124,13 @@ struct Frame {
       own_locals.resize(code.locals);
     }
   }
-  // Lets go of what the evaluation made; scalars may stay.
+  // Lets go of the memory that the evaluation took, but for its result, which stands at the bottom.
   void clear(const Program::Code& code) {
     const auto release = [](Value& value) {
-      if (value.kind() >= Kind::string && value.kind() != Kind::timestamp && value.kind() != Kind::duration)
-        value = Value();
+      if (value.is_shared()) value = Value();
     };
-    std::for_each(own.begin(), own.begin() + static_cast<std::ptrdiff_t>(code.stack_max + 1), release);
+    std::for_each(own.begin() + 1, own.begin() + static_cast<std::ptrdiff_t>(code.stack_max + 1), release);
+    if (code.locals == 0) return;
     std::for_each(own_locals.begin(), own_locals.begin() + static_cast<std::ptrdiff_t>(code.locals), release);
     loops.clear();
   }
@@ -138,15 +138,42 @@ struct Frame {
 
 bool is_look_up(Op op) { return op == Op::constant || op == Op::variable || op == Op::path; }
 
-// What a program of one look-up gives.
-Value look_up(const Program::Code& code, const Instruction& instruction, Bindings& bindings) {
+// What a program of one look-up gives; a failure is put into `own`.
+const Value& look_up(const Program::Code& code, const Instruction& instruction, Bindings& bindings, Value& own) {
   if (instruction.op == Op::constant) return code.constants[instruction.a];
   if (instruction.op == Op::variable) return bindings.get(instruction.a);
   const Path& path = code.paths[instruction.a];
   const Value* failed = nullptr;
   std::string_view name;
   const Value* const found = follow(path, path.members.size(), bindings.get(path.slot), failed, name);
-  return found != nullptr ? *found : no_selection(*failed, name);
+  if (found != nullptr) return *found;
+  own = no_selection(*failed, name);
+  return own;
+}
+
+// What shares its parts may be far larger written out than it was to make: ten lists of ten lists of ten lists... False
+// when it is too large for the work that is left.
+bool charge_whole(const Value& value, Work& work) {
+  std::vector<const Value*> open{&value};
+  while (!open.empty()) {
+    const Value& next = *open.back();
+    open.pop_back();
+    if (next.is(Kind::list)) {
+      if (!work.charge(next.as_list().size())) return false;
+      for (const Value& item : next.as_list()) {
+        if (item.is_shared()) open.push_back(&item);
+      }
+    } else if (next.is(Kind::map)) {
+      if (!work.charge(next.as_map().size())) return false;
+      for (const Value::Entry& entry : next.as_map()) {
+        if (entry.first.is_shared()) open.push_back(&entry.first);
+        if (entry.second.is_shared()) open.push_back(&entry.second);
+      }
+    } else if (!work.charge_bytes(next.as_text().size())) {
+      return false;
+    }
+  }
+  return true;
 }
 
 class Machine {
@@ -154,17 +181,15 @@ class Machine {
   Machine(const Program::Code& code, Bindings& bindings, Frame& frame, Work& work)
       : code_(code), bindings_(bindings), frame_(frame), work_(work) {}
 
-  Value run() {
-    exhausted_ = !work_.charge(code_.instructions.size());
-    const Instruction* const begin = code_.instructions.data();
-    const Instruction* const end = begin + code_.instructions.size();
-    at_ = begin;
-    while (at_ != end && !exhausted_) {
-      const Instruction& instruction = *at_++;
-      step(instruction);
-      if (work_.left == 0) exhausted_ = true;
-    }
-    return exhausted_ ? too_much_work() : *frame_.stack[0];
+  // The result stands in the frame, the program or the bindings.
+  const Value& run() {
+    (void)work_.charge(code_.instructions.size());
+    at_ = code_.instructions.data();
+    const Instruction* const end = at_ + code_.instructions.size();
+    while (at_ != end && work_.left > 0) step(*at_++);
+    if (work_.left > 0) return *frame_.stack[0];
+    frame_.own[0] = too_much_work();
+    return frame_.own[0];
   }
 
  private:
@@ -206,22 +231,30 @@ class Machine {
   void go_to(std::uint32_t target) { at_ = code_.instructions.data() + target; }
   [[nodiscard]] Operands operands(std::size_t count) const { return {frame_.stack.data() + used_ - count, count}; }
 
-  void step(const Instruction& instruction) {
+  // Why inline: it is the whole of run(), which calls it from one place.
+  [[gnu::always_inline]] void step(const Instruction& instruction) {
     switch (instruction.op) {
       case Op::constant: push(code_.constants[instruction.a]); break;
       case Op::variable: push(bindings_.get(instruction.a)); break;
       case Op::local: push(*frame_.locals[instruction.a]); break;
       case Op::path: path(code_.paths[instruction.a]); break;
       case Op::test_path: test_path(code_.paths[instruction.a]); break;
-      case Op::select: select(code_.constants[instruction.a].as_text()); break;
-      case Op::test: replace(1, expression::test(top(), code_.constants[instruction.a].as_text())); break;
-      case Op::index: replace(2, element(top(1), top(), work_)); break;
+      case Op::select: select(code_.constants[instruction.a]); break;
+      case Op::test: replace(1, expression::test(top(), code_.constants[instruction.a])); break;
+      case Op::index: index(); break;
       case Op::call: call(instruction); break;
       case Op::match: match(*code_.regexes[instruction.a]); break;
       case Op::add: combine(std::plus<>(), [&] { return add(top(1), top(), work_); }); break;
       case Op::subtract: combine(std::minus<>(), [&] { return subtract(top(1), top()); }); break;
       case Op::multiply: combine(std::multiplies<>(), [&] { return multiply(top(1), top()); }); break;
-      case Op::divide: replace(2, divide(top(1), top())); break;
+      case Op::divide:
+        if (both(Kind::real) && top().as_real() != 0) {
+          const double result = top(1).as_real() / top().as_real();
+          replace_in_place(2, [result] { return Value::real(result); });
+        } else {
+          replace(2, divide(top(1), top()));
+        }
+        break;
       case Op::remainder: replace(2, remainder(top(1), top())); break;
       case Op::negate: replace(1, negate(top())); break;
       case Op::invert:
@@ -328,9 +361,20 @@ class Machine {
     push_own(found != nullptr ? expression::test(*found, path.members.back()) : no_selection(*failed, name));
   }
 
-  void select(std::string_view name) {
+  // A member refers into its container: what stands at the same place of `own`, or outside.
+  void select(const Value& name) {
     const Value* const found = top().find(name);
-    replace(1, found != nullptr ? Value(*found) : no_selection(top(), name));
+    if (found == nullptr) return replace(1, no_selection(top(), name.as_text()));
+    --used_;
+    push(*found);
+  }
+
+  void index() {
+    Value failure;
+    const Value* const found = element(top(1), top(), work_, failure);
+    if (found == nullptr) return replace(2, std::move(failure));
+    used_ -= 2;
+    push(*found);
   }
 
   void call(const Instruction& instruction) {
@@ -349,9 +393,7 @@ class Machine {
   void match(const Regex& regex) {
     if (!top().is(Kind::string)) {
       replace(1, not_boolean("matches", top()));
-    } else if (!work_.charge(top().as_text().size() / 4)) {
-      exhausted_ = true;
-    } else {
+    } else if (work_.charge(regex.cost(top().as_text()))) {
       replace_boolean(1, regex.search(top().as_text()));
     }
   }
@@ -382,8 +424,7 @@ class Machine {
 
   void loop_next(const Instruction& instruction) {
     Loop& loop = frame_.loops.back();
-    exhausted_ = !work_.charge(instruction.a);
-    if (exhausted_) return;
+    if (!work_.charge(instruction.a)) return;
     if (loop.next == loop.size) {
       loop_end(finish(loop, work_), 0, instruction.b);
       return;
@@ -416,7 +457,6 @@ class Machine {
   Work& work_;
   const Instruction* at_ = nullptr;
   std::size_t used_ = 0;
-  bool exhausted_ = false;
 };
 
 }  // namespace
@@ -428,34 +468,46 @@ struct Evaluator::State {
   Work work;
   RegexCache regexes;
   std::optional<std::string> missing;
+  const Value too_deep = Value::error("variables depend on each other too deeply");
 };
 
 Evaluator::Evaluator() : state_(std::make_unique<State>()) { state_->work.regexes = &state_->regexes; }
 Evaluator::~Evaluator() = default;
 
-Value Evaluator::evaluate(const Program& program, Bindings& bindings) {
+const Value& Evaluator::look(const Program& program, Bindings& bindings) {
   State& state = *state_;
-  if (state.running >= kEvaluationsMax) return Value::error("variables depend on each other too deeply");
+  if (state.running >= kEvaluationsMax) return state.too_deep;
   if (state.running == 0) state.work.left = state.budget;
   if (state.running == state.frames.size()) state.frames.push_back(std::make_unique<Frame>());
   Frame& frame = *state.frames[state.running];
   const Program::Code& code = program.code();
   ++state.running;
-  Value result;
+  const Value* result = nullptr;
   if (code.instructions.size() == 1 && is_look_up(code.instructions[0].op)) {
     // Most leaves of a body: no machine is needed.
-    result = state.work.charge(1) ? look_up(code, code.instructions[0], bindings) : too_much_work();
+    Value& own = frame.own[0];
+    if (state.work.charge(1)) {
+      result = &look_up(code, code.instructions[0], bindings, own);
+    } else {
+      own = too_much_work();
+      result = &own;
+    }
   } else {
     frame.prepare(code);
-    result = Machine(code, bindings, frame, state.work).run();
+    result = &Machine(code, bindings, frame, state.work).run();
     frame.clear(code);
+    if (code.makes_containers && (result->is(Kind::list) || result->is(Kind::map)) &&
+        !charge_whole(*result, state.work)) {
+      frame.own[0] = too_much_work();
+      result = &frame.own[0];
+    }
   }
   --state.running;
-  state.missing.reset();
-  if (result.is(Kind::error) && result.as_text().starts_with(kNoSuchKey)) {
-    state.missing.emplace(result.as_text().substr(kNoSuchKey.size()));
+  if (state.missing) state.missing.reset();
+  if (result->is(Kind::error) && result->as_text().starts_with(kNoSuchKey)) {
+    state.missing.emplace(result->as_text().substr(kNoSuchKey.size()));
   }
-  return result;
+  return *result;
 }
 
 const std::optional<std::string>& Evaluator::missing_member() const { return state_->missing; }

@@ -171,7 +171,10 @@ class Evaluator {
   Evaluator& operator=(const Evaluator&) = delete;
 
   // Never throws. What fails is a Value of kind error: "division by zero", "no such key: temperature", ...
-  [[nodiscard]] Value evaluate(const Program& program, Bindings& bindings);
+  [[nodiscard]] Value evaluate(const Program& program, Bindings& bindings) { return look(program, bindings); }
+  // The same where it stands: in the bindings, the program or here. Valid until the next evaluation that is not inside
+  // another one, and as long as the bindings do not change.
+  [[nodiscard]] const Value& look(const Program& program, Bindings& bindings);
   // Whether the last result is the error that a member of a map was absent; the member's name.
   [[nodiscard]] const std::optional<std::string>& missing_member() const;
   // Steps an evaluation may take from now on (kStepsMax at first), and those the last one took.

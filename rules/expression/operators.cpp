@@ -296,13 +296,17 @@ Value no_such_key(const Value& key) {
   return Value::error("no such key: " + (text ? text->substr(0, 200) : std::string(name_of(type_of(key)))));
 }
 
-Value element(const Value& container, const Value& key, Work& work) {
-  if (container.is(Kind::error)) return container;
-  if (key.is(Kind::error)) return key;
+const Value* element(const Value& container, const Value& key, Work& work, Value& failure) {
+  const auto failed = [&failure](Value why) {
+    failure = std::move(why);
+    return nullptr;
+  };
+  if (container.is(Kind::error)) return failed(container);
+  if (key.is(Kind::error)) return failed(key);
   if (container.is(Kind::map)) {
-    if (!work.charge(look_up_cost(container, key))) return too_much_work();
-    const Value* found = container.find(key);
-    return found == nullptr ? no_such_key(key) : *found;
+    if (!work.charge(look_up_cost(container, key))) return failed(too_much_work());
+    const Value* const found = container.find(key);
+    return found == nullptr ? failed(no_such_key(key)) : found;
   }
   if (container.is(Kind::list)) {
     const Value::List& items = container.as_list();
@@ -313,16 +317,16 @@ Value element(const Value& container, const Value& key, Work& work) {
       index = key.as_uinteger() < items.size() ? static_cast<std::int64_t>(key.as_uinteger()) : -1;
     } else if (key.is(Kind::real)) {
       const double number = key.as_real();
-      if (std::trunc(number) != number) return Value::error("a list's index must be a whole number");
+      if (std::trunc(number) != number) return failed(Value::error("a list's index must be a whole number"));
       index = number >= 0 && number < 9e15 ? static_cast<std::int64_t>(number) : -1;
     } else {
-      return Value::error("a list's index must be a whole number, not " + std::string(name_of(type_of(key))));
+      return failed(Value::error("a list's index must be a whole number, not " + std::string(name_of(type_of(key)))));
     }
-    if (index < 0 || static_cast<std::uint64_t>(index) >= items.size()) return index_out_of_range(index);
-    return items[static_cast<std::size_t>(index)];
+    if (index < 0 || static_cast<std::uint64_t>(index) >= items.size()) return failed(index_out_of_range(index));
+    return &items[static_cast<std::size_t>(index)];
   }
-  return Value::error("no such overload: " + std::string(name_of(type_of(container))) + "[" +
-                      std::string(name_of(type_of(key))) + "]");
+  return failed(Value::error("no such overload: " + std::string(name_of(type_of(container))) + "[" +
+                             std::string(name_of(type_of(key))) + "]"));
 }
 
 }  // namespace railhead::expression

@@ -30,7 +30,8 @@ struct Order {
 [[nodiscard]] Order compare(const Value& left, const Value& right);
 
 [[nodiscard]] Value contains(const Value& item, const Value& container, Work& work);  // `in`
-[[nodiscard]] Value element(const Value& container, const Value& key, Work& work);    // container[key]
+// container[key] where it stands; nullptr: `failure` says why.
+[[nodiscard]] const Value* element(const Value& container, const Value& key, Work& work, Value& failure);
 [[nodiscard]] Value no_such_key(const Value& key);
 
 }  // namespace railhead::expression

@@ -74,7 +74,7 @@ struct LoopShape {
 // variable.member.member...
 struct Path {
   std::uint32_t slot = 0;
-  std::vector<std::string> members;
+  std::vector<Value> members;  // texts
 };
 
 struct Program::Code {
@@ -86,6 +86,7 @@ struct Program::Code {
   std::vector<std::shared_ptr<const Regex>> regexes;
   std::size_t stack_max = 0;
   std::size_t locals = 0;
+  bool makes_containers = false;  // lists or maps that may hold others more than once
   Type result = Type::any;
   std::string result_shape;
   std::vector<MemberPath> reads;

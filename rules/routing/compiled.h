@@ -54,6 +54,10 @@ struct Template {
     ExpressionPtr expression;  // its value as text
   };
   std::vector<Part> parts;
+  // The whole text if nothing in it is computed; null otherwise.
+  [[nodiscard]] const std::string* plain() const {
+    return parts.size() == 1 && !parts[0].expression ? &parts[0].text : nullptr;
+  }
 };
 
 enum class BodyFormat : std::uint8_t {

@@ -98,12 +98,6 @@ void check_reachable(const Rule& rule, const RuleOptions& options, const std::ve
   }
 }
 
-Value labels_of(const std::map<std::string, std::string>& labels) {
-  Value::Entries entries;
-  for (const auto& [name, text] : labels) entries.emplace_back(Value::text(name), Value::text(text));
-  return Value::map(std::move(entries));
-}
-
 Value tables_of(const std::map<std::string, Table>& tables) {
   Value::Entries entries;
   for (const auto& [name, table] : tables) entries.emplace_back(Value::text(name), table.rows);
@@ -128,12 +122,13 @@ std::shared_ptr<const ports::Router> build_with(std::map<std::string, Table> tab
                                                 config::Diagnostics& diagnostics, std::size_t errors) {
   auto compiled = std::make_shared<Compiled>();
   compiled->gateway = input.gateway;
-  compiled->gateway_value = Value::text(input.gateway);
-  compiled->labels = labels_of(input.labels);
+  Configured configured(input.gateway, input.labels);
+  compiled->gateway_value = configured.gateway();
+  compiled->labels = configured.labels();
   compiled->reporter = input.reporter;
   compiled->tables = tables_of(tables);
   compiled->table_files = std::move(tables);
-  RuleCompiler compiler(input, compiled->table_files, diagnostics);
+  RuleCompiler compiler(input, compiled->table_files, configured, diagnostics);
   if (input.rules.present() && !input.rules.is_null() && !input.rules.is_list()) {
     diagnostics.error(input.rules, "`rules` must be a list, not " + std::string(input.rules.kind_name()),
                       "each rule begins with `- name:`");

@@ -42,8 +42,11 @@ bool RuleStateOf::write_binary_body(const Body& body, BodyFormat format, std::st
   const bool cbor = format == BodyFormat::cbor;
   const auto write = cbor ? write_cbor : write_messagepack;
   if (body.shape == Body::Shape::expression) {
-    Value value;
-    if (!body_value(body, value, why)) return false;
+    const Value& value = look(*body.expression);
+    if (value.is(Kind::error)) {
+      why = body.path + ": " + std::string(value.as_text());
+      return false;
+    }
     write(value, out);
     return true;
   }

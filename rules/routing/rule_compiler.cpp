@@ -128,8 +128,8 @@ void declare_known(const RoutingInput& input, const std::map<std::string, Table>
 }  // namespace
 
 RuleCompiler::RuleCompiler(const RoutingInput& input, const std::map<std::string, Table>& tables,
-                           config::Diagnostics& diagnostics)
-    : input_(input), diagnostics_(diagnostics), reader_(diagnostics) {
+                           Configured& configured, config::Diagnostics& diagnostics)
+    : input_(input), configured_(configured), diagnostics_(diagnostics), reader_(diagnostics) {
   for (const bool windowed : {false, true}) {
     for (const bool each : {false, true}) {
       expression::Scope& base = bases_[windowed ? 1 : 0][each ? 1 : 0];

@@ -12,6 +12,7 @@
 #include "gateway/config/diagnostics.h"
 #include "rules/expression/expression.h"
 #include "rules/routing/compiled.h"
+#include "rules/routing/configured.h"
 #include "rules/routing/expression_reader.h"
 #include "rules/routing/routing.h"
 #include "rules/routing/rule_options.h"
@@ -21,7 +22,8 @@ namespace railhead::routing {
 
 class RuleCompiler {
  public:
-  RuleCompiler(const RoutingInput& input, const std::map<std::string, Table>& tables, config::Diagnostics& diagnostics);
+  RuleCompiler(const RoutingInput& input, const std::map<std::string, Table>& tables, Configured& configured,
+               config::Diagnostics& diagnostics);
 
   std::optional<Rule> compile(const RuleOptions& options);
 
@@ -52,6 +54,8 @@ class RuleCompiler {
   std::optional<Send> read_send(const SendOptions& options, const std::string& type, const expression::Scope& scope);
   std::optional<Template> read_topic(const SendOptions& options, const KnownSink& sink, const expression::Scope& scope);
   void read_key(const SendOptions& options, const expression::Scope& scope, Send& send);
+  // Writes out what the configuration decides, and checks what is plain then.
+  void write_out(const SendOptions& options, Send& send);
   std::optional<Body> read_body(const config::Node& node, const std::string& path, const expression::Scope& scope);
   void read_sends(const RuleOptions& options, const expression::Scope& scope, Rule& rule);
   void read_late(const RuleOptions& options, const expression::Scope& scope, Rule& rule);
@@ -74,6 +78,7 @@ class RuleCompiler {
   void note_use(const expression::Program& program);
 
   const RoutingInput& input_;
+  Configured& configured_;
   config::Diagnostics& diagnostics_;
   ExpressionReader reader_;
   [[nodiscard]] const expression::Scope& base_for(const RuleOptions& options) const;

@@ -44,11 +44,11 @@ RuleStateOf::RuleStateOf(std::shared_ptr<const Compiled> compiled, Coverage* cov
   }
 }
 
-Value RuleStateOf::evaluate(const expression::Program& program) {
-  if (rule_ == nullptr || !rule_->window) return evaluator_.evaluate(program, *this);
+const Value& RuleStateOf::look(const expression::Program& program) {
+  if (rule_ == nullptr || !rule_->window) return evaluator_.look(program, *this);
   const auto found = rule_->window->uses.find(&program);
   const Window::Uses* before = std::exchange(uses_, found == rule_->window->uses.end() ? nullptr : &found->second);
-  Value value = evaluator_.evaluate(program, *this);
+  const Value& value = evaluator_.look(program, *this);
   uses_ = before;
   return value;
 }
@@ -178,7 +178,8 @@ RuleStateOf::Outcome RuleStateOf::send(const Rule& rule, const Send& send, ports
 
 bool RuleStateOf::add_record(const Rule& rule, const Send& send, EncodedRecords& records, std::string& why) {
   const bool pass = rule.on_error == OnError::pass;
-  if (!render_destination(send, why) || !render_headers(rule, send, why)) return false;
+  RecordRest rest;
+  if (!render_destination(send, rest, why) || !render_headers(rule, send, why)) return false;
   body_.clear();
   bool is_document = false;  // in the place of a body that failed
   const bool binary = send.format == BodyFormat::messagepack || send.format == BodyFormat::cbor;
@@ -193,16 +194,12 @@ bool RuleStateOf::add_record(const Rule& rule, const Send& send, EncodedRecords&
     is_document = true;
   }
   if (send.enforce && !fits_schema(send, body_, why)) return false;
-  RecordRest rest;
   rest.flags = static_cast<std::uint8_t>((reading_->maybe_repeat ? kMaybeRepeat : 0) |
                                          (reading_->clock_trusted ? 0 : kClockUnsynced));
   rest.time = reading_->time;
   rest.source = reading_->source;
   rest.device = reading_->device;
   if (reading_->quality != Quality::good) rest.quality = name_of(reading_->quality);
-  if (send.key_kind != Send::Key::none) rest.key = record_key_;
-  rest.topic = topic_;
-  rest.routing_key = routing_key_;
   rest.headers = headers_;
   rest.body = body_;
   records.add(is_document ? send.document_head : send.head, rest);
@@ -224,28 +221,39 @@ bool RuleStateOf::render_headers(const Rule& rule, const Send& send, std::string
   return true;
 }
 
-bool RuleStateOf::render_destination(const Send& send, std::string& why) {
-  topic_.clear();
-  routing_key_.clear();
-  record_key_.clear();
+bool RuleStateOf::render_destination(const Send& send, RecordRest& rest, std::string& why) {
+  // A plain one was checked when the configuration was read.
   if (send.topic) {
-    if (!render(*send.topic, topic_, why)) {
-      why.insert(0, "topic: ");
-      return false;
+    if (const std::string* const plain = send.topic->plain()) {
+      rest.topic = *plain;
+    } else {
+      topic_.clear();
+      if (!render(*send.topic, topic_, why)) {
+        why.insert(0, "topic: ");
+        return false;
+      }
+      why = topic_fault(send.upstream, topic_);
+      if (!why.empty()) return false;
+      rest.topic = topic_;
     }
-    why = topic_fault(send.upstream, topic_);
-    if (!why.empty()) return false;
   }
   if (send.routing_key) {
-    if (!render(*send.routing_key, routing_key_, why)) {
-      why.insert(0, "routing_key: ");
-      return false;
+    if (const std::string* const plain = send.routing_key->plain()) {
+      rest.routing_key = *plain;
+    } else {
+      routing_key_.clear();
+      if (!render(*send.routing_key, routing_key_, why)) {
+        why.insert(0, "routing_key: ");
+        return false;
+      }
+      why = routing_key_fault(routing_key_);
+      if (!why.empty()) return false;
+      rest.routing_key = routing_key_;
     }
-    why = routing_key_fault(routing_key_);
-    if (!why.empty()) return false;
   }
+  record_key_.clear();
   switch (send.key_kind) {
-    case Send::Key::none: break;
+    case Send::Key::none: return true;
     case Send::Key::standard:
       record_key_ = reading_->source;
       if (!reading_->device.empty()) record_key_.append("/").append(reading_->device);
@@ -256,6 +264,7 @@ bool RuleStateOf::render_destination(const Send& send, std::string& why) {
         return false;
       }
   }
+  rest.key = record_key_;
   return true;
 }
 
@@ -280,7 +289,7 @@ void RuleStateOf::report(const Rule& rule, const std::string& reason, std::strin
 
 RuleStateOf::Truth RuleStateOf::decide(const Condition& condition, std::string& why) {
   if (!condition.expression) return Truth::yes;
-  const Value value = evaluate(*condition.expression);
+  const Value& value = look(*condition.expression);
   if (value.is(Kind::boolean)) return value.as_boolean() ? Truth::yes : Truth::no;
   if (value.is(Kind::error)) {
     if (lacks_a_needed_point(condition)) return Truth::no;
@@ -303,7 +312,7 @@ bool RuleStateOf::render(const Template& text, std::string& out, std::string& wh
       out += part.text;
       continue;
     }
-    const Value value = evaluate(*part.expression);
+    const Value& value = look(*part.expression);
     if (value.is(Kind::error)) {
       why = value.as_text();
       return false;
@@ -318,7 +327,7 @@ bool RuleStateOf::render(const Template& text, std::string& out, std::string& wh
 
 bool RuleStateOf::write_body(const Body& body, std::string& out, std::string& why) {
   if (body.shape == Body::Shape::expression) {
-    const Value value = evaluate(*body.expression);
+    const Value& value = look(*body.expression);
     if (value.is(Kind::error)) {
       why = body.path + ": " + std::string(value.as_text());
       return false;
@@ -338,7 +347,7 @@ bool RuleStateOf::write_body(const Body& body, std::string& out, std::string& wh
 }
 
 bool RuleStateOf::write_raw(const Body& body, std::string& out, std::string& why) {
-  const Value value = evaluate(*body.expression);
+  const Value& value = look(*body.expression);
   if (value.is(Kind::bytes)) {
     out += value.as_text();
     return true;

@@ -83,7 +83,9 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   void tell_bound(const Rule& rule, std::string_view what);
   void apply(RuleMemory& memory, std::uint8_t kind, std::string_view body, Duration age, BootTime now);
 
-  Value evaluate(const expression::Program& program);
+  // Valid until the next evaluation.
+  const Value& look(const expression::Program& program);
+  Value evaluate(const expression::Program& program) { return look(program); }
   Outcome send(const Rule& rule, const Send& send, ports::Routed& out);
   bool add_record(const Rule& rule, const Send& send, EncodedRecords& records, std::string& why);
   Outcome fail(const Rule& rule, std::string reason, ports::Routed& out);
@@ -98,7 +100,7 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   bool write_binary_body(const Body& body, BodyFormat format, std::string& out, std::string& why);
   bool body_value(const Body& body, Value& out, std::string& why);
   bool fits_schema(const Send& send, std::string_view written, std::string& why);
-  bool render_destination(const Send& send, std::string& why);
+  bool render_destination(const Send& send, RecordRest& rest, std::string& why);
   bool render_headers(const Rule& rule, const Send& send, std::string& why);
   // False with a reason when an expression failed; `changed` says whether the rule is due.
   bool due(const Rule& rule, bool& is_due, std::string& why);

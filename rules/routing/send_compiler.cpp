@@ -88,10 +88,29 @@ std::optional<Send> RuleCompiler::read_send(const SendOptions& options, const st
   if (send.routing_key) note(*send.routing_key);
   note(send.key);
   for (const NamedTemplate& header : send.headers) note(header.text);
+  write_out(options, send);
   if (diagnostics_.error_count() != errors) return {};
   send.head = send.head_with(send.content_type);
   send.document_head = send.head_with({});
   return send;
+}
+
+void RuleCompiler::write_out(const SendOptions& options, Send& send) {
+  const auto check = [&](const config::Node& node, const Template& text, const auto& fault_of) {
+    if (const std::string* const plain = text.plain()) {
+      if (const std::string fault = fault_of(*plain); !fault.empty()) diagnostics_.error(node, fault);
+    }
+  };
+  if (send.topic && !send.topic->plain()) {
+    configured_.write_out(*send.topic);
+    check(options.topic, *send.topic, [&](std::string_view topic) { return topic_fault(send.upstream, topic); });
+  }
+  if (send.routing_key) {
+    configured_.write_out(*send.routing_key);
+    check(options.routing_key, *send.routing_key, routing_key_fault);
+  }
+  configured_.write_out(send.key);
+  for (NamedTemplate& header : send.headers) configured_.write_out(header.text);
 }
 
 std::optional<Template> RuleCompiler::read_topic(const SendOptions& options, const KnownSink& sink,

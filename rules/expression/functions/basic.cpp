@@ -29,10 +29,11 @@ Value matches(Arguments arguments, Work& work) {
   const std::string_view text = arguments[0].as_text();
   const std::string_view pattern = arguments[1].as_text();
   const std::uint64_t to_compile = work.regexes->holds(pattern) ? 0 : 100 + pattern.size();
-  if (!work.charge(to_compile + text.size() / 4)) return too_much_work();
+  if (!work.charge(to_compile)) return too_much_work();
   std::string why;
   const auto regex = work.regexes->get(pattern, why);
   if (regex == nullptr) return Value::error("wrong pattern: " + why);
+  if (!work.charge(regex->cost(text))) return too_much_work();
   return Value::boolean(regex->search(text));
 }
 

@@ -1,12 +1,14 @@
 #include "rules/expression/functions/regex.h"
 
 #include <re2/re2.h>
+#include <algorithm>
 #include <utility>
 
 namespace railhead::expression {
 namespace {
 
 constexpr std::int64_t kMemoryMax = 1 << 20;  // bytes of a compiled pattern and its caches
+constexpr std::uint64_t kFewStates = 100;
 
 }  // namespace
 
@@ -37,6 +39,11 @@ std::shared_ptr<const Regex> Regex::compile(std::string_view pattern, std::strin
 
 bool Regex::search(std::string_view text) const {
   return RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), state_->re);
+}
+
+std::uint64_t Regex::cost(std::string_view text) const {
+  const auto states = static_cast<std::uint64_t>(std::max(0, state_->re.ProgramSize()));
+  return text.size() / 4 * (1 + states / kFewStates);
 }
 
 std::shared_ptr<const Regex> RegexCache::get(std::string_view pattern, std::string& why) {

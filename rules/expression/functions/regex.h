@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@ class Regex {
 
   // Whether some part of the text matches.
   [[nodiscard]] bool search(std::string_view text) const;
+  // What that may take, in steps: a pattern of many states is, at the worst, in all of them at each byte.
+  [[nodiscard]] std::uint64_t cost(std::string_view text) const;
 
  private:
   struct State;

@@ -116,6 +116,26 @@ TEST_CASE("searching and matching are linear") {
   CHECK(within_bounds(many_matches.with("t", text).with("w", Value::text(std::string(400'000, 'a')))).is(Kind::error));
 }
 
+TEST_CASE("a pattern of many states is charged for them") {
+  Expression hostile(R"(v.matches("((a?){1,30}){1,30}a{900}$"))");
+  CHECK(fails_with(hostile.with("v", Value::text(std::string(200'000, 'a'))), "too much work"));
+  Expression honest(R"(v.matches("^(boiler|pump)-[0-9]{1,3}$"))");
+  CHECK(within_bounds(honest.with("v", Value::text(std::string(200'000, 'a')))) == Value::boolean(false));
+}
+
+TEST_CASE("a result that would be huge when it is written out is refused") {
+  std::string text = "g";
+  for (const char* const step : {"g f", "f e", "e d", "d c", "c b", "b a"}) {
+    const std::string name(step, 1);
+    const std::string of(step + 2, 1);
+    text = "cel.bind(" + name + ", [" + of + repeated(", " + of, 9) + "], " + text + ")";
+  }
+  CHECK(fails_with(Expression("cel.bind(a, [v" + repeated(", v", 9) + "], " + text + ")").with("v", Value::integer(1)),
+                   "too much work"));
+  CHECK(fails_with(Expression("[v" + repeated(", v", 99) + "]").with("v", Value::text(std::string(1'000'000, 'a'))),
+                   "too much work"));
+}
+
 TEST_CASE("a comparison of shared structures is bounded") {
   // 2^40 pairs if each were visited.
   Value left = Value::integer(1);
