@@ -37,6 +37,36 @@ std::size_t answer_size(std::string_view bytes) {
   }
 }
 
+// Bytes of the request that begins here, with unit and check sum; 0: not enough to tell, or none we know.
+std::size_t request_size(std::string_view bytes) {
+  if (bytes.size() < 2) return 0;
+  switch (byte_at(bytes, 1)) {
+    case 1:
+    case 2:
+    case 3:
+    case 4:
+    case 5:
+    case 6: return 8;
+    case 15:
+    case 16: return bytes.size() < 7 ? 0 : 9u + byte_at(bytes, 6);
+    case 22: return 10;
+    case 23: return bytes.size() < 11 ? 0 : 13u + byte_at(bytes, 10);
+    default: return 0;
+  }
+}
+
+std::optional<RtuFrame> first_frame_of(std::string_view bytes, std::size_t (*size_of)(std::string_view)) {
+  for (std::size_t at = 0; at + 5 <= bytes.size(); ++at) {
+    const std::string_view rest = bytes.substr(at);
+    const std::size_t size = size_of(rest);
+    if (size == 0 || size > kRtuFrameMax || size > rest.size()) continue;
+    const unsigned sent = byte_at(rest, size - 2) | unsigned{byte_at(rest, size - 1)} << 8;
+    if (crc16(rest.substr(0, size - 2)) != sent) continue;
+    return RtuFrame{.unit = byte_at(rest, 0), .pdu = rest.substr(1, size - 3), .skipped = at, .size = at + size};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::uint16_t crc16(std::string_view bytes) noexcept {
@@ -60,16 +90,10 @@ void encode_rtu_read(std::string& to, const ReadRequest& request) {
   encode_rtu(to, request.unit, std::string_view(frame).substr(kHeaderSize));
 }
 
-std::optional<RtuFrame> first_rtu_answer(std::string_view bytes) noexcept {
-  for (std::size_t at = 0; at + 5 <= bytes.size(); ++at) {
-    const std::string_view rest = bytes.substr(at);
-    const std::size_t size = answer_size(rest);
-    if (size == 0 || size > kRtuFrameMax || size > rest.size()) continue;
-    const unsigned sent = byte_at(rest, size - 2) | unsigned{byte_at(rest, size - 1)} << 8;
-    if (crc16(rest.substr(0, size - 2)) != sent) continue;
-    return RtuFrame{.unit = byte_at(rest, 0), .pdu = rest.substr(1, size - 3), .skipped = at, .size = at + size};
-  }
-  return std::nullopt;
+std::optional<RtuFrame> first_rtu_answer(std::string_view bytes) noexcept { return first_frame_of(bytes, answer_size); }
+
+std::optional<RtuFrame> first_rtu_request(std::string_view bytes) noexcept {
+  return first_frame_of(bytes, request_size);
 }
 
 }  // namespace railhead::modbus

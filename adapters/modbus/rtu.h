@@ -35,5 +35,7 @@ struct RtuFrame {
 // The first answer in `bytes` whose check sum is right; nullopt: none yet. Bytes beyond kRtuFrameMax before their end
 // can be no part of one that is still to come.
 [[nodiscard]] std::optional<RtuFrame> first_rtu_answer(std::string_view bytes) noexcept;
+// The same of what a master sends.
+[[nodiscard]] std::optional<RtuFrame> first_rtu_request(std::string_view bytes) noexcept;
 
 }  // namespace railhead::modbus

@@ -1,19 +1,13 @@
 #include "adapters/modbus/simulator.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <list>
 #include <map>
 #include <optional>
@@ -24,6 +18,7 @@
 #include "adapters/modbus/rtu.h"
 #include "adapters/modbus/serial.h"
 #include "adapters/modbus/simulated_unit.h"
+#include "adapters/modbus/simulator_ports.h"
 #include "adapters/modbus/wire.h"
 #include "gateway/base/text.h"
 #include "gateway/system/descriptor.h"
@@ -63,85 +58,12 @@ bool touches(const Fault& fault, std::string_view pdu) {
   return first <= fault.last && fault.first < first + count;
 }
 
-std::string why(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
-
-// A listening socket; `port` 0 for any.
-Result<system::Descriptor> listen_at(const std::string& host, std::uint16_t port) {
-  addrinfo hints{};
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); error != 0) {
-    return fail(Errc::invalid, host + ": " + ::gai_strerror(error));
-  }
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
-  system::Descriptor socket(::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket.valid()) return fail(Errc::io, why("socket"));
-  const int on = 1;
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (::bind(socket.get(), found->ai_addr, found->ai_addrlen) != 0) return fail(Errc::unavailable, why("bind"));
-  if (::listen(socket.get(), 128) != 0) return fail(Errc::io, why("listen"));
-  return socket;
-}
-
-std::uint16_t port_of(int fd) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  if (address.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
-  return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
-}
-
-// A pseudo-terminal's own side, raw; `path` is the other side, for a client to open.
-Result<system::Descriptor> open_pty(std::string& path) {
-  system::Descriptor master(::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
-  if (!master.valid() || ::grantpt(master.get()) != 0 || ::unlockpt(master.get()) != 0) {
-    return fail(Errc::io, why("pseudo-terminal"));
-  }
-  char name[128];
-  if (::ptsname_r(master.get(), name, sizeof name) != 0) return fail(Errc::io, why("ptsname"));
-  path = name;
-  termios settings{};
-  if (::tcgetattr(master.get(), &settings) != 0) return fail(Errc::io, why("tcgetattr"));
-  ::cfmakeraw(&settings);
-  if (::tcsetattr(master.get(), TCSANOW, &settings) != 0) return fail(Errc::io, why("tcsetattr"));
-  return master;
-}
-
-// Bytes of the RTU request that begins here, with unit and check sum; 0: not enough to tell, or none we know.
-std::size_t request_size(std::string_view bytes) {
-  const auto byte = [&](std::size_t at) { return static_cast<std::size_t>(static_cast<unsigned char>(bytes[at])); };
-  if (bytes.size() < 2) return 0;
-  switch (byte(1)) {
-    case 1:
-    case 2:
-    case 3:
-    case 4:
-    case 5:
-    case 6: return 8;
-    case 15:
-    case 16: return bytes.size() < 7 ? 0 : 9 + byte(6);
-    case 22: return 10;
-    case 23: return bytes.size() < 11 ? 0 : 13 + byte(10);
-    default: return 0;
-  }
-}
-
-// The first request whose check sum is right, as a frame without a transaction; what stands before it is noise.
-std::optional<Frame> first_rtu_request(std::string_view bytes) {
-  for (std::size_t at = 0; at + 8 <= bytes.size(); ++at) {
-    const std::string_view rest = bytes.substr(at);
-    const std::size_t size = request_size(rest);
-    if (size == 0 || size > rest.size() || size > kRtuFrameMax) continue;
-    const unsigned sent = static_cast<unsigned char>(rest[size - 2]) |
-                          static_cast<unsigned>(static_cast<unsigned char>(rest[size - 1])) << 8;
-    if (crc16(rest.substr(0, size - 2)) != sent) continue;
-    return Frame{.transaction = 0,
-                 .unit = static_cast<std::uint8_t>(rest[0]),
-                 .pdu = rest.substr(1, size - 3),
-                 .size = at + size};
-  }
-  return std::nullopt;
+// The first request in `bytes`; on a serial line one without a transaction.
+Result<std::optional<Frame>> first_request(std::string_view bytes, bool rtu) {
+  if (!rtu) return first_frame(bytes);
+  const std::optional<RtuFrame> found = first_rtu_request(bytes);
+  if (!found) return std::optional<Frame>();
+  return std::optional<Frame>(Frame{.transaction = 0, .unit = found->unit, .pdu = found->pdu, .size = found->size});
 }
 
 }  // namespace
@@ -231,7 +153,7 @@ struct Simulator::State {
       std::string_view rest(connection->input);
       const bool rtu = connection->port.endpoint.rtu();
       for (;;) {
-        const Result<std::optional<Frame>> frame = rtu ? first_rtu_request(rest) : first_frame(rest);
+        const Result<std::optional<Frame>> frame = first_request(rest, rtu);
         if (!frame) return close(connection);
         if (!*frame) break;
         rest.remove_prefix((*frame)->size);

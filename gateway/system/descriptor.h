@@ -1,6 +1,7 @@
 // Descriptor: owns one file descriptor. EventFd: wakes an event loop from another thread.
 #pragma once
 
+#include <cstddef>
 #include <utility>
 
 #include "gateway/base/result.h"
@@ -25,6 +26,11 @@ class Descriptor {
  private:
   int fd_ = -1;
 };
+
+// As many open descriptors as the process may have: a plant's gateway needs one for each connection, and the usual 1024
+// are too few. Why not for every program: what waits in select() cannot have more; nothing of ours does. Returns how
+// many.
+std::size_t allow_many_descriptors() noexcept;
 
 // Counts nothing: signalled or not. Threads: signal() from any thread, clear() from the reader.
 class EventFd {

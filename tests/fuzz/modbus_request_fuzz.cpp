@@ -1,5 +1,6 @@
-// Fuzz target: what a master sends the simulated field, and what a device answers a write. The simulator's unit takes
-// any PDU; the answer to every kind of written step is judged; a chain of SunSpec models is followed.
+// Fuzz target: what a master sends the simulated field, also as RTU frames with noise between them, and what a device
+// answers a write. The simulator's unit takes any PDU; the answer to every kind of written step is judged; a chain of
+// SunSpec models is followed.
 //
 // Rooms: adapters/modbus
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "adapters/modbus/rtu.h"
 #include "adapters/modbus/simulated_unit.h"
 #include "adapters/modbus/sunspec.h"
 #include "adapters/modbus/write.h"
@@ -82,6 +84,28 @@ void walk_chain(std::string_view bytes) {
   for (const Point& point : placed.points) RAILHEAD_ASSERT(point.address + point.span() <= 65536u);
 }
 
+// As the simulator reads a serial line. The bytes as they are, and with some of them as frames whose check sum is
+// right.
+void find_requests(std::string_view bytes) {
+  std::string line;
+  for (std::string_view rest = bytes; !rest.empty();) {
+    const std::string_view part = rest.substr(0, 1 + static_cast<unsigned char>(rest[0]) % 40);
+    rest.remove_prefix(part.size());
+    if ((part[0] & 1) != 0) {
+      line += part;
+    } else {
+      encode_rtu(line, 1, part.substr(1));
+    }
+  }
+  for (std::string_view rest : {bytes, std::string_view(line)}) {
+    while (const auto frame = first_rtu_request(rest)) {
+      RAILHEAD_ASSERT(frame->size <= rest.size() && frame->skipped + frame->pdu.size() + 3 == frame->size);
+      RAILHEAD_ASSERT(frame->pdu.size() <= kPduMax);
+      rest.remove_prefix(frame->size);
+    }
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -89,6 +113,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   judge_answers(data[0], bytes);
   walk_chain(bytes);
+  find_requests(bytes);
   SimulatedUnit unit(data[0]);
   unit.add("d", points());
   unit.add(chain_for({}, {}));

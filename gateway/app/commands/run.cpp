@@ -14,6 +14,7 @@
 #include "gateway/app/last_good.h"
 #include "gateway/app/reload_desk.h"
 #include "gateway/app/table_watch.h"
+#include "gateway/system/descriptor.h"
 
 namespace railhead::app {
 namespace {
@@ -198,6 +199,7 @@ int run_gateway(const RunArguments& arguments) {
   // A dozen threads that each keep an arena would cost more memory than the gateway needs.
   ::mallopt(M_ARENA_MAX, 2);
   ::mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+  system::allow_many_descriptors();
 
   const system::SystemClock clock;
   status::Log log(clock, {.format = arguments.log == "json" ? status::LogFormat::json : status::LogFormat::text,

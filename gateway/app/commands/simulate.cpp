@@ -1,5 +1,4 @@
 #include <signal.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "gateway/app/configuration.h"
 #include "gateway/base/text.h"
 #include "gateway/system/clock.h"
+#include "gateway/system/descriptor.h"
 #include "gateway/system/thread.h"
 
 namespace railhead::app {
@@ -70,14 +70,6 @@ std::vector<std::string> fields_of(const config::Node& rules, std::string_view s
   return fields;
 }
 
-// A socket for each link and one for each connection.
-void allow_many_descriptors() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 }  // namespace
 
 int run_simulate(const SimulateArguments& arguments) {
@@ -94,7 +86,7 @@ int run_simulate(const SimulateArguments& arguments) {
     std::cerr << "railhead: expected a time like '10 s'\n";
     return 1;
   }
-  allow_many_descriptors();
+  system::allow_many_descriptors();  // a socket for each link and one for each connection
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t signals;
   sigemptyset(&signals);

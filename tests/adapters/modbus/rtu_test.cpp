@@ -94,5 +94,24 @@ TEST_CASE("urls of serial lines and device servers") {
   }
 }
 
+TEST_CASE("requests are found behind noise, whatever their function, and not before they are whole") {
+  using namespace std::string_literals;
+  for (const std::string& pdu : {"\x01\0\x04\0\x02"s, "\x03\0\x04\0\x02"s, "\x06\0\x04\x12\x34"s,
+                                 "\x0f\0\x04\0\x03\x01\x05"s, "\x10\0\x04\0\x02\x04\x01\x02\x03\x04"s,
+                                 "\x16\0\x04\0\x0f\0\x01"s, "\x17\0\x04\0\x01\0\x06\0\x01\x02\x01\x02"s}) {
+    std::string line = "\x55\x03\x03"s;
+    encode_rtu(line, 9, pdu);
+    for (std::size_t size = 0; size < line.size(); ++size) CHECK_FALSE(first_rtu_request(line.substr(0, size)));
+    const auto frame = first_rtu_request(line);
+    REQUIRE(frame);
+    CHECK(frame->unit == 9);
+    CHECK(frame->pdu == pdu);
+    CHECK(frame->skipped == 3);
+    CHECK(frame->size == line.size());
+    line[line.size() - 3] = static_cast<char>(line[line.size() - 3] ^ 1);
+    CHECK_FALSE(first_rtu_request(line));
+  }
+}
+
 }  // namespace
 }  // namespace railhead::modbus

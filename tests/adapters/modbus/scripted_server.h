@@ -41,7 +41,7 @@ class ScriptedServer {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(port);
     RAILHEAD_ASSERT(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-    RAILHEAD_ASSERT(::listen(listener_.get(), 16) == 0);
+    RAILHEAD_ASSERT(::listen(listener_.get(), 4096) == 0);
     socklen_t size = sizeof address;
     ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
