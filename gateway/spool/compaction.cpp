@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
+#include <utility>
 
 #include "gateway/base/assert.h"
 #include "gateway/spool/frame_buffer.h"
@@ -14,48 +14,43 @@ namespace {
 
 constexpr std::size_t kOutputBytes = 256 * 1024;
 
-class Rewriter {
- public:
-  Rewriter(system::Disk& disk, const std::string& directory, std::uint8_t evict, WriteCounts& counts)
-      : disk_(disk), directory_(directory), evict_(evict), counts_(counts) {}
+}  // namespace
 
-  Result<Compacted> run(const std::vector<CompactionSource>& sources);
-
- private:
-  void make_header(const std::vector<CompactionSource>& sources);
-  Result<void> add(const CompactionSource& source);
-  void add_group(const SegmentHeader& from);
-  Result<void> write_block();
-  Result<void> finish();
-
-  system::Disk& disk_;
-  const std::string& directory_;
-  const std::uint8_t evict_;
-  WriteCounts& counts_;
-  SegmentHeader header_;
-  std::uint32_t seed_ = 0;
-  std::map<LaneId, std::uint16_t> lane_places_;
-  std::unique_ptr<system::File> file_;
-  std::uint64_t written_ = 0;  // up to here the file is
-  FrameBuffer block_;
-  std::vector<std::pair<ScannedFrame, LaneId>> group_;  // what is kept of the group at hand
-  Result<void> failed_;
-  Compacted out_;
+struct Compaction::Reading {
+  Reading(std::unique_ptr<system::File> opened, const CompactionSource& source, SegmentScanner::Visit visit)
+      : file(std::move(opened)),
+        bytes(*file, source.segment.used),
+        scanner(SegmentReader(bytes, *source.segment.header), bytes.view(), *source.segment.header,
+                source.segment.last.value() + 1, std::move(visit)) {}
+  std::unique_ptr<system::File> file;
+  FileBytes bytes;
+  SegmentScanner scanner;
 };
 
-void Rewriter::make_header(const std::vector<CompactionSource>& sources) {
-  const SegmentHeader& oldest = *sources.front().segment.header;
-  const SegmentHeader& youngest = *sources.back().segment.header;
+Compaction::Compaction(system::Disk& disk, std::string directory, std::vector<CompactionSource> sources,
+                       std::uint8_t evict, WriteCounts& counts)
+    : disk_(disk), directory_(std::move(directory)), sources_(std::move(sources)), evict_(evict), counts_(counts) {
+  make_header();
+}
+
+Compaction::~Compaction() {
+  file_.reset();
+  if (made_) static_cast<void>(disk_.remove(directory_ + "/" + std::string(kCompactNewName)));
+}
+
+void Compaction::make_header() {
+  const SegmentHeader& oldest = *sources_.front().segment.header;
+  const SegmentHeader& youngest = *sources_.back().segment.header;
   header_.epoch = oldest.epoch;
   header_.number = youngest.number;
   header_.generation = youngest.generation + 1;
   header_.first = oldest.first;
-  header_.last = sources.back().segment.last;
+  header_.last = sources_.back().segment.last;
   header_.made = oldest.made;
   header_.machine = oldest.machine;
   header_.compacted = true;
   auto lane_of = std::make_shared<std::vector<LaneId>>();
-  for (const CompactionSource& source : sources) {
+  for (const CompactionSource& source : sources_) {
     const SegmentHeader& from = *source.segment.header;
     for (const BootId& boot : from.boots) {
       if (std::find(header_.boots.begin(), header_.boots.end(), boot) == header_.boots.end())
@@ -80,56 +75,87 @@ void Rewriter::make_header(const std::vector<CompactionSource>& sources) {
   out_.segment.sealed = true;
 }
 
-Result<Compacted> Rewriter::run(const std::vector<CompactionSource>& sources) {
-  make_header(sources);
+Result<void> Compaction::begin() {
   const std::string path = directory_ + "/" + std::string(kCompactNewName);
   if (disk_.exists(path)) {
-    if (Result<void> removed = disk_.remove(path); !removed) return fail(removed.error());
+    if (Result<void> removed = disk_.remove(path); !removed) return removed;
   }
   Result<std::unique_ptr<system::File>> file = disk_.open(path, system::OpenMode::create_new);
   if (!file) return fail(file.error());
   file_ = std::move(*file);
-  Result<void> done;
-  for (const CompactionSource& source : sources) {
-    if (done) done = add(source);
+  made_ = true;
+  return {};
+}
+
+Result<bool> Compaction::step(std::uint64_t bytes) {
+  if (file_ == nullptr) {
+    if (const Result<void> begun = begin(); !begun) return fail(begun.error());
   }
-  if (done && out_.segment.records > 0) done = finish();
+  if (place_ < sources_.size()) {
+    if (reading_ == nullptr) {
+      if (const Result<void> opened = open_source(); !opened) return fail(opened.error());
+    }
+    const bool more = reading_->scanner.go_on(bytes);
+    if (!failed_) return fail(failed_.error());
+    if (!more) {
+      if (const Result<void> ended = end_source(); !ended) return fail(ended.error());
+    }
+    // A little each time, or the last sync would take as long as all of it.
+    if (block_.size() > 0) {
+      if (const Result<void> written = write_block(); !written) return fail(written.error());
+      if (const Result<void> synced = sync(); !synced) return fail(synced.error());
+    }
+    return false;
+  }
+  if (out_.segment.records > 0) {
+    if (const Result<void> finished = finish(); !finished) return fail(finished.error());
+  }
+  return true;
+}
+
+Compacted Compaction::take() {
   file_.reset();
-  if (!done || out_.segment.records == 0) static_cast<void>(disk_.remove(path));
-  if (!done) return fail(done.error());
+  if (out_.segment.records > 0) made_ = false;
   return std::move(out_);
 }
 
-Result<void> Rewriter::add(const CompactionSource& source) {
-  const Segment& from = source.segment;
-  const std::string name = segment_name(*from.header);
-  const auto file = disk_.open(directory_ + "/" + name, system::OpenMode::read);
+Result<void> Compaction::open_source() {
+  const CompactionSource& source = sources_[place_];
+  auto file = disk_.open(directory_ + "/" + segment_name(*source.segment.header), system::OpenMode::read);
   if (!file) return fail(file.error());
-  const Result<ReadBack> read = read_whole(**file, from.used);
-  if (!read) return fail(read.error());
   group_.clear();
-  const SegmentScan scan =
-      scan_segment(read->bytes, *from.header, from.last.value() + 1, [&](const ScannedFrame& frame) {
-        if (frame.header.lane >= from.lane_of->size()) return;
-        const LaneId lane = (*from.lane_of)[frame.header.lane];
-        if (!from.settled(lane, frame.header.sequence)) {
-          if ((evict_ & class_bit(class_of(frame.header))) != 0) {
-            out_.evicted.emplace_back(frame.header.sequence, lane);
-          } else {
-            group_.emplace_back(frame, lane);
-          }
-        }
-        if (frame.header.group_ends) add_group(*from.header);
-      });
-  if (!failed_) return failed_;
-  const bool short_of = read->bytes.size() < from.used;
-  if ((!scan.holes.empty() || short_of) && !source.damage_accounted) {
-    return fail(Errc::damaged, name + " has damaged bytes");
+  reading_ = std::make_unique<Reading>(std::move(*file), source,
+                                       [this, &source](const ScannedFrame& frame) { visit(source, frame); });
+  return {};
+}
+
+void Compaction::visit(const CompactionSource& source, const ScannedFrame& frame) {
+  const Segment& from = source.segment;
+  if (frame.header.lane >= from.lane_of->size()) return;
+  const LaneId lane = (*from.lane_of)[frame.header.lane];
+  if (!from.settled(lane, frame.header.sequence)) {
+    if ((evict_ & class_bit(class_of(frame.header))) != 0) {
+      out_.evicted.emplace_back(frame.header.sequence, lane);
+    } else {
+      group_.emplace_back(frame, lane);
+    }
+  }
+  if (frame.header.group_ends) add_group(*from.header);
+}
+
+Result<void> Compaction::end_source() {
+  const CompactionSource& source = sources_[place_];
+  const SegmentScan scan = reading_->scanner.finish();
+  const bool damaged = !scan.holes.empty() || scan.end < source.segment.used;
+  reading_.reset();
+  ++place_;
+  if (damaged && !source.damage_accounted) {
+    return fail(Errc::damaged, segment_name(*source.segment.header) + " has damaged bytes");
   }
   return {};
 }
 
-void Rewriter::add_group(const SegmentHeader& from) {
+void Compaction::add_group(const SegmentHeader& from) {
   for (std::size_t i = 0; i < group_.size(); ++i) {
     const auto& [frame, lane] = group_[i];
     FrameHeader header = frame.header;
@@ -154,7 +180,7 @@ void Rewriter::add_group(const SegmentHeader& from) {
   if (block_.size() >= kOutputBytes && failed_) failed_ = write_block();
 }
 
-Result<void> Rewriter::write_block() {
+Result<void> Compaction::write_block() {
   if (Result<void> written = file_->write_at(written_, block_.view()); !written) return written;
   counts_.bytes_written += block_.size();
   written_ += block_.size();
@@ -162,24 +188,20 @@ Result<void> Rewriter::write_block() {
   return {};
 }
 
-Result<void> Rewriter::finish() {
-  if (Result<void> written = write_block(); !written) return written;
+Result<void> Compaction::sync() {
+  ++counts_.syncs;
+  return file_->sync();
+}
+
+Result<void> Compaction::finish() {
   const std::string head = encode_header(header_);
   RAILHEAD_ASSERT(head.size() == out_.segment.header->frames_begin());
   if (Result<void> written = file_->write_at(0, head); !written) return written;
   counts_.bytes_written += head.size();
-  ++counts_.syncs;
-  if (Result<void> synced = file_->sync(); !synced) return synced;  // durable: whole before it has its name
+  if (Result<void> synced = sync(); !synced) return synced;  // durable: whole before it has its name
   out_.segment.header = std::make_shared<const SegmentHeader>(header_);
   out_.segment.used = written_;
   return {};
-}
-
-}  // namespace
-
-Result<Compacted> compact(system::Disk& disk, const std::string& directory,
-                          const std::vector<CompactionSource>& sources, std::uint8_t evict, WriteCounts& counts) {
-  return Rewriter(disk, directory, evict, counts).run(sources);
 }
 
 }  // namespace railhead::spool

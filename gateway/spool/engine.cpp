@@ -180,6 +180,7 @@ void Spool::Engine::run() {
     }
     if (stop && !again) break;
   }
+  job_.reset();
   if (active_ != nullptr) static_cast<void>(active_->seal());
   active_.reset();
   static_cast<void>(remove_spares(0));  // the next start would: an orderly stop leaves nothing to mend

@@ -117,6 +117,9 @@ class Spool::Engine {
   [[nodiscard]] std::uint64_t missing_room(std::uint64_t bytes) const;
   [[nodiscard]] std::vector<CompactionSource> choose_sources() const RAILHEAD_REQUIRES(shelf_.mutex);
   [[nodiscard]] Result<bool> compact_one(std::uint8_t evict);
+  void begin_job(std::uint8_t evict);
+  [[nodiscard]] Result<void> go_on_with_job(std::uint64_t bytes);
+  void go_on_with_job_behind(std::uint64_t committed);
   [[nodiscard]] Result<void> publish(const std::vector<CompactionSource>& sources, Compacted compacted);
   [[nodiscard]] Result<void> remove_replaced();
   [[nodiscard]] Result<void> renew_name();
@@ -233,6 +236,7 @@ class Spool::Engine {
   std::vector<Spare> spares_;          // blanks
   StateFile state_file_;
   std::uint64_t wanted_bytes_ = 0;     // while room is made: what is kept for replay gives way
+  std::unique_ptr<Compaction> job_;    // under way
   std::vector<std::string> replaced_;  // files that a compacted segment replaces, to be removed
   std::string replacing_;              // that segment's
   bool name_in_doubt_ = false;         // a sync of its name failed

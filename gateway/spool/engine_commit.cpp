@@ -16,13 +16,18 @@ namespace {
 bool Spool::Engine::work(bool save, bool look_for_room) {
   Result<void> done = mend();
   if (done) {
+    const std::uint64_t bytes = batch_.frames.size() - batch_.done;
     done = commit(batch_);
+    if (done) go_on_with_job_behind(bytes);
   }
   // Also when the disk is full: what is settled may make room.
   if (!state_must_be_saved_ && (save || (!done && dirty_.load()))) {
     if (const Result<void> saved = save_state(); !saved && done) done = saved;
   }
-  if (!done && done.error().code == Errc::full) static_cast<void>(remove_spares(0));
+  if (!done && done.error().code == Errc::full) {
+    job_.reset();  // what it has written
+    static_cast<void>(remove_spares(0));
+  }
   if (look_for_room && done) {
     if (const Result<bool> compacted = compact_one(0); !compacted) done = fail(compacted.error());
   }
@@ -115,7 +120,7 @@ void Spool::Engine::publish(Batch& batch, const Run& run) {
   chunk->last = run.last;
   const std::size_t bytes = run.end - run.begin;
   batch.done = run.end;
-  if (run.begin == 0 && batch.empty() && bytes >= 64 * 1024 && bytes * 4 >= batch.frames.capacity()) {
+  if (run.begin == 0 && batch.empty() && bytes >= 64 * 1024 && bytes * 2 >= batch.frames.capacity()) {
     chunk->frames = std::move(batch.frames);
     batch.frames = std::exchange(spare_, FrameBuffer());
     batch.frames.clear();

@@ -22,6 +22,8 @@ constexpr std::uint64_t kPlentyShare = 2;
 // From here on a segment's worth of work is done ahead, each time a segment begins.
 constexpr std::uint64_t kAheadNumerator = 3;
 constexpr std::uint64_t kAheadDenominator = 4;
+constexpr std::uint64_t kStepBytesMin = std::uint64_t{64} * 1024;
+constexpr std::uint64_t kStepShare = 2;  // a segment is read while half of the next one is written
 
 [[nodiscard]] std::uint64_t on_disk(std::uint64_t bytes) {
   return (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
@@ -61,7 +63,7 @@ Result<void> Spool::Engine::make_room(std::uint64_t bytes) {
     // What is kept for replay stays until the space is really wanted.
     if (options_.keep_delivered <= Duration{0} &&
         usage().bytes + bytes > options_.limit / kAheadDenominator * kAheadNumerator) {
-      if (const Result<bool> ahead = compact_one(0); !ahead) return fail(ahead.error());
+      begin_job(0);
     }
     return {};
   }
@@ -117,8 +119,19 @@ std::vector<CompactionSource> Spool::Engine::choose_sources() const {
   return sources;
 }
 
-// Writes something again; false when nothing is worth it. With classes to evict only the oldest segment that has any.
+// Writes something again, now; false when nothing is worth it. With classes to evict only the oldest segment that has
+// any.
 Result<bool> Spool::Engine::compact_one(std::uint8_t evict) {
+  if (job_ == nullptr) begin_job(evict);
+  if (job_ == nullptr) return false;
+  while (job_ != nullptr) {
+    if (const Result<void> gone_on = go_on_with_job(kNotSuperseded); !gone_on) return fail(gone_on.error());
+  }
+  return true;
+}
+
+void Spool::Engine::begin_job(std::uint8_t evict) {
+  if (job_ != nullptr) return;
   std::vector<CompactionSource> sources;
   {
     const base::MutexLock lock(shelf_.mutex);
@@ -132,24 +145,37 @@ Result<bool> Spool::Engine::compact_one(std::uint8_t evict) {
       }
     }
   }
-  if (sources.empty()) return false;
-  Result<Compacted> written = compact(disk_, options_.path, sources, evict, counts_);
-  if (!written && written.error().code == Errc::damaged) {
-    // Count and keep the bad bytes first; what recovery found is already counted, and kept by the repairs.
-    for (CompactionSource& source : sources) {
-      condemn(*source.segment.header);
-      const base::MutexLock lock(shelf_.mutex);
-      const Segment* const now = shelf_.segments.same(*source.segment.header);
-      if (now == nullptr) return true;
-      source.segment = *now;
-      source.damage_accounted = true;
-    }
-    if (const Result<void> mended = mend(); !mended) return fail(mended.error());
-    written = compact(disk_, options_.path, sources, evict, counts_);
+  if (!sources.empty()) job_ = std::make_unique<Compaction>(disk_, options_.path, std::move(sources), evict, counts_);
+}
+
+// Sources that were trimmed meanwhile end it.
+Result<void> Spool::Engine::go_on_with_job(std::uint64_t bytes) {
+  const Result<bool> whole = job_->step(bytes);
+  if (whole && !*whole) return {};
+  const std::unique_ptr<Compaction> job = std::move(job_);
+  if (whole) return publish(job->sources(), job->take());
+  if (whole.error().code != Errc::damaged && whole.error().code != Errc::unavailable) return fail(whole.error());
+  // Count and keep the bad bytes first; what recovery found is already counted, and kept by the repairs.
+  std::vector<CompactionSource> sources = job->sources();
+  for (CompactionSource& source : sources) {
+    condemn(*source.segment.header);
+    const base::MutexLock lock(shelf_.mutex);
+    const Segment* const now = shelf_.segments.same(*source.segment.header);
+    if (now == nullptr || now->unsettled == 0 || source.damage_accounted) return {};
+    source.segment = *now;
+    source.damage_accounted = true;
   }
-  if (!written) return fail(written.error());
-  if (const Result<void> published = publish(sources, std::move(*written)); !published) return fail(published.error());
-  return true;
+  if (Result<void> mended = mend(); !mended) return mended;
+  job_ = std::make_unique<Compaction>(disk_, options_.path, std::move(sources), job->evicts(), counts_);
+  return {};
+}
+
+// Behind a commit of so many bytes: fast enough to be done before the segment is full, and no longer than a commit.
+void Spool::Engine::go_on_with_job_behind(std::uint64_t committed) {
+  if (job_ == nullptr || committed == 0) return;
+  // What fails here is tried again when the room is needed.
+  static_cast<void>(go_on_with_job(std::max(kStepBytesMin, committed * kStepShare)));
+  if (job_ == nullptr && missing_room(segment_bytes_) > 0) begin_job(0);
 }
 
 Result<void> Spool::Engine::publish(const std::vector<CompactionSource>& sources, Compacted compacted) {

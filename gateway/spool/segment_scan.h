@@ -1,5 +1,5 @@
 // Reads a whole segment and says which of its records count: those that verify and whose group is whole (S6). Used by
-// recovery, by the repair of damage met while reading, and by `spool verify`. Threads: pure function.
+// recovery, by compaction, by the repair of damage met while reading, and by `spool verify`. Threads: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +38,31 @@ struct SegmentScan {
   Sequence last;                      // highest sequence that verified; first - 1 if none
   Sequence proven;                    // highest sequence that this segment proves durable
   std::uint64_t end = 0;              // behind the last whole group or orphan
+};
+
+// Scans a part at a time. The bytes, the header and what the reader reads must remain live; `visit` gets each record
+// that counts, in order, when its group is complete. Threads: one caller.
+class SegmentScanner {
+ public:
+  using Visit = std::function<void(const ScannedFrame&)>;
+  SegmentScanner(SegmentReader reader, std::string_view bytes, const SegmentHeader& header, std::uint64_t superseded_at,
+                 Visit visit);
+  // Some `bytes_max` further; false at the end.
+  [[nodiscard]] bool go_on(std::uint64_t bytes_max);
+  [[nodiscard]] SegmentScan finish();  // REQUIRES that the end was reached
+
+ private:
+  void break_group();
+
+  SegmentReader reader_;
+  std::string_view bytes_;
+  const SegmentHeader& header_;
+  std::uint64_t superseded_at_;
+  Visit visit_;
+  SegmentScan scan_;
+  std::vector<ScannedFrame> group_;  // that has not ended yet
+  std::uint64_t group_end_ = 0;
+  std::uint16_t neighbour_ = 0;
 };
 
 // `bytes` is the file from its beginning. Records at or beyond `superseded_at` were written again in a later segment

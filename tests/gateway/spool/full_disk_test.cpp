@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -39,7 +40,9 @@ bool mount_small(const std::string& scratch, const std::string& at) {
 // Appends numbered records, takes them out again, and knows which were acknowledged.
 class Stream {
  public:
-  explicit Stream(const std::string& directory) : directory_(directory), disk_(system::posix_disk()) {
+  // `appended`: by earlier ones, in the same directory.
+  explicit Stream(const std::string& directory, std::uint64_t appended = 0)
+      : directory_(directory), disk_(system::posix_disk()), appended_(appended) {
     options_.path = directory + "/spool";
     options_.limit = 64 << 20;  // more than the disk has: the disk itself is the bound
     options_.when_full = SpoolOptions::WhenFull::block;
@@ -128,7 +131,7 @@ class Stream {
   SpoolOptions options_;
   std::unique_ptr<Spool> spool_;
   LaneId lane_;
-  std::uint64_t appended_ = 0;
+  std::uint64_t appended_;
   std::uint64_t delivered_ = 0;
   Sequence at_{1};
 };
@@ -170,6 +173,22 @@ void stream_through(const std::string& directory) {
     throw std::runtime_error("other after all");
 }
 
+// The backlog leaves while the file system is read-only from the start, and appending goes on when it no longer is.
+void start_read_only(const std::string& directory) {
+  {
+    Stream stream(directory);
+    if (!stream.append(300)) throw std::runtime_error("an empty disk took no records");
+  }
+  if (::mount("none", directory.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) != 0) return;
+  Stream stream(directory, 300);
+  stream.deliver();
+  if (stream.delivered() != 300) throw std::runtime_error("the backlog did not leave a read-only disk");
+  stream.wait_until("the spool says that it cannot be written", [&] { return stream.spool().usage().failing; });
+  if (::mount("none", directory.c_str(), nullptr, MS_REMOUNT, nullptr) != 0) throw std::runtime_error("remount");
+  stream.wait_until("the spool goes on by itself", [&] { return !stream.spool().usage().failing; });
+  if (!stream.append(300)) throw std::runtime_error("a disk that can be written again took no records");
+}
+
 TEST_CASE("a 32 MiB file system filled to the brim and emptied again mid-stream loses nothing and needs no restart") {
   const test::TemporaryDirectory scratch;
   const std::string at = scratch.write("disk/.here", "");
@@ -180,6 +199,8 @@ TEST_CASE("a 32 MiB file system filled to the brim and emptied again mid-stream 
     const std::string directory = scratch.path() + "/disk";
     if (!mount_small(scratch.path(), directory)) ::_exit(kNoFileSystem);
     try {
+      start_read_only(directory);
+      if (std::system(("rm -rf '" + directory + "/spool'").c_str()) != 0) throw std::runtime_error("rm");
       stream_through(directory);
     } catch (const std::exception& error) {
       std::fprintf(stderr, "full disk: %s\n", error.what());
