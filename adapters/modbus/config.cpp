@@ -27,6 +27,7 @@ std::vector<ports::KnownPoint> known_points(const std::vector<std::string>& name
     const auto point = std::find_if(points.begin(), points.end(), [&](const Point& each) { return each.name == name; });
     if (point == points.end() || point->problem()) continue;
     one.kind = Decoder(*point).kind();
+    for (const auto& [code, text] : point->names) one.texts.push_back(text);
     if (one.kind != Kind::map) continue;
     for (const NamedBits& flag : point->flags) {
       const Kind kind = flag.field.count == 1 ? Kind::boolean : flag.field.count == 64 ? Kind::uinteger : Kind::integer;

@@ -1,27 +1,15 @@
 #include "gateway/config/json.h"
 
-#include <cstdio>
-
+#include "gateway/base/json_text.h"
 #include "gateway/base/text.h"
 
 namespace railhead::config {
 namespace {
 
 std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char byte : text) {
-    if (byte == '"' || byte == '\\') {
-      out += '\\';
-      out += byte;
-    } else if (static_cast<unsigned char>(byte) < 0x20) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(byte));
-      out += escape;
-    } else {
-      out += byte;
-    }
-  }
-  return out + '"';
+  std::string out;
+  base::write_json_text(text, out);
+  return out;
 }
 
 }  // namespace

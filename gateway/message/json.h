@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/base/json_text.h"
 #include "gateway/base/result.h"
 #include "gateway/message/value.h"
 
@@ -30,8 +31,7 @@ class JsonParser {
 };
 
 void write_json(const Value& value, std::string& out);
-// A JSON string literal with its quotes.
-void write_json_text(std::string_view text, std::string& out);
+using base::write_json_text;
 [[nodiscard]] std::string to_json(const Value& value);
 // "3.5s", as CEL's string(duration).
 [[nodiscard]] std::string duration_text(Duration duration);

@@ -54,6 +54,15 @@ class KeyIndex {
 constexpr std::size_t kIndexAbove = 12;
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 
+// 0 to 63, seldom the same for the names of one document.
+unsigned spread(std::string_view text) {
+  if (text.empty()) return 0;
+  const auto at = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
+  const std::uint32_t mixed =
+      at(0) << 16 ^ at(text.size() / 2) << 8 ^ at(text.size() - 1) ^ static_cast<std::uint32_t>(text.size()) << 24;
+  return mixed * 0x9e3779b9U >> 26;
+}
+
 bool numbers_equal(const Value& left, const Value& right) {
   const auto exact = [](double number, auto integer) {
     using Integer = decltype(integer);
@@ -155,9 +164,16 @@ Value Value::map(Entries entries) {
   Value value;
   value.share(Kind::map, block);
   if (entries.size() <= kIndexAbove) {
-    for (std::size_t i = 1; i < entries.size(); ++i) {
+    std::uint64_t seen = 0;  // a bit for each short text so far: most new ones have one of their own
+    for (std::size_t i = 0; i < entries.size(); ++i) {
       const Value& key = entries[i].first;
       const bool is_short = key.is(Kind::string) && !key.is_shared();
+      if (is_short) {
+        const std::uint64_t bit = std::uint64_t{1} << spread(key.as_text());
+        const bool is_new = (seen & bit) == 0;
+        seen |= bit;
+        if (is_new) continue;
+      }
       const bool repeated = std::any_of(
           entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(i),
           [&](const Entry& earlier) { return is_short ? earlier.first.same_bytes(key) : earlier.first == key; });

@@ -47,6 +47,7 @@ struct KnownPoint {
   std::string name;
   std::optional<Kind> kind = {};         // of its values; none: not known
   std::vector<KnownPoint> members = {};  // of a map
+  std::vector<std::string> texts = {};   // of a text: all it can be but the digits of a number; empty: not known
   friend bool operator==(const KnownPoint&, const KnownPoint&) = default;
 };
 struct KnownDevice {

@@ -1,9 +1,9 @@
 #include "gateway/spool/inspect.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <ostream>
 
+#include "gateway/base/json_text.h"
 #include "gateway/base/text.h"
 #include "gateway/spool/recovery.h"
 #include "gateway/spool/segment_reader.h"
@@ -37,21 +37,9 @@ Result<Look> look(system::Disk& disk, const std::string& directory) {
 std::string hex(std::uint64_t number) { return segment_name(number).substr(0, 16); }
 
 std::string quoted(std::string_view text) {
-  std::string json = "\"";
-  for (const char c : text) {
-    const auto code = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      json += '\\';
-      json += c;
-    } else if (code < 0x20) {
-      char escaped[8];
-      std::snprintf(escaped, sizeof escaped, "\\u%04x", code);
-      json += escaped;
-    } else {
-      json += c;
-    }
-  }
-  return json + "\"";
+  std::string json;
+  base::write_json_text(text, json);
+  return json;
 }
 
 std::uint64_t total_unsettled(const Recovered& found) {

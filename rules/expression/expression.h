@@ -83,8 +83,9 @@ class Scope {
   // ("tables.assets[]": the columns of a table). A name that is not there is an error with the nearest as hint if
   // `complete`, else a warning if it looks like a misspelling.
   void declare_fields(std::string path, Fields fields, bool complete);
-  // All texts that the text at `path` ever is: comparing it with another one is a warning.
-  void declare_texts(std::string path, std::vector<std::string> texts);
+  // All texts that the text at `path` ever is: comparing it with another one is a warning. With `or_digits` it may be
+  // any number's digits, too.
+  void declare_texts(std::string path, std::vector<std::string> texts, bool or_digits = false);
   // A window aggregate: `mean(value.t)` compiles to a slot of its own, see Program::aggregates. With `arguments_min`
   // and `arguments_max` arguments.
   void declare_aggregate(std::string name, std::size_t arguments_min, std::size_t arguments_max,

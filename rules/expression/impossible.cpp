@@ -94,8 +94,9 @@ class Search {
     if (literal.form != Form::literal || !literal.value.is(Kind::string)) return;
     const auto known = names_.texts.find(name.shape);
     if (known == names_.texts.end()) return;
-    const std::vector<std::string>& texts = known->second;
+    const std::vector<std::string>& texts = known->second.known;
     const std::string wanted(literal.value.as_text());
+    if (known->second.or_digits && base::parse_int(wanted)) return;
     if (std::find(texts.begin(), texts.end(), wanted) != texts.end()) return;
     const auto near = base::nearest(wanted, texts);
     warn(literal,

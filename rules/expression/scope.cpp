@@ -40,8 +40,8 @@ void Scope::declare_fields(std::string path, Fields fields, bool complete) {
   names_->known[std::move(path)] = {std::move(fields), complete};
 }
 
-void Scope::declare_texts(std::string path, std::vector<std::string> texts) {
-  names_->texts[std::move(path)] = std::move(texts);
+void Scope::declare_texts(std::string path, std::vector<std::string> texts, bool or_digits) {
+  names_->texts[std::move(path)] = {std::move(texts), or_digits};
 }
 
 void Scope::declare_aggregate(std::string name, std::size_t arguments_min, std::size_t arguments_max, Type result) {

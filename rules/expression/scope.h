@@ -32,7 +32,11 @@ struct Scope::Names {
   std::vector<Variable> variables;
   std::unordered_map<std::string, std::size_t> by_name;
   std::map<std::string, Known, std::less<>> known;
-  std::map<std::string, std::vector<std::string>, std::less<>> texts;  // all that the text at a path ever is
+  struct Texts {
+    std::vector<std::string> known;
+    bool or_digits = false;
+  };
+  std::map<std::string, Texts, std::less<>> texts;  // all that the text at a path ever is
   std::vector<AggregateName> aggregates;
   std::size_t dots_max = 2;  // in a name; the longest type name has two
   bool types_at_run_time = false;

@@ -77,6 +77,10 @@ std::string with_article(std::string_view noun) {
   return (vowel && noun != "uint" ? "an " : "a ") + std::string(noun);
 }
 
+std::string type_with_article(const Value& value) {
+  return with_article(expression::name_of(expression::type_of(value)));
+}
+
 ExpressionPtr ExpressionReader::expression(const config::Node& node, std::string_view what,
                                            const expression::Scope& scope) {
   if (config::is_indirect(node)) {

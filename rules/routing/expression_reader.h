@@ -73,6 +73,8 @@ class ExpressionReader {
 // The text in YAML quotes: "..." or, if it holds such quotes or backslashes, '...'.
 [[nodiscard]] std::string quoted_for_yaml(std::string_view text);
 // "an int", "a list".
+// "an int", of a value.
+[[nodiscard]] std::string type_with_article(const Value& value);
 [[nodiscard]] std::string with_article(std::string_view noun);
 
 }  // namespace railhead::routing

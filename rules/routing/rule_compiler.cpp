@@ -100,6 +100,7 @@ void declare_fields_of(const std::string& path, const std::map<std::string, port
   expression::Scope::Fields fields;
   for (const auto& [name, point] : points) {
     fields.emplace_back(name, complete && point.kind ? expression::type_of(*point.kind) : Type::any);
+    if (complete && !point.texts.empty()) scope.declare_texts(path + "." + name, point.texts, true);
     if (!complete || point.members.empty()) continue;
     expression::Scope::Fields members;
     for (const ports::KnownPoint& member : point.members) {

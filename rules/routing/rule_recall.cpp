@@ -13,7 +13,6 @@ namespace {
 constexpr std::size_t kEntryBytes = 32 * 1024;  // restated parts are gathered into entries of about this size
 
 Time read_time(base::ByteReader& reader) { return Time{Duration{reader.i64()}}; }
-void write_time(Time time, std::string& out) { base::ByteWriter(out).i64(time.time_since_epoch().count()); }
 
 // The bytes of a key as they index the cells.
 std::string bytes_of(const Value& key) {

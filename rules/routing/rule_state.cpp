@@ -15,8 +15,6 @@ namespace {
 // Deadbands are decimals (0.1): a step that is as long as the band but for rounding counts as a change.
 constexpr double kRounding = 1e-9;
 
-std::string type_of(const Value& value) { return with_article(expression::name_of(expression::type_of(value))); }
-
 bool moved(const Value& value, const Value& last, const Deadband& band) {
   if (!value.is_number() || !last.is_number()) return !(value == last);
   const double now = value.to_real();
@@ -161,113 +159,6 @@ RuleStateOf::Outcome RuleStateOf::run_sends(const Rule& rule, const std::vector<
   return whole;
 }
 
-RuleStateOf::Outcome RuleStateOf::send(const Rule& rule, const Send& send, ports::Routed& out) {
-  const bool pass = rule.on_error == OnError::pass;
-  std::string why;
-  const auto failed = [&] { return fail(rule, "send to " + send.sink + ": " + why, out); };
-  switch (decide(send.when, why)) {
-    case Truth::no: return Outcome::filtered;
-    case Truth::yes: break;
-    case Truth::failed:
-      why.insert(0, "when: ");
-      if (!pass) return failed();
-      report(rule, "send to " + send.sink + ": " + why, "passed");
-  }
-  return add_record(rule, send, out.records, why) ? Outcome::sent : failed();
-}
-
-bool RuleStateOf::add_record(const Rule& rule, const Send& send, EncodedRecords& records, std::string& why) {
-  const bool pass = rule.on_error == OnError::pass;
-  RecordRest rest;
-  if (!render_destination(send, rest, why) || !render_headers(rule, send, why)) return false;
-  body_.clear();
-  bool is_document = false;  // in the place of a body that failed
-  const bool binary = send.format == BodyFormat::messagepack || send.format == BodyFormat::cbor;
-  if (!send.body && !binary) {
-    write_json(canonical_value(*reading_, compiled_->gateway), body_);
-  } else if (!(binary                           ? write_binary(send, body_, why)
-               : send.format == BodyFormat::raw ? write_raw(*send.body, body_, why)
-                                                : write_body(*send.body, body_, why))) {
-    if (!pass) return false;
-    report(rule, "send to " + send.sink + ": " + why, "passed");
-    body_ = canonical_json(*reading_, compiled_->gateway);
-    is_document = true;
-  }
-  if (send.enforce && !fits_schema(send, body_, why)) return false;
-  rest.flags = static_cast<std::uint8_t>((reading_->maybe_repeat ? kMaybeRepeat : 0) |
-                                         (reading_->clock_trusted ? 0 : kClockUnsynced));
-  rest.time = reading_->time;
-  rest.source = reading_->source;
-  rest.device = reading_->device;
-  if (reading_->quality != Quality::good) rest.quality = name_of(reading_->quality);
-  rest.headers = headers_;
-  rest.body = body_;
-  records.add(is_document ? send.document_head : send.head, rest);
-  return true;
-}
-
-bool RuleStateOf::render_headers(const Rule& rule, const Send& send, std::string& why) {
-  headers_.clear();
-  for (const NamedTemplate& header : send.headers) {
-    Header written{header.name, {}};
-    if (render(header.text, written.value, why)) {
-      headers_.push_back(std::move(written));
-      continue;
-    }
-    why.insert(0, "header " + header.name + ": ");
-    if (rule.on_error != OnError::pass) return false;
-    report(rule, "send to " + send.sink + ": " + why, "passed");
-  }
-  return true;
-}
-
-bool RuleStateOf::render_destination(const Send& send, RecordRest& rest, std::string& why) {
-  // A plain one was checked when the configuration was read.
-  if (send.topic) {
-    if (const std::string* const plain = send.topic->plain()) {
-      rest.topic = *plain;
-    } else {
-      topic_.clear();
-      if (!render(*send.topic, topic_, why)) {
-        why.insert(0, "topic: ");
-        return false;
-      }
-      why = topic_fault(send.upstream, topic_);
-      if (!why.empty()) return false;
-      rest.topic = topic_;
-    }
-  }
-  if (send.routing_key) {
-    if (const std::string* const plain = send.routing_key->plain()) {
-      rest.routing_key = *plain;
-    } else {
-      routing_key_.clear();
-      if (!render(*send.routing_key, routing_key_, why)) {
-        why.insert(0, "routing_key: ");
-        return false;
-      }
-      why = routing_key_fault(routing_key_);
-      if (!why.empty()) return false;
-      rest.routing_key = routing_key_;
-    }
-  }
-  record_key_.clear();
-  switch (send.key_kind) {
-    case Send::Key::none: return true;
-    case Send::Key::standard:
-      record_key_ = reading_->source;
-      if (!reading_->device.empty()) record_key_.append("/").append(reading_->device);
-      break;
-    case Send::Key::written:
-      if (!render(send.key, record_key_, why)) {
-        why.insert(0, "key: ");
-        return false;
-      }
-  }
-  rest.key = record_key_;
-  return true;
-}
-
 RuleStateOf::Outcome RuleStateOf::fail(const Rule& rule, std::string reason, ports::Routed& out) {
   if (rule.on_error == OnError::drop) {
     report(rule, reason, "dropped");
@@ -295,7 +186,7 @@ RuleStateOf::Truth RuleStateOf::decide(const Condition& condition, std::string& 
     if (lacks_a_needed_point(condition)) return Truth::no;
     why = value.as_text();
   } else {
-    why = "is " + type_of(value) + ", not true or false";
+    why = "is " + type_with_article(value) + ", not true or false";
   }
   return Truth::failed;
 }
@@ -304,57 +195,6 @@ bool RuleStateOf::lacks_a_needed_point(const Condition& condition) const {
   if (condition.reads_previous && memory_ != nullptr && memory_->previous.is(Kind::null)) return true;
   return std::any_of(condition.needed_points.begin(), condition.needed_points.end(),
                      [&](const std::string& point) { return reading_->value.find(point) == nullptr; });
-}
-
-bool RuleStateOf::render(const Template& text, std::string& out, std::string& why) {
-  for (const Template::Part& part : text.parts) {
-    if (!part.expression) {
-      out += part.text;
-      continue;
-    }
-    const Value& value = look(*part.expression);
-    if (value.is(Kind::error)) {
-      why = value.as_text();
-      return false;
-    }
-    if (!expression::append_text(value, out)) {
-      why = part.expression->text() + ": " + type_of(value) + " has no text";
-      return false;
-    }
-  }
-  return true;
-}
-
-bool RuleStateOf::write_body(const Body& body, std::string& out, std::string& why) {
-  if (body.shape == Body::Shape::expression) {
-    const Value& value = look(*body.expression);
-    if (value.is(Kind::error)) {
-      why = body.path + ": " + std::string(value.as_text());
-      return false;
-    }
-    write_json(value, out);
-    return true;
-  }
-  const bool is_map = body.shape == Body::Shape::map;
-  out.push_back(is_map ? '{' : '[');
-  for (std::size_t i = 0; i < body.members.size(); ++i) {
-    if (i > 0) out.push_back(',');
-    if (is_map) out += body.keys[i];
-    if (!write_body(body.members[i], out, why)) return false;
-  }
-  out.push_back(is_map ? '}' : ']');
-  return true;
-}
-
-bool RuleStateOf::write_raw(const Body& body, std::string& out, std::string& why) {
-  const Value& value = look(*body.expression);
-  if (value.is(Kind::bytes)) {
-    out += value.as_text();
-    return true;
-  }
-  if (expression::append_text(value, out)) return true;
-  why = body.path + ": " + (value.is(Kind::error) ? std::string(value.as_text()) : type_of(value) + " has no text");
-  return false;
 }
 
 bool RuleStateOf::due(const Rule& rule, bool& is_due, std::string& why) {

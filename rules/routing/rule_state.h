@@ -7,6 +7,7 @@
 // Threads: one owner. Never throws, never waits.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -56,7 +57,7 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   Outcome decide_and_take(const Rule& rule, ports::Routed& out);
   Outcome run_sends(const Rule& rule, const std::vector<Send>& sends, ports::Routed& out);
 
-  // What remembers (rule_state_memory.cpp).
+  // What remembers (rule_state_memory.cpp, rule_windows.cpp, rule_sequence.cpp).
   Outcome take_items(const Rule& rule, ports::Routed& out);
   Outcome take(const Rule& rule, ports::Routed& out);  // dedup, then window, snapshot or sends
   Outcome in_sequence(const Rule& rule, ports::Routed& out);
@@ -72,8 +73,11 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   // Lets go the readings that need wait no longer.
   void release(RuleMemory& memory, const std::string& sender, std::vector<ports::Group>& out);
   // Runs the rule on a reading of its own and puts what comes of it into a group.
-  template <class Run>
-  void as_group(const Rule& rule, const Reading& reading, Run run, ports::Group& group);
+  void as_group(const Rule& rule, const Reading& reading, const std::function<void(ports::Routed&)>& run,
+                ports::Group& group);
+  // Of a piece of work: the same when it is done again after a kill (S11).
+  [[nodiscard]] static std::uint64_t identity_of(const Rule& rule, std::string_view source, std::string_view what,
+                                                 Time time);
   // What a rule that is no more still owes: open windows, waiting readings.
   void settle_debts(RuleNumber number, const ports::Now& now, std::vector<ports::Group>& out);
   void due_at(BootTime when) {
@@ -86,6 +90,7 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   // Valid until the next evaluation.
   const Value& look(const expression::Program& program);
   Value evaluate(const expression::Program& program) { return look(program); }
+  // What a send makes (rule_record.cpp, rule_body.cpp).
   Outcome send(const Rule& rule, const Send& send, ports::Routed& out);
   bool add_record(const Rule& rule, const Send& send, EncodedRecords& records, std::string& why);
   Outcome fail(const Rule& rule, std::string reason, ports::Routed& out);

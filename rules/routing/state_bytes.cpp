@@ -135,4 +135,6 @@ std::uint64_t stable_hash(std::string_view bytes, std::uint64_t from) noexcept {
   return from;
 }
 
+void write_time(Time time, std::string& out) { base::ByteWriter(out).i64(time.time_since_epoch().count()); }
+
 }  // namespace railhead::routing

@@ -18,6 +18,7 @@
 
 namespace railhead::routing {
 
+void write_time(Time time, std::string& out);
 void write_value(const Value& value, std::string& out);
 // nullopt: the bytes end early, or nest deeper than 64.
 [[nodiscard]] std::optional<Value> read_value(base::ByteReader& reader);

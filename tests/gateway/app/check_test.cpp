@@ -56,3 +56,25 @@ TEST_CASE("the shipped configuration is without a mistake") {
   CHECK(diagnostics.render() == "");
   CHECK(configuration.router != nullptr);
 }
+
+TEST_CASE("the configurations in the page on rules are without a mistake") {
+  constexpr std::string_view kWorld =
+      "version: 1\ngateway: plant-7\nspool: { path: spool }\n"
+      "sources: { sensors: { mqtt: { url: \"mqtt://localhost\", subscribe: [ { topic: \"plant/{device}\" } ] } } }\n";
+  constexpr std::string_view kBegin = "```yaml configuration\n";
+  const test::TemporaryDirectory directory;
+  fs::create_directory(fs::path(directory.path()) / "schemas");
+  (void)directory.write("schemas/telemetry.json",
+                        R"({"type":"object","required":["celsius"],"properties":{"celsius":{"type":"number"}}})");
+  const std::string page = test::read_file(test::source_directory() + "/rules/routing/README.md");
+  int blocks = 0;
+  for (std::size_t at = page.find(kBegin); at != std::string::npos; at = page.find(kBegin, at)) {
+    at += kBegin.size();
+    const std::string block = page.substr(at, page.find("```", at) - at);
+    (void)directory.write("railhead.yaml", std::string(kWorld) + block);
+    CAPTURE(block);
+    CHECK(diagnose(directory.path()) == "");
+    ++blocks;
+  }
+  CHECK(blocks == 3);
+}

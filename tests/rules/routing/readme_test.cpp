@@ -1,9 +1,12 @@
 // Every example of rules/routing/README.md does what the page says.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "rules/routing/rule_tests.h"
@@ -49,6 +52,10 @@ TEST_CASE("the examples of the page on rules are true") {
   std::filesystem::current_path(folder);
   for (const Block& block : blocks) {
     CAPTURE(block.line);
+    // `yaml configuration` is checked in tests/gateway/app/check_test.cpp.
+    constexpr std::array<std::string_view, 5> kKinds{"yaml world", "yaml rule", "json in", "json out",
+                                                     "yaml configuration"};
+    CHECK(std::find(kKinds.begin(), kKinds.end(), block.kind) != kKinds.end());
     if (block.kind == "yaml world") world = block.text;
     if (block.kind == "yaml rule") {
       built = test::build_rules(world + block.text, "README.yaml");

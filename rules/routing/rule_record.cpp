@@ -1,0 +1,169 @@
+// RuleStateOf's records: destination, key, headers, body.
+#include <utility>
+
+#include "gateway/message/json.h"
+#include "rules/routing/expression_reader.h"
+#include "rules/routing/rule_state.h"
+
+namespace railhead::routing {
+
+RuleStateOf::Outcome RuleStateOf::send(const Rule& rule, const Send& send, ports::Routed& out) {
+  const bool pass = rule.on_error == OnError::pass;
+  std::string why;
+  const auto failed = [&] { return fail(rule, "send to " + send.sink + ": " + why, out); };
+  switch (decide(send.when, why)) {
+    case Truth::no: return Outcome::filtered;
+    case Truth::yes: break;
+    case Truth::failed:
+      why.insert(0, "when: ");
+      if (!pass) return failed();
+      report(rule, "send to " + send.sink + ": " + why, "passed");
+  }
+  return add_record(rule, send, out.records, why) ? Outcome::sent : failed();
+}
+
+bool RuleStateOf::add_record(const Rule& rule, const Send& send, EncodedRecords& records, std::string& why) {
+  const bool pass = rule.on_error == OnError::pass;
+  RecordRest rest;
+  if (!render_destination(send, rest, why) || !render_headers(rule, send, why)) return false;
+  body_.clear();
+  bool is_document = false;  // in the place of a body that failed
+  const bool binary = send.format == BodyFormat::messagepack || send.format == BodyFormat::cbor;
+  if (!send.body && !binary) {
+    write_json(canonical_value(*reading_, compiled_->gateway), body_);
+  } else if (!(binary                           ? write_binary(send, body_, why)
+               : send.format == BodyFormat::raw ? write_raw(*send.body, body_, why)
+                                                : write_body(*send.body, body_, why))) {
+    if (!pass) return false;
+    report(rule, "send to " + send.sink + ": " + why, "passed");
+    body_ = canonical_json(*reading_, compiled_->gateway);
+    is_document = true;
+  }
+  if (send.enforce && !fits_schema(send, body_, why)) return false;
+  rest.flags = static_cast<std::uint8_t>((reading_->maybe_repeat ? kMaybeRepeat : 0) |
+                                         (reading_->clock_trusted ? 0 : kClockUnsynced));
+  rest.time = reading_->time;
+  rest.source = reading_->source;
+  rest.device = reading_->device;
+  if (reading_->quality != Quality::good) rest.quality = name_of(reading_->quality);
+  rest.headers = headers_;
+  rest.body = body_;
+  records.add(is_document ? send.document_head : send.head, rest);
+  return true;
+}
+
+bool RuleStateOf::render_headers(const Rule& rule, const Send& send, std::string& why) {
+  headers_.clear();
+  for (const NamedTemplate& header : send.headers) {
+    Header written{header.name, {}};
+    if (render(header.text, written.value, why)) {
+      headers_.push_back(std::move(written));
+      continue;
+    }
+    why.insert(0, "header " + header.name + ": ");
+    if (rule.on_error != OnError::pass) return false;
+    report(rule, "send to " + send.sink + ": " + why, "passed");
+  }
+  return true;
+}
+
+bool RuleStateOf::render_destination(const Send& send, RecordRest& rest, std::string& why) {
+  // A plain one was checked when the configuration was read.
+  if (send.topic) {
+    if (const std::string* const plain = send.topic->plain()) {
+      rest.topic = *plain;
+    } else {
+      topic_.clear();
+      if (!render(*send.topic, topic_, why)) {
+        why.insert(0, "topic: ");
+        return false;
+      }
+      why = topic_fault(send.upstream, topic_);
+      if (!why.empty()) return false;
+      rest.topic = topic_;
+    }
+  }
+  if (send.routing_key) {
+    if (const std::string* const plain = send.routing_key->plain()) {
+      rest.routing_key = *plain;
+    } else {
+      routing_key_.clear();
+      if (!render(*send.routing_key, routing_key_, why)) {
+        why.insert(0, "routing_key: ");
+        return false;
+      }
+      why = routing_key_fault(routing_key_);
+      if (!why.empty()) return false;
+      rest.routing_key = routing_key_;
+    }
+  }
+  record_key_.clear();
+  switch (send.key_kind) {
+    case Send::Key::none: return true;
+    case Send::Key::standard:
+      record_key_ = reading_->source;
+      if (!reading_->device.empty()) record_key_.append("/").append(reading_->device);
+      break;
+    case Send::Key::written:
+      if (!render(send.key, record_key_, why)) {
+        why.insert(0, "key: ");
+        return false;
+      }
+  }
+  rest.key = record_key_;
+  return true;
+}
+
+bool RuleStateOf::render(const Template& text, std::string& out, std::string& why) {
+  for (const Template::Part& part : text.parts) {
+    if (!part.expression) {
+      out += part.text;
+      continue;
+    }
+    const Value& value = look(*part.expression);
+    if (value.is(Kind::error)) {
+      why = value.as_text();
+      return false;
+    }
+    if (!expression::append_text(value, out)) {
+      why = part.expression->text() + ": " + type_with_article(value) + " has no text";
+      return false;
+    }
+  }
+  return true;
+}
+
+bool RuleStateOf::write_body(const Body& body, std::string& out, std::string& why) {
+  if (body.shape == Body::Shape::expression) {
+    const Value& value = look(*body.expression);
+    if (value.is(Kind::error)) {
+      why = body.path + ": " + std::string(value.as_text());
+      return false;
+    }
+    write_json(value, out);
+    return true;
+  }
+  const bool is_map = body.shape == Body::Shape::map;
+  out.push_back(is_map ? '{' : '[');
+  for (std::size_t i = 0; i < body.members.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    if (is_map) out += body.keys[i];
+    if (!write_body(body.members[i], out, why)) return false;
+  }
+  out.push_back(is_map ? '}' : ']');
+  return true;
+}
+
+bool RuleStateOf::write_raw(const Body& body, std::string& out, std::string& why) {
+  const Value& value = look(*body.expression);
+  if (value.is(Kind::bytes)) {
+    out += value.as_text();
+    return true;
+  }
+  if (expression::append_text(value, out)) return true;
+  why = body.path + ": " +
+        (value.is(Kind::error) ? std::string(value.as_text()) : type_with_article(value) + " has no text");
+  return false;
+}
+
+}  // namespace railhead::routing
