@@ -1,5 +1,6 @@
 // Contract 1 at the field's side, black box: no loss at QoS 1, no loss and no repeat at QoS 2, while the gateway is
-// killed 50 times at random moments and the broker is restarted 10 times in an orderly way between them.
+// killed 50 times at random moments and the broker is restarted 10 times in an orderly way between them. What rules
+// remember outlives that: each window counts each message once, and dedup knows what an earlier life let through.
 #include <doctest/doctest.h>
 #include <mqtt/async_client.h>
 
@@ -24,39 +25,70 @@ namespace {
 
 constexpr int kKills = 50;
 constexpr int kRestarts = 10;
-constexpr std::int64_t kPerRound = 100;  // messages of each QoS
+constexpr std::int64_t kPerRound = 100;  // messages of each QoS; as many as a window takes
+constexpr std::int64_t kOnceEvery = 10;
+constexpr std::int64_t kLongAfter = 1'000'000;  // closes all windows
 
 std::string configuration(const Mosquitto& broker, const TemporaryDirectory& directory) {
+  // A message is a minute of event time after a start of a window.
   const auto source = [&](const std::string& qos) {
     return "  qos" + qos + ":\n    mqtt:\n      url: " + broker.url() + "\n      subscribe: [{ topic: \"q" + qos +
-           "/{device}\", qos: " + qos + " }]\n";
+           "/{device}\", qos: " + qos + ", time: \"timestamp(1577838000) + duration(string(value.n * 60) + 's')\" }]\n";
   };
   return "version: 1\ngateway: kills\nspool: { path: " + directory.path() +
-         "/spool, limit: 64 MiB, keep_free: 1 MiB, commit: 20 ms }\nsources:\n" + source("1") + source("2") +
-         "rules:\n  - name: all\n    send: { to: out, topic: \"${source}\", body: { n: value.n } }\n"
-         "sinks:\n  out: { file: { path: " +
+         "/spool, limit: 64 MiB, keep_free: 1 MiB, commit: 20 ms }\nsources:\n" + source("1") + source("2") + R"(
+rules:
+  - { name: all, from: { device: a }, send: { to: out, topic: "${source}", body: { n: value.n } } }
+  - name: windows
+    from: { source: qos2 }
+    window: { every: 100 min, late: 10 h }
+    send: { to: out, topic: window, body: { n: min(value.n), count: count(), sum: sum(value.n) } }
+  - name: once
+    from: { source: qos1, device: b }
+    dedup: { by: value.n, for: 1 h }
+    send: { to: out, topic: once, body: { n: value.n } }
+sinks:
+  out: { file: { path: )" +
          directory.path() + "/out.jsonl, rotate: 0 } }\n";
 }
 
-// Publishes numbers from..to at QoS 1 and 2; returns when the broker has them all.
-void publish(const Mosquitto& broker, std::int64_t from, std::int64_t to) {
+struct Message {
+  std::string topic;
+  std::int64_t n;
+  int qos;
+};
+
+// Returns when the broker has them all.
+void publish(const Mosquitto& broker, const std::vector<Message>& messages) {
   mqtt::async_client client("tcp://127.0.0.1:" + std::to_string(broker.port()), "publisher",
                             mqtt::create_options(MQTTVERSION_3_1_1, 1000));
   mqtt::connect_options options;
   options.set_max_inflight(1000);
   REQUIRE(client.connect(options)->wait_for(10s));
   std::deque<mqtt::delivery_token_ptr> sent;
-  for (std::int64_t n = from; n < to; ++n) {
-    const std::string body = "{\"n\":" + std::to_string(n) + "}";
-    sent.push_back(client.publish("q1/a", body, 1, false));
-    sent.push_back(client.publish("q2/a", body, 2, false));
+  for (const Message& message : messages) {
+    sent.push_back(client.publish(message.topic, "{\"n\":" + std::to_string(message.n) + "}", message.qos, false));
   }
   for (const auto& token : sent) REQUIRE(token->wait_for(20s));
   client.disconnect()->wait_for(5s);
 }
 
+// Numbers from..to at QoS 1 and 2; every tenth one also for `once`, which gets those of the round before again.
+void publish_round(const Mosquitto& broker, std::int64_t from, std::int64_t to) {
+  std::vector<Message> messages;
+  for (std::int64_t n = from; n < to; ++n) {
+    messages.push_back({"q1/a", n, 1});
+    messages.push_back({"q2/a", n, 2});
+    if (n % kOnceEvery != 0) continue;
+    messages.push_back({"q1/b", n, 1});
+    if (n >= kPerRound) messages.push_back({"q1/b", n - kPerRound, 1});
+  }
+  publish(broker, messages);
+}
+
 struct Seen {
   std::map<std::int64_t, std::set<std::string>> identities;  // by number
+  std::map<std::int64_t, std::set<std::string>> bodies;      // of windows
   std::size_t unmarked = 0;                                  // second identities without rh-dup
   std::vector<std::int64_t> order;                           // of first occurrences
 
@@ -104,7 +136,9 @@ class Arrived {
     const Result<Value> record = parser_.parse(line);
     if (!record) return;  // torn by a kill; it is written again
     const std::int64_t n = record->find("body")->find("n")->as_integer();
-    Seen& here = seen_[std::string(record->find("topic")->as_text())];
+    const std::string topic(record->find("topic")->as_text());
+    Seen& here = seen_[topic];
+    if (topic == "window") here.bodies[n].insert(to_json(*record->find("body")));
     std::set<std::string>& known = here.identities[n];
     if (known.empty()) here.order.push_back(n);
     const Value* headers = record->find("headers");
@@ -136,7 +170,7 @@ TEST_CASE("50 kills of the gateway and 10 restarts of the broker: no loss at QoS
   }));
   std::int64_t next = 0;
   for (int round = 0; round < kKills; ++round) {
-    std::thread publisher([&, from = next] { publish(broker, from, from + kPerRound); });
+    std::thread publisher([&, from = next] { publish_round(broker, from, from + kPerRound); });
     next += kPerRound;
     std::this_thread::sleep_for(std::chrono::milliseconds{std::uniform_int_distribution<int>(0, 150)(random)});
     gateway.kill9();
@@ -144,23 +178,36 @@ TEST_CASE("50 kills of the gateway and 10 restarts of the broker: no loss at QoS
     if (round % (kKills / kRestarts) == 0) broker.restart();
     gateway.start();
   }
-  publish(broker, next, next + kPerRound);
+  publish_round(broker, next, next + kPerRound);
   next += kPerRound;
+  publish(broker, {{"q2/z", kLongAfter, 2}});
   Arrived arrived(directory.path() + "/out.jsonl");
   Seen& qos1 = arrived.of("qos1");
   Seen& qos2 = arrived.of("qos2");
+  const Seen& windows = arrived.of("window");
   const bool all = eventually(30s, [&] {
     arrived.look();
-    return std::min(qos1.identities.size(), qos2.identities.size()) == static_cast<std::size_t>(next);
+    return std::min(qos1.identities.size(), qos2.identities.size()) == static_cast<std::size_t>(next) &&
+           windows.identities.size() == static_cast<std::size_t>(next / kPerRound);
   });
-  CHECK_MESSAGE(all, "of ", next, ": ", qos1.identities.size(), " at QoS 1, ", qos2.identities.size(), " at QoS 2\n",
-                gateway.log());
+  CHECK_MESSAGE(all, "of ", next, ": ", qos1.identities.size(), " at QoS 1, ", qos2.identities.size(), " at QoS 2, ",
+                windows.identities.size(), " windows\n", gateway.log());
   std::size_t surplus = 0;
   for (const auto& [n, identities] : qos1.identities) surplus += identities.size() - 1;
   CHECK(qos1.unmarked == 0);
   CHECK(qos1.disorder() == "");
   CHECK(qos2.disorder() == "");
   CHECK(qos2.repeats() == "");
+  CHECK(windows.repeats() == "");
+  for (std::int64_t first = 0; first < next; first += kPerRound) {
+    const std::int64_t sum = kPerRound * first + kPerRound * (kPerRound - 1) / 2;
+    const std::string wanted = "{\"n\":" + std::to_string(first) + ",\"count\":" + std::to_string(kPerRound) +
+                               ",\"sum\":" + std::to_string(sum) + "}";
+    CHECK(windows.bodies.at(first) == std::set<std::string>{wanted});
+  }
+  const Seen& once = arrived.of("once");
+  CHECK(once.identities.size() == static_cast<std::size_t>(next / kOnceEvery));
+  CHECK(once.repeats() == "");
   std::cout << "  " << next << " messages of each QoS, " << surplus << " marked repeats at QoS 1\n";
   const auto status = gateway.status();
   REQUIRE(status);
