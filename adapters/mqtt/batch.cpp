@@ -145,7 +145,6 @@ Result<void> Batch::acknowledge(std::size_t item) {
 }
 
 void Batch::relax() {
-  constexpr std::size_t kKept = 64;
   parts_.interpreter.relax();
   if (readings_.size() <= kKept) return;
   readings_.resize(kKept);

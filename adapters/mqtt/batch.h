@@ -32,10 +32,14 @@ class Batch {
   void begin();
   // Offers, sets aside, acknowledges. An error: nothing more was taken; call again later. Done: the inbox is cleared.
   [[nodiscard]] Result<void> go_on();
+  // More came at once than memory is kept for.
+  [[nodiscard]] bool is_burst() const { return reading_count_ > kKept; }
   // Gives back the memory of a burst.
   void relax();
 
  private:
+  static constexpr std::size_t kKept = 64;  // readings
+
   enum class Fate : std::uint8_t { offered, refused, left_out, repeat, release };
   struct Refusal {
     std::size_t item;

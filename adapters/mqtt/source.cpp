@@ -24,9 +24,11 @@ using status::LinkStatus;
 using system::EventLoop;
 
 constexpr std::size_t kReadBytesLeast = 4 * 1024;
-constexpr std::size_t kReadBytesMost = 256 * 1024;  // grown to only while reads fill it
-constexpr int kRoundsMax = 16;                      // of reads before other events of the loop have their turn
-constexpr Duration kHousekeeping = std::chrono::seconds{2};
+constexpr std::size_t kReadBytesMost = 256 * 1024;           // grown to only while reads fill it
+constexpr int kRoundsMax = 16;                               // of reads before other events of the loop have their turn
+constexpr Duration kHousekeeping = std::chrono::seconds{2};  // unless connected: then only what the session wants
+constexpr Duration kAsleepMost = std::chrono::minutes{1};
+constexpr Duration kRelax = std::chrono::seconds{2};    // after which a burst's memory goes
 constexpr Duration kStable = std::chrono::seconds{10};  // a connection that lived so long resets the backoff
 
 // Bytes read and not yet taken: a whole number of packets in the middle of being delivered, and the beginning of one.
@@ -294,6 +296,12 @@ class Engine final : public Link::Owner, public Session::Listener {
   [[nodiscard]] bool reads() const { return !blocked_ && !stopping_ && session_.accepts(); }
 
   void on_link_ready(bool broken) override {
+    context_.link.progress(loop_.now());
+    take_turn(broken);
+    context_.link.sleeps_until(housekeeping_due_);
+  }
+
+  void take_turn(bool broken) {
     if (leaving_) return leave(broken);
     if (reads()) {
       pull();
@@ -350,7 +358,7 @@ class Engine final : public Link::Owner, public Session::Listener {
     const std::size_t most =
         buffer_.full() ? std::max<std::size_t>(kReadBytesMost, settings_.session.packet_bytes_max + 5) : kReadBytesMost;
     if (buffer_.capacity() < most) buffer_.resize(std::min(most, buffer_.capacity() * 2));
-    busy_ = true;
+    relax_later();
   }
 
   // Delivers every whole packet. False: the link is gone or the intake takes nothing.
@@ -395,6 +403,7 @@ class Engine final : public Link::Owner, public Session::Listener {
       link_.watch(false, !session_.output().empty());
       return false;
     }
+    if (batch_.is_burst()) relax_later();
     buffer_.take(std::exchange(in_hand_, 0));
     session_.release(intake_.durable());
     schedule_window();
@@ -417,11 +426,13 @@ class Engine final : public Link::Owner, public Session::Listener {
   }
 
   void on_durable() {
+    context_.link.progress(loop_.now());
     std::uint64_t count = 0;
     [[maybe_unused]] const ssize_t got = ::read(intake_.durable_fd(), &count, sizeof count);
     session_.release(intake_.durable());
     flush();
     go_on_if_stalled();
+    context_.link.sleeps_until(housekeeping_due_);
   }
 
   void on_acknowledged(std::span<const std::uint16_t> packet_ids) override {
@@ -483,17 +494,31 @@ class Engine final : public Link::Owner, public Session::Listener {
       lost(alive.error());
     }
     flush();
-    if (!std::exchange(busy_, false) && session_.inbox().empty()) {
-      batch_.relax();
-      if (buffer_.capacity() > kReadBytesLeast && buffer_.bytes().size() <= kReadBytesLeast)
-        buffer_.resize(kReadBytesLeast);
+    housekeeping_due_ = now + (session_.is_connected() ? kAsleepMost : kHousekeeping);
+    if (const std::optional<BootTime> session_due = session_.next_due(reads())) {
+      housekeeping_due_ = std::min(housekeeping_due_, *session_due);
     }
-    BootTime due = now + kHousekeeping;
-    if (const std::optional<BootTime> session_due = session_.next_due(reads())) due = std::min(due, *session_due);
-    housekeeping_timer_ = loop_.at(std::max(due, now + std::chrono::milliseconds{1}), [this] {
+    housekeeping_due_ = std::max(housekeeping_due_, now + std::chrono::milliseconds{1});
+    housekeeping_timer_ = loop_.at(housekeeping_due_, [this] {
       housekeeping_timer_ = 0;
       housekeep();
     });
+    context_.link.sleeps_until(housekeeping_due_);
+  }
+
+  void relax_later() {
+    busy_ = true;
+    if (relax_timer_ == 0) relax_timer_ = loop_.after(kRelax, [this] { relax(); });
+  }
+
+  void relax() {
+    relax_timer_ = 0;
+    if (std::exchange(busy_, false) || !session_.inbox().empty() || buffer_.bytes().size() > kReadBytesLeast) {
+      relax_timer_ = loop_.after(kRelax, [this] { relax(); });
+      return;
+    }
+    batch_.relax();
+    if (buffer_.capacity() > kReadBytesLeast) buffer_.resize(kReadBytesLeast);
   }
 
   // What is durable by now is still acknowledged; then DISCONNECT without dropping the session. What the broker sent
@@ -562,6 +587,8 @@ class Engine final : public Link::Owner, public Session::Listener {
   EventLoop::TimerId pull_timer_ = 0;
   EventLoop::TimerId window_timer_ = 0;
   EventLoop::TimerId housekeeping_timer_ = 0;
+  BootTime housekeeping_due_{};
+  EventLoop::TimerId relax_timer_ = 0;
 };
 
 class MqttSource final : public ports::Source {

@@ -325,7 +325,7 @@ status::Snapshot Assembly::snapshot() const {
     for (const auto& seat : *seats) {
       const BootTime last = seat->link.last_progress();
       // Before its first turn a part has had its time since its start.
-      snapshot.parts.push_back({.name = seat->name, .since = now - std::max(last, seat->since)});
+      snapshot.parts.push_back({.name = seat->name, .since = std::max(now - std::max(last, seat->since), Duration{0})});
     }
   }
   for (std::size_t i = 0; i < status::kEvents.size(); ++i) {

@@ -401,10 +401,8 @@ Result<ports::Ticket> Ingest::offer(std::span<const Reading> batch) {
   const std::optional<BootTime> due = rules_->next_due();
   const bool something_due = due && *due <= shared_.clock.boot_now();
   if (batch.empty() && !something_due && !has_new_rules()) return ports::Ticket{};
-  // Known to be refused: the rules are not asked in vain.
-  if (const spool::Usage usage = shared_.stores.of(SpoolId::telemetry).usage(); usage.failing || usage.full) {
-    return fail(usage.failing ? Errc::io : Errc::full, usage.failing ? usage.why : "the spool is full");
-  }
+  // Also while the telemetry's spool is full or fails: what the rules make of it may be alarms alone, and what a spool
+  // refuses is kept as it was routed.
   work_.fingerprint = fingerprint;
   if (something_due) add_due(work_);
   adopt_new_rules(work_);

@@ -30,8 +30,11 @@ class LinkStatus {
     return why_;
   }
 
-  // The owner's loop turned: what the watchdog lives on. Call it at least every few seconds, also when idle.
+  // The owner's loop turned: what the watchdog lives on. Call it at least every few seconds, also when idle; or say
+  // until when it waits with nothing to do, and call it when something wakes it earlier.
   void progress(BootTime now) { progress_.store(now.time_since_epoch().count(), std::memory_order_relaxed); }
+  void sleeps_until(BootTime due) { progress(due); }
+  // May lie ahead.
   [[nodiscard]] BootTime last_progress() const { return BootTime{Duration{progress_.load(std::memory_order_relaxed)}}; }
 
   // How many devices (Modbus) are there and how many of them do not answer.

@@ -2,6 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+#include <thread>
+
 #include "adapters/mqtt/properties.h"
 #include "gateway/base/bytes.h"
 #include "tests/adapters/mqtt/scripted_broker.h"
@@ -126,6 +131,42 @@ TEST_CASE("while the intake takes nothing, nothing is acknowledged or read, ping
   const std::size_t whole = went / (flood.size() / 20'000);
   CHECK(runner.reaches(2 + whole));
   CHECK(runner.connected());
+}
+
+// Times that the sources' threads went to sleep.
+std::uint64_t sleeps() {
+  std::uint64_t total = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    if (test::read_file(task.path() / "comm") != "source\n") continue;
+    std::istringstream status(test::read_file(task.path() / "status"));
+    const std::string name = "voluntary_ctxt_switches:";
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with(name)) total += std::stoull(line.substr(name.size()));
+    }
+  }
+  return total;
+}
+
+TEST_CASE("an idle connection costs no wake-up but its keep-alive's") {
+  std::vector<std::unique_ptr<ScriptedBroker>> brokers;
+  std::vector<std::unique_ptr<SourceRunner>> runners;
+  for (std::uint16_t i = 0; i < 10; ++i) {
+    brokers.push_back(std::make_unique<ScriptedBroker>());
+    runners.push_back(std::make_unique<SourceRunner>(SourceRunner::settings(brokers.back()->url())));
+    brokers.back()->welcome();
+    brokers.back()->send(message(1, 1, "1"));
+    CHECK(brokers.back()->read_ack(PacketType::puback).packet_id == 1);
+  }
+  const system::SystemClock clock;
+  // What the watchdog is told: none turns before the first ping, half the keep-alive from here.
+  CHECK(eventually(10s, [&] {
+    return std::all_of(runners.begin(), runners.end(),
+                       [&](const auto& runner) { return runner->link.last_progress() > clock.boot_now() + 20s; });
+  }));
+  const std::uint64_t before = sleeps();
+  CHECK(before >= runners.size());
+  std::this_thread::sleep_for(3s);
+  CHECK(sleeps() - before < runners.size());
 }
 
 TEST_CASE("a connection that is lost with a batch in hand comes back after the batch was taken") {
