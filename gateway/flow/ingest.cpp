@@ -21,7 +21,6 @@ constexpr std::uint8_t kDoneTag = 4;
 
 constexpr std::uint8_t kStateClass = 2;  // what rules remember is dropped last
 constexpr Duration kRetry = std::chrono::seconds{1};
-constexpr std::size_t kOversizedKept = 4096;  // bytes of a reading too large for the spool
 
 SpoolId spool_of(Priority priority) { return priority == Priority::alarm ? SpoolId::alarms : SpoolId::telemetry; }
 
@@ -218,18 +217,6 @@ void Ingest::add_open(const FieldToken& token, Work& work) {
       [&](std::string& out) { encode(entry, out); }, kOpenTag);
 }
 
-void Ingest::add_failures(const ports::Group& group, std::string_view rule, std::string_view why, Work& work) {
-  DeadLetter letter;
-  letter.kind = DeadLetter::Kind::reading;
-  letter.time = group.time;
-  letter.source = source_;
-  letter.device = group.device;
-  letter.rule = rule;
-  letter.reason = why;
-  letter.payload = group.about;
-  shared_.dead_letters.add(letter, work.batch);
-}
-
 void Ingest::add_group(ports::Group& group, Work& work) {
   const EncodedRecords& records = group.records;
   bool has_alarms = false;
@@ -293,59 +280,6 @@ void Ingest::restate(Work& work) {
   add(StateEntry::Part::begins, {});
   rules_->restate(source_, now(), [&](const std::string& entry) { add(StateEntry::Part::entry, entry); });
   add(StateEntry::Part::ends, {});
-}
-
-void Ingest::replace_oversized_group(const Reading& reading, Work& work) {
-  std::size_t bytes = 0;
-  std::size_t most = 0;
-  for (const SpoolId id : {SpoolId::telemetry, SpoolId::alarms, SpoolId::dead}) {
-    const std::size_t group = work.batch.group_bytes(id);
-    const std::size_t allowed = shared_.stores.of(id).group_bytes_max();
-    if (group > allowed) {
-      bytes = group;
-      most = allowed;
-    }
-  }
-  if (bytes == 0) return;
-  work.batch.drop_group();
-  routed_.verdict = Verdict::set_aside;
-  DeadLetter letter;
-  letter.kind = DeadLetter::Kind::reading;
-  letter.time = reading.time;
-  letter.source = reading.source;
-  letter.device = reading.device;
-  letter.reason = "what it became takes " + std::to_string(bytes) + " bytes, at most " + std::to_string(most) +
-                  " fit the spool: raise spool.limit; the payload here is its beginning";
-  letter.payload = canonical_json(reading, shared_.gateway).substr(0, kOversizedKept);
-  if (reading.token) {
-    letter.token = reading.token;
-    letter.token->spools = bit_of(SpoolId::dead);
-    letter.token->dup = false;
-    Taken& taken = work.taken.back();
-    if (taken.opens) {
-      letter.token->spools = static_cast<std::uint8_t>(letter.token->spools | bit_of(SpoolId::telemetry));
-      add_open(*letter.token, work);
-    }
-    taken.token = *letter.token;
-    taken.wanted = letter.token->spools;
-  }
-  if (!routed_.state.empty()) journal_.want_restatement();  // the rules know of it, the disk does not
-  shared_.dead_letters.add(letter, work.batch);
-}
-
-void Ingest::add_set_aside(const Reading& reading, Work& work) {
-  for (const ports::SetAside& failed : routed_.set_aside) {
-    DeadLetter letter;
-    letter.kind = DeadLetter::Kind::reading;
-    letter.time = reading.time;
-    letter.source = reading.source;
-    letter.device = reading.device;
-    letter.rule = failed.rule;
-    letter.reason = failed.reason;
-    letter.payload = canonical_json(reading, shared_.gateway);
-    if (reading.token) letter.token = work.taken.back().token;
-    shared_.dead_letters.add(letter, work.batch);
-  }
 }
 
 Result<ports::Ticket> Ingest::append(Work& work) {

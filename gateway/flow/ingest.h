@@ -54,6 +54,7 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   ports::Deliveries& deliveries() override { return *this; }
 
  private:
+  static constexpr std::size_t kOversizedKept = 4096;  // bytes of a reading too large for the spool
   struct Taken {
     FieldToken token;
     std::uint8_t wanted = 0;

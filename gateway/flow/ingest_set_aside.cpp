@@ -1,0 +1,80 @@
+// An intake's dead letters: readings whose rules failed, and those that no spool could ever take (S15).
+#include <algorithm>
+
+#include "gateway/flow/ingest.h"
+
+namespace railhead::flow {
+namespace {
+
+using ports::SpoolId;
+using ports::Verdict;
+
+DeadLetter letter_about(const Reading& reading, const std::string& gateway) {
+  DeadLetter letter;
+  letter.kind = DeadLetter::Kind::reading;
+  letter.time = reading.time;
+  letter.source = reading.source;
+  letter.device = reading.device;
+  letter.payload = canonical_json(reading, gateway);
+  return letter;
+}
+
+}  // namespace
+
+void Ingest::add_failures(const ports::Group& group, std::string_view rule, std::string_view why, Work& work) {
+  DeadLetter letter;
+  letter.kind = DeadLetter::Kind::reading;
+  letter.time = group.time;
+  letter.source = source_;
+  letter.device = group.device;
+  letter.rule = rule;
+  letter.reason = why;
+  letter.payload = group.about;
+  shared_.dead_letters.add(letter, work.batch);
+}
+
+void Ingest::replace_oversized_group(const Reading& reading, Work& work) {
+  std::size_t bytes = 0;
+  std::size_t most = 0;
+  for (const SpoolId id : {SpoolId::telemetry, SpoolId::alarms, SpoolId::dead}) {
+    const std::size_t group = work.batch.group_bytes(id);
+    const std::size_t allowed = shared_.stores.of(id).group_bytes_max();
+    if (group > allowed) {
+      bytes = group;
+      most = allowed;
+    }
+  }
+  if (bytes == 0) return;
+  work.batch.drop_group();
+  routed_.verdict = Verdict::set_aside;
+  DeadLetter letter = letter_about(reading, shared_.gateway);
+  letter.reason = "what it became takes " + std::to_string(bytes) + " bytes, at most " + std::to_string(most) +
+                  " fit the spool: raise spool.limit; the payload here is its beginning";
+  letter.payload.resize(std::min(letter.payload.size(), kOversizedKept));
+  if (reading.token) {
+    letter.token = reading.token;
+    letter.token->spools = bit_of(SpoolId::dead);
+    letter.token->dup = false;
+    Taken& taken = work.taken.back();
+    if (taken.opens) {
+      letter.token->spools = static_cast<std::uint8_t>(letter.token->spools | bit_of(SpoolId::telemetry));
+      add_open(*letter.token, work);
+    }
+    taken.token = *letter.token;
+    taken.wanted = letter.token->spools;
+  }
+  if (!routed_.state.empty()) journal_.want_restatement();  // the rules know of it, the disk does not
+  shared_.dead_letters.add(letter, work.batch);
+}
+
+void Ingest::add_set_aside(const Reading& reading, Work& work) {
+  for (const ports::SetAside& failed : routed_.set_aside) {
+    DeadLetter letter = letter_about(reading, shared_.gateway);
+    letter.rule = failed.rule;
+    letter.reason = failed.reason;
+    if (reading.token) letter.token = work.taken.back().token;
+    shared_.dead_letters.add(letter, work.batch);
+  }
+}
+
+}  // namespace railhead::flow
