@@ -1,5 +1,6 @@
 #include "gateway/spool/format.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "gateway/base/assert.h"
@@ -14,6 +15,7 @@ using base::store_le;
 
 constexpr std::size_t kFixedHeaderBytes = 72;
 constexpr std::size_t kCrcAt = 20;
+constexpr std::uint64_t kSequenceMost = std::uint64_t{1} << 62;
 constexpr std::string_view kBlankMagic = "RHBLANK\n";
 
 enum : std::uint32_t { kFeatureCompacted = 1, kFeatureReused = 2 };
@@ -72,7 +74,10 @@ Result<SegmentHeader> decode_copy(std::string_view bytes) {
     for (std::uint16_t i = 0; i < lanes && reader.ok(); ++i) header.counts.push_back(reader.u32());
     if (header.last < header.first) return fail(Errc::damaged, "segment header is malformed");
   }
-  if (!reader.ok()) return fail(Errc::damaged, "segment header is malformed");
+  // Sequences begin at 1 (S4) and never come near the end of their numbers: what is calculated from them must not wrap.
+  if (!reader.ok() || header.first.value() == 0 || std::max(header.first, header.last).value() > kSequenceMost) {
+    return fail(Errc::damaged, "segment header is malformed");
+  }
   return header;
 }
 

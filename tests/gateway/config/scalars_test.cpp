@@ -57,7 +57,8 @@ TEST_CASE("decimals are kept exactly") {
   CHECK(parse_decimal("1.0e-05") == Decimal{1, -5});
   CHECK(parse_decimal("-2.5E+1") == Decimal{-25, 0});
   CHECK(parse_decimal("0e9") == Decimal{0, 0});
-  for (const char* text : {"", "-", ".", "e3", "1e", "1e+-3", "1e3.0", "1e99", "1e-99", "1.2.3", "x", "1 ", "1000000000000000000"}) {
+  for (const char* text :
+       {"", "-", ".", "e3", "1e", "1e+-3", "1e3.0", "1e99", "1e-99", "1.2.3", "x", "1 ", "1000000000000000000"}) {
     INFO(text);
     CHECK_FALSE(parse_decimal(text));
   }
