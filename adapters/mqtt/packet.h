@@ -57,7 +57,6 @@ inline constexpr std::uint8_t kServerShuttingDown = 0x8b;
 inline constexpr std::uint8_t kBadAuthenticationMethod = 0x8c;
 inline constexpr std::uint8_t kSessionTakenOver = 0x8e;
 inline constexpr std::uint8_t kPacketIdUnknown = 0x92;
-inline constexpr std::uint8_t kReceiveMaximumExceeded = 0x93;
 inline constexpr std::uint8_t kTopicAliasInvalid = 0x94;
 inline constexpr std::uint8_t kPacketTooLarge = 0x95;
 inline constexpr std::uint8_t kMessageRateTooHigh = 0x96;

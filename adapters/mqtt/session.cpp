@@ -31,6 +31,7 @@ void Session::open(Version version, BootTime now) {
   sent_total_ = 0;
   skip_ = 0;
   quota_used_ = 0;
+  quota_exceeded_ = false;
   keep_alive_ = std::chrono::seconds{options_.keep_alive_seconds};
   opened_at_ = received_at_ = sent_at_ = pinged_at_ = now;
 
@@ -151,8 +152,9 @@ Result<bool> Session::take_publish(const Publish& publish) {
       }
     }
   }
-  if (publish.qos > 0 && ++quota_used_ > options_.receive_maximum && version_ == Version::v5) {
-    return violated(reason::kReceiveMaximumExceeded, "the broker exceeds the receive maximum");
+  if (publish.qos > 0 && ++quota_used_ > options_.receive_maximum && version_ == Version::v5 && !quota_exceeded_) {
+    quota_exceeded_ = true;
+    listener_.on_quota_exceeded();
   }
   if (publish.qos == 2) {
     if (inbox_ids_.empty()) inbox_ids_.resize(65'536 / 64);

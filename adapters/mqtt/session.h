@@ -72,6 +72,9 @@ class Session {
     virtual void on_subscribed(std::size_t index, std::uint8_t reason) = 0;
     // The whole PUBACK of each of these identifiers was handed to the transport.
     virtual void on_acknowledged(std::span<const std::uint16_t> packet_ids) = 0;
+    // MQTT 5: more messages are on the way than our Receive Maximum. Once a connection. They are taken all the same:
+    // mosquitto 2.0.11 does so in every burst, and to disconnect it, as [5 3.3.4] would have it, never ends.
+    virtual void on_quota_exceeded() = 0;
   };
 
   struct Inbound {
@@ -191,6 +194,7 @@ class Session {
   std::deque<Waiting> waiting_;
   std::deque<Together> tickets_;  // of waiting_
   std::uint32_t quota_used_ = 0;
+  bool quota_exceeded_ = false;
 
   std::string output_;
   std::size_t output_sent_ = 0;

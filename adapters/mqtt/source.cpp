@@ -439,6 +439,13 @@ class Engine final : public Link::Owner, public Session::Listener {
     intake_.deliveries().acknowledged(session_hash_, packet_ids);
   }
 
+  void on_quota_exceeded() override {
+    context_.reporter.report(Event::quota_exceeded,
+                             {{"source", context_.name},
+                              {"url", url_.text()},
+                              {"receive_maximum", std::to_string(settings_.session.receive_maximum)}});
+  }
+
   void schedule_window() {
     const std::optional<BootTime> due = intake_.next_due();
     if (due == window_due_) return;

@@ -30,6 +30,7 @@ struct Listens final : Session::Listener {
   void on_connected(bool) override { connected = true; }
   void on_subscribed(std::size_t index, std::uint8_t) override { RAILHEAD_ASSERT(index < 2); }
   void on_acknowledged(std::span<const std::uint16_t> ids) override { acknowledged += ids.size(); }
+  void on_quota_exceeded() override {}
 };
 
 class Play {

@@ -30,6 +30,24 @@ std::set<std::int64_t> numbers(const test::CapturingIntake& intake) {
 
 std::string numbered(int n) { return R"({"n":)" + std::to_string(n) + "}"; }
 
+TEST_CASE("a broker that does not keep to the receive maximum is borne") {
+  const Mosquitto broker;
+  SourceSettings settings = SourceRunner::settings(broker.url(), 1);
+  settings.session.receive_maximum = 10;
+  SourceRunner runner(std::move(settings));
+  REQUIRE(eventually(10s, [&] { return runner.connected(); }));
+  runner.intake.hold(true);  // its PUBACKs wait, and it sends on
+  PahoPublisher publisher(broker.url());
+  for (int n = 0; n < 2000; ++n) publisher.publish("plant/pump-1/x", numbered(n), 1);
+  publisher.finish();
+  runner.intake.hold(false);
+  runner.intake.let_through();
+  REQUIRE(runner.reaches(2000));
+  CHECK(eventually(5s, [&] { return runner.intake.acknowledged_ids().size() == 2000; }));
+  CHECK(runner.reporter.count(Event::quota_exceeded) <= 1);  // mosquitto 2.0.11: 1
+  CHECK(runner.reporter.count(Event::source_lost) == 0);
+}
+
 TEST_CASE("intake at every QoS and version: each message once, in order, acknowledged") {
   Mosquitto broker;
   for (const Protocol protocol : {Protocol::v5, Protocol::v3_1_1}) {

@@ -20,6 +20,7 @@ struct Silent final : Session::Listener {
   void on_connected(bool) override {}
   void on_subscribed(std::size_t, std::uint8_t) override {}
   void on_acknowledged(std::span<const std::uint16_t>) override {}
+  void on_quota_exceeded() override {}
 };
 
 // Everything the source's session ever sends, a packet a segment. Gives how many there are.
