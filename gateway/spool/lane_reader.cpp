@@ -151,7 +151,8 @@ Result<Sequence> LaneReader::from_file(const ReadContext& context, const Part& p
       if (!here) return around_unreadable(context, part, want, here.error());
     }
     const std::optional<FrameHeader> header = decode_frame(seed, *here);
-    if (!header) {
+    // A whole frame in the place of another is damage, too: sequences only rise.
+    if (!header || (want.from <= header->sequence && header->sequence < next)) {
       if (!candidates_.empty()) break;
       context.damaged(*part.header);
       return around_damage(part, want);
