@@ -4,6 +4,14 @@
 
 namespace railhead::flow {
 
+ports::SpoolId spool_of(Priority priority) {
+  return priority == Priority::alarm ? ports::SpoolId::alarms : ports::SpoolId::telemetry;
+}
+
+std::uint8_t klass_of(Priority priority) {
+  return priority == Priority::low ? 0 : priority == Priority::normal ? 1 : 2;
+}
+
 void AppendBatch::end_group() {
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     if (!parts_[i].empty()) parts_[i].back().ends_group = true;

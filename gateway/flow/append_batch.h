@@ -10,9 +10,14 @@
 
 #include "gateway/base/result.h"
 #include "gateway/flow/stores.h"
+#include "gateway/message/record.h"
 #include "gateway/ports/ticket.h"
 
 namespace railhead::flow {
+
+// Alarms have a spool of their own (S11); within the other one a bound drops the lowest class first (S10).
+[[nodiscard]] ports::SpoolId spool_of(Priority priority);
+[[nodiscard]] std::uint8_t klass_of(Priority priority);
 
 class AppendBatch {
  public:

@@ -22,12 +22,6 @@ constexpr std::uint8_t kDoneTag = 4;
 constexpr std::uint8_t kStateClass = 2;  // what rules remember is dropped last
 constexpr Duration kRetry = std::chrono::seconds{1};
 
-SpoolId spool_of(Priority priority) { return priority == Priority::alarm ? SpoolId::alarms : SpoolId::telemetry; }
-
-std::uint8_t klass_of(Priority priority) {
-  return priority == Priority::low ? 0 : priority == Priority::normal ? 1 : 2;
-}
-
 // Tells the batch that was refused from another one.
 std::uint64_t fingerprint_of(std::span<const Reading> batch) {
   std::uint64_t mixed = batch.size();

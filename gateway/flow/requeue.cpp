@@ -80,9 +80,8 @@ Result<void> Requeue::append(const EncodedRecords& records) const {
   AppendBatch batch;
   for (std::size_t i = 0; i < records.size(); ++i) {
     const Priority priority = records.priority(i);
-    const SpoolId spool = priority == Priority::alarm ? SpoolId::alarms : SpoolId::telemetry;
-    const std::uint8_t klass = priority == Priority::low ? 0 : priority == Priority::normal ? 1 : 2;
-    batch.add(spool, stores_.of(spool).lane(records.sink(i)), klass, false,
+    const SpoolId spool = spool_of(priority);
+    batch.add(spool, stores_.of(spool).lane(records.sink(i)), klass_of(priority), false,
               [&](std::string& out) { records.append_to(out, i); });
   }
   batch.end_group();

@@ -68,35 +68,25 @@ bool RuleStateOf::render_headers(const Rule& rule, const Send& send, std::string
 }
 
 bool RuleStateOf::render_destination(const Send& send, RecordRest& rest, std::string& why) {
-  // A plain one was checked when the configuration was read.
-  if (send.topic) {
-    if (const std::string* const plain = send.topic->plain()) {
-      rest.topic = *plain;
-    } else {
-      topic_.clear();
-      if (!render(*send.topic, topic_, why)) {
-        why.insert(0, "topic: ");
-        return false;
-      }
-      why = topic_fault(send.upstream, topic_);
-      if (!why.empty()) return false;
-      rest.topic = topic_;
+  const auto place = [&](const Template& text, std::string_view name, std::string& memory, std::string_view& out,
+                         const auto& fault_of) {
+    if (const std::string* const plain = text.plain()) {  // checked when the configuration was read
+      out = *plain;
+      return true;
     }
-  }
-  if (send.routing_key) {
-    if (const std::string* const plain = send.routing_key->plain()) {
-      rest.routing_key = *plain;
-    } else {
-      routing_key_.clear();
-      if (!render(*send.routing_key, routing_key_, why)) {
-        why.insert(0, "routing_key: ");
-        return false;
-      }
-      why = routing_key_fault(routing_key_);
-      if (!why.empty()) return false;
-      rest.routing_key = routing_key_;
+    memory.clear();
+    if (!render(text, memory, why)) {
+      why.insert(0, std::string(name) + ": ");
+      return false;
     }
-  }
+    why = fault_of(memory);
+    out = memory;
+    return why.empty();
+  };
+  const auto topic_fault_of = [&](const std::string& topic) { return topic_fault(send.upstream, topic); };
+  if (send.topic && !place(*send.topic, "topic", topic_, rest.topic, topic_fault_of)) return false;
+  if (send.routing_key && !place(*send.routing_key, "routing_key", routing_key_, rest.routing_key, routing_key_fault))
+    return false;
   record_key_.clear();
   switch (send.key_kind) {
     case Send::Key::none: return true;
