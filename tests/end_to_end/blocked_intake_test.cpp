@@ -2,13 +2,12 @@
 // is acknowledged, no connection ends, memory stays as it is, alarms go on where they can be stored, and what the
 // broker kept meanwhile arrives by itself afterwards.
 #include <doctest/doctest.h>
-#include <mqtt/async_client.h>
 #include <sys/resource.h>
 
-#include <deque>
 #include <sstream>
 
 #include "tests/end_to_end/gateway_process.h"
+#include "tests/end_to_end/publish.h"
 #include "tests/support/mosquitto.h"
 
 using namespace railhead;
@@ -33,23 +32,10 @@ std::string configuration(const Mosquitto& broker, const Mosquitto& upstream, co
          upstream.url() + " } }\n";
 }
 
-// Returns when the broker has them all.
 void publish(const Mosquitto& broker, const std::string& topic, int count, std::size_t bytes) {
-  mqtt::async_client client("tcp://127.0.0.1:" + std::to_string(broker.port()), "publisher",
-                            mqtt::create_options(MQTTVERSION_3_1_1, 1000));
-  mqtt::connect_options options;
-  options.set_max_inflight(1000);
-  REQUIRE(client.connect(options)->wait_for(10s));
-  std::deque<mqtt::delivery_token_ptr> sent;
-  for (int n = 0; n < count; ++n) {
-    sent.push_back(client.publish(topic, std::to_string(n) + std::string(bytes, 'x'), 1, false));
-    if (sent.size() > 500) {
-      REQUIRE(sent.front()->wait_for(20s));
-      sent.pop_front();
-    }
-  }
-  for (const auto& token : sent) REQUIRE(token->wait_for(20s));
-  client.disconnect()->wait_for(5s);
+  std::vector<Message> messages;
+  for (int n = 0; n < count; ++n) messages.push_back({topic, std::to_string(n) + std::string(bytes, 'x')});
+  publish(broker, messages);
 }
 
 struct Watched {

@@ -2,10 +2,8 @@
 // killed 50 times at random moments and the broker is restarted 10 times in an orderly way between them. What rules
 // remember outlives that: each window counts each message once, and dedup knows what an earlier life let through.
 #include <doctest/doctest.h>
-#include <mqtt/async_client.h>
 
 #include <algorithm>
-#include <deque>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -15,6 +13,7 @@
 
 #include "gateway/message/json.h"
 #include "tests/end_to_end/gateway_process.h"
+#include "tests/end_to_end/publish.h"
 #include "tests/support/mosquitto.h"
 
 using namespace railhead;
@@ -52,36 +51,19 @@ sinks:
          directory.path() + "/out.jsonl, rotate: 0 } }\n";
 }
 
-struct Message {
-  std::string topic;
-  std::int64_t n;
-  int qos;
-};
-
-// Returns when the broker has them all.
-void publish(const Mosquitto& broker, const std::vector<Message>& messages) {
-  mqtt::async_client client("tcp://127.0.0.1:" + std::to_string(broker.port()), "publisher",
-                            mqtt::create_options(MQTTVERSION_3_1_1, 1000));
-  mqtt::connect_options options;
-  options.set_max_inflight(1000);
-  REQUIRE(client.connect(options)->wait_for(10s));
-  std::deque<mqtt::delivery_token_ptr> sent;
-  for (const Message& message : messages) {
-    sent.push_back(client.publish(message.topic, "{\"n\":" + std::to_string(message.n) + "}", message.qos, false));
-  }
-  for (const auto& token : sent) REQUIRE(token->wait_for(20s));
-  client.disconnect()->wait_for(5s);
+Message numbered(const std::string& topic, std::int64_t n, int qos) {
+  return {topic, "{\"n\":" + std::to_string(n) + "}", qos};
 }
 
 // Numbers from..to at QoS 1 and 2; every tenth one also for `once`, which gets those of the round before again.
 void publish_round(const Mosquitto& broker, std::int64_t from, std::int64_t to) {
   std::vector<Message> messages;
   for (std::int64_t n = from; n < to; ++n) {
-    messages.push_back({"q1/a", n, 1});
-    messages.push_back({"q2/a", n, 2});
+    messages.push_back(numbered("q1/a", n, 1));
+    messages.push_back(numbered("q2/a", n, 2));
     if (n % kOnceEvery != 0) continue;
-    messages.push_back({"q1/b", n, 1});
-    if (n >= kPerRound) messages.push_back({"q1/b", n - kPerRound, 1});
+    messages.push_back(numbered("q1/b", n, 1));
+    if (n >= kPerRound) messages.push_back(numbered("q1/b", n - kPerRound, 1));
   }
   publish(broker, messages);
 }
@@ -180,7 +162,7 @@ TEST_CASE("50 kills of the gateway and 10 restarts of the broker: no loss at QoS
   }
   publish_round(broker, next, next + kPerRound);
   next += kPerRound;
-  publish(broker, {{"q2/z", kLongAfter, 2}});
+  publish(broker, {numbered("q2/z", kLongAfter, 2)});
   Arrived arrived(directory.path() + "/out.jsonl");
   Seen& qos1 = arrived.of("qos1");
   Seen& qos2 = arrived.of("qos2");
