@@ -21,10 +21,11 @@ std::optional<std::uint16_t> delay_of(std::string_view value) {
 std::string take_option(SerialOptions& serial, std::string_view name, std::string_view value) {
   const auto number = base::parse_uint(value);
   if (name == "baud") {
-    constexpr std::uint32_t kBauds[] = {1200,   1800,   2400,   4800,   9600,   19200,  38400,  57600,
-                                        115200, 230400, 460800, 500000, 576000, 921600, 1000000};
+    constexpr std::uint32_t kBauds[] = {300,    600,    1200,   1800,   2400,   4800,   9600,   14400,
+                                        19200,  28800,  38400,  57600,  76800,  115200, 128000, 230400,
+                                        250000, 256000, 460800, 500000, 576000, 921600, 1000000};
     if (!number || std::find(std::begin(kBauds), std::end(kBauds), *number) == std::end(kBauds)) {
-      return "expected a baud of 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, ... 1000000";
+      return "expected a baud of 300, ... 9600, 14400, 19200, 28800, 38400, 57600, 76800, 115200, ... 1000000";
     }
     serial.baud = static_cast<std::uint32_t>(*number);
   } else if (name == "parity") {

@@ -128,6 +128,8 @@ void Link::silent(const Open& open) {
   finish(open);
   if (options_.endpoint.rtu()) {
     input_.clear();
+    // A line that took nothing: what it did not take is not sent with the next request.
+    if (options_.endpoint.transport == Transport::rtu) output_.clear();
     std::erase_if(owed_, [&](const Owed& owed) { return owed.unit == open.turn.request.unit; });
     owed_.push_back({open.turn.request.unit, loop_.now() + kOwedFor});
   }

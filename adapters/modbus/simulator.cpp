@@ -327,7 +327,7 @@ Result<std::vector<std::string>> Simulator::open() {
     if (port.endpoint.transport == Transport::rtu) {
       std::string path = port.endpoint.host;
       if (state_->options.listen.empty()) {
-        Result<std::unique_ptr<system::Stream>> line = open_serial(path, port.endpoint.serial);
+        Result<std::unique_ptr<system::Stream>> line = open_serial(path, port.endpoint.serial, SerialRole::slave);
         if (!line)
           return fail(line.error().code, "rtu://" + path + ": " + line.error().what + "; try --listen 127.0.0.1");
         state_->add_line(port, {}, std::move(*line));

@@ -1,5 +1,8 @@
 // Links that speak RTU: over a serial line (a pseudo-terminal) with noise, lost bytes and late answers, and over TCP.
+#include <asm/termbits.h>
 #include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 
 #include <random>
 
@@ -159,6 +162,36 @@ TEST_CASE("a late answer on a serial line never becomes the next one's value") {
   }
 }
 
+TEST_CASE("what the kernel holds when a request is sent is gone, and never its answer") {
+  Bus bus;
+  REQUIRE(bus.until([&] { return bus.good() >= 2; }));
+  const auto in_kernel = [&] {
+    int bytes = 0;
+    REQUIRE(::ioctl(bus.line.near(), FIONREAD, &bytes) == 0);
+    return bytes;
+  };
+  for (int rounds = 0; rounds < 5; ++rounds) {
+    const unsigned before = bus.line.requests;
+    int stale = 0;
+    // Runs when the loop has looked at the line and before the link's timer: so the link has not seen these bytes.
+    bus.loop.at(bus.clock.boot_now() - seconds{1}, [&] {
+      bus.line.send(SerialLine::answer({.unit = 1, .function = 3, .address = 7, .count = 1, .frame = {}}, 1000));
+      pollfd readable{bus.line.near(), POLLIN, 0};
+      REQUIRE(::poll(&readable, 1, 5000) == 1);
+      stale = in_kernel();
+    });
+    while (bus.scheduler->due() > bus.clock.boot_now()) ::poll(nullptr, 0, 1);
+    bus.loop.run_once(Duration{0});
+    CHECK(stale == 7);
+    CHECK(in_kernel() == 0);
+    REQUIRE(bus.until([&] { return bus.line.requests > before; }));
+    const std::size_t good = bus.good();
+    REQUIRE(bus.until([&] { return bus.good() > good; }));
+  }
+  CHECK(bus.wrong() == 0);
+  CHECK(bus.seen.discarded == 0);  // nobody had to see that they were stale
+}
+
 TEST_CASE("an adapter that is pulled out and plugged in again is found by itself") {
   Bus bus;
   REQUIRE(bus.until([&] { return bus.good() >= 3; }));
@@ -210,6 +243,20 @@ TEST_CASE("a line that another program has is refused, and so is what is no line
   const auto rs485 = open_serial(other.path(), {.rs485 = Rs485::rts_high_on_send});
   REQUIRE_FALSE(rs485);
   CHECK(rs485.error().what.find("the driver has no RS-485 mode") != std::string::npos);
+}
+
+TEST_CASE("a line gets the rate that was asked for, also one that libmodbus does not know") {
+  system::SystemClock clock;
+  system::EventLoop loop(clock);
+  SerialLine line(loop);
+  for (const std::uint32_t baud : {300u, 1800u, 9600u, 14400u, 19200u, 76800u, 250000u, 1000000u}) {
+    REQUIRE(open_serial(line.path(), {.baud = baud}));
+    termios2 setting{};
+    REQUIRE(::ioctl(line.near(), TCGETS2, &setting) == 0);
+    CHECK(setting.c_ospeed == baud);
+    CHECK(setting.c_ispeed == baud);
+    CHECK((setting.c_lflag & (ICANON | ECHO | ISIG)) == 0);  // also now that it is closed again
+  }
 }
 
 }  // namespace

@@ -38,6 +38,9 @@ class SerialLine {
 
   [[nodiscard]] std::string path() const { return directory_.path() + "/ttyUSB0"; }
 
+  // The line as the program under test has it.
+  [[nodiscard]] int near() const { return near_.get(); }
+
   void plug() {
     far_.reset(::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
     RAILHEAD_ASSERT(::grantpt(far_.get()) == 0 && ::unlockpt(far_.get()) == 0);
