@@ -123,6 +123,7 @@ std::string_view map_of(std::uint16_t id) {
     case 112:
     case 113: return "sunspec-inverter-float";
     case 120: return "sunspec-nameplate";
+    case 124: return "sunspec-storage";
     case 160: return "sunspec-mppt";
     case 201:
     case 202:

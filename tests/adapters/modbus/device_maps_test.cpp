@@ -59,7 +59,7 @@ TEST_CASE("every ready device map loads, names its source, and each of its point
   }
   for (const char* wanted :
        {"eastron-sdm630", "sunspec-common", "sunspec-inverter", "sunspec-inverter-float", "sunspec-nameplate",
-        "sunspec-mppt", "sunspec-meter", "abb-b23", "schneider-iem3155", "generic-plc"}) {
+        "sunspec-storage", "sunspec-mppt", "sunspec-meter", "abb-b23", "schneider-iem3155", "generic-plc"}) {
     CHECK(seen.contains(wanted));
   }
 }

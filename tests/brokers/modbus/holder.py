@@ -2,6 +2,7 @@
 """A pymodbus server that holds what it is told: holder.py PORT SPEC.json [rtu]
 
 SPEC: {"points": [{"table": "holding", "address": 0, "type": "int32", "order": "CDAB", "value": -5}, ...]}
+or {"base": 40000, "registers": "53756e53..."}: holding registers as they are, and no others.
 With `rtu` it speaks RTU frames over TCP. It encodes by itself (struct and int.to_bytes), so that nothing is shared with
 the decoder under test.
 """
@@ -44,7 +45,7 @@ def main():
     with open(sys.argv[2], encoding="utf-8") as file:
         spec = json.load(file)
     tables = {name: [0] * 10000 for name in ("coil", "discrete", "input", "holding")}
-    for point in spec["points"]:
+    for point in spec.get("points", []):
         table = tables[point["table"]]
         if point["table"] in ("coil", "discrete"):
             table[point["address"]] = int(point["value"])
@@ -52,11 +53,14 @@ def main():
         data = on_the_wire(point)
         for i in range(0, len(data), 2):
             table[point["address"] + i // 2] = data[i] << 8 | data[i + 1]
+    data = bytes.fromhex(spec.get("registers", ""))
+    words = [data[i] << 8 | data[i + 1] for i in range(0, len(data), 2)]
+    image = ModbusSequentialDataBlock(spec["base"], words) if words else None
     slave = ModbusSlaveContext(
         co=ModbusSequentialDataBlock(0, tables["coil"]),
         di=ModbusSequentialDataBlock(0, tables["discrete"]),
         ir=ModbusSequentialDataBlock(0, tables["input"]),
-        hr=ModbusSequentialDataBlock(0, tables["holding"]),
+        hr=image if image else ModbusSequentialDataBlock(0, tables["holding"]),
         zero_mode=True,
     )
     StartTcpServer(
