@@ -1,5 +1,6 @@
 #include "adapters/modbus/modbus.h"
 
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -17,12 +18,12 @@ namespace {
 
 class Plan final : public ports::SourcePlan {
  public:
-  Plan(std::optional<SourceOptions> options, std::vector<ports::KnownDevice> devices, bool complete)
+  Plan(std::shared_ptr<const SourceOptions> options, std::vector<ports::KnownDevice> devices, bool complete)
       : options_(std::move(options)), devices_(std::move(devices)), complete_(complete) {}
 
   [[nodiscard]] std::unique_ptr<ports::Source> make(ports::Context context) const override {
     RAILHEAD_ASSERT(options_);
-    return std::make_unique<ModbusSource>(*options_, std::move(context));
+    return std::make_unique<ModbusSource>(options_, std::move(context));
   }
   [[nodiscard]] std::vector<ports::KnownDevice> devices() const override { return devices_; }
   [[nodiscard]] std::string explain() const override { return options_ ? explain_plan(*options_) : std::string(); }
@@ -34,7 +35,7 @@ class Plan final : public ports::SourcePlan {
   }
 
  private:
-  std::optional<SourceOptions> options_;
+  const std::shared_ptr<const SourceOptions> options_;  // nullptr: it has errors
   std::vector<ports::KnownDevice> devices_;
   bool complete_;
 };
@@ -45,7 +46,9 @@ std::unique_ptr<ports::SourcePlan> read(const config::Node& node, const config::
   std::optional<SourceOptions> options = read_source(node, models, diagnostics, &known);
   const config::Node devices = node.find("devices");
   const bool complete = options.has_value() || (devices.is_map() && !devices.is_unfinished());
-  return std::make_unique<Plan>(std::move(options), std::move(known), complete);
+  std::shared_ptr<const SourceOptions> kept;
+  if (options) kept = std::make_shared<const SourceOptions>(std::move(*options));
+  return std::make_unique<Plan>(std::move(kept), std::move(known), complete);
 }
 
 void describe(config::Reference& reference) {

@@ -23,6 +23,8 @@ void Scheduler::add(const DeviceOptions& device, std::vector<Group> groups) {
                                                .keys = {},
                                                .cycles = {},
                                                .backoff = system::Backoff(options_.probe, seed_ += 2)});
+  added->decoders.reserve(device.points.size());
+  added->keys.reserve(device.points.size());
   for (const Point& point : device.points) {
     added->decoders.emplace_back(point);
     added->keys.push_back(Value::text(point.name));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -117,14 +118,14 @@ class Engine final : public Observer, private ports::CommandTaker {
     ticks_.push_back(every);
   }
   void on_device_down(const std::string& device, const std::string& why) override {
-    ++down_;
+    down_[device] = why;
     for (const auto& commands : commands_) commands->forget(device);
     context_.reporter.report(status::Event::device_down,
                              {{"source", context_.name}, {"device", device}, {"error", why}});
     tell_status();
   }
   void on_device_up(const std::string& device) override {
-    --down_;
+    down_.erase(device);
     context_.reporter.report(status::Event::device_up, {{"source", context_.name}, {"device", device}});
     tell_status();
   }
@@ -159,7 +160,7 @@ class Engine final : public Observer, private ports::CommandTaker {
     tell_status();
   }
   void on_lost(const std::string& endpoint, const std::string& why) override {
-    lost_why_ = endpoint + ": " + why;
+    lost_why_ = why.find(endpoint) != std::string::npos ? why : endpoint + ": " + why;
     context_.reporter.report(status::Event::source_lost,
                              {{"source", context_.name}, {"link", endpoint}, {"error", why}});
     tell_status();
@@ -210,12 +211,11 @@ class Engine final : public Observer, private ports::CommandTaker {
 
   void tell_status() {
     using State = status::LinkStatus::State;
-    context_.link.devices(devices_, down_);
-    if (devices_ != 0 && down_ == devices_) {
+    context_.link.devices(devices_, static_cast<std::uint32_t>(down_.size()));
+    if (devices_ != 0 && down_.size() == devices_) {
       context_.link.set(State::down, lost_why_.empty() ? "no device answers" : lost_why_);
-    } else if (down_ != 0) {
-      context_.link.set(State::degraded,
-                        std::to_string(down_) + " of " + std::to_string(devices_) + " devices do not answer");
+    } else if (!down_.empty()) {
+      context_.link.set(State::degraded, down_.begin()->first + ": " + down_.begin()->second);
     } else if (reached_) {
       context_.link.set(State::up);
     } else {
@@ -301,18 +301,18 @@ class Engine final : public Observer, private ports::CommandTaker {
   bool blocked_ = false;         // the intake took nothing
   BootTime offer_again_{};
   std::uint32_t devices_ = 0;
-  std::uint32_t down_ = 0;
+  std::map<std::string, std::string> down_;  // devices that do not answer, and why
   bool reached_ = false;
   std::string lost_why_;
 };
 
 }  // namespace
 
-ModbusSource::ModbusSource(SourceOptions options, ports::Context context)
+ModbusSource::ModbusSource(std::shared_ptr<const SourceOptions> options, ports::Context context)
     : options_(std::move(options)), context_(std::move(context)) {}
 
 void ModbusSource::run(ports::Intake& intake, std::stop_token stop) {
-  Engine engine(options_, context_);
+  Engine engine(*options_, context_);
   engine.run(intake, stop);
 }
 

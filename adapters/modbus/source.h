@@ -4,6 +4,7 @@
 // Threads: run() is the source's thread; everything here is its own.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,11 +29,11 @@ struct SourceOptions {
 
 class ModbusSource final : public ports::Source {
  public:
-  ModbusSource(SourceOptions options, ports::Context context);
+  ModbusSource(std::shared_ptr<const SourceOptions> options, ports::Context context);
   void run(ports::Intake& intake, std::stop_token stop) override;
 
  private:
-  const SourceOptions options_;
+  const std::shared_ptr<const SourceOptions> options_;  // the plan's: of a large plant there are not two
   const ports::Context context_;
 };
 

@@ -13,7 +13,7 @@ constexpr std::size_t kColumnMax = 60;
 
 // "2 h 5 min": the two largest units.
 std::string span_text(Duration span) {
-  const auto total = std::chrono::floor<std::chrono::seconds>(span).count();
+  const auto total = std::max<std::int64_t>(0, std::chrono::floor<std::chrono::seconds>(span).count());
   const std::pair<std::int64_t, const char*> units[] = {{86400, " d"}, {3600, " h"}, {60, " min"}, {1, " s"}};
   for (std::size_t i = 0; i < std::size(units); ++i) {
     const auto [size, name] = units[i];

@@ -79,7 +79,7 @@ struct Plant {
     REQUIRE(simulator->open());
     field = std::jthread([this](std::stop_token stop) { simulator->run(std::move(stop)); });
     source = std::make_unique<ModbusSource>(
-        *read("tcp://127.0.0.1:" + std::to_string(simulator->port(0))),
+        std::make_shared<const SourceOptions>(*read("tcp://127.0.0.1:" + std::to_string(simulator->port(0)))),
         ports::Context{
             .name = "s", .gateway = "g", .clock = clock, .reporter = reporter, .link = link, .commands = &desk});
     engine = std::jthread([this](std::stop_token stop) { source->run(intake, std::move(stop)); });
