@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "tests/adapters/modbus/recording_observer.h"
+#include "tests/adapters/modbus/scheduled_bus.h"
 #include "tests/support/manual_clock.h"
 
 namespace railhead::modbus {
@@ -31,76 +31,8 @@ DeviceOptions device_of(std::string name, std::uint8_t unit, std::vector<Point> 
       .name = std::move(name), .unit = unit, .timeout = milliseconds{500}, .limits = {}, .points = std::move(points)};
 }
 
-// A bus in the test's hands: registers hold their own address; some addresses are refused, some units are silent.
-class Bus {
- public:
-  Bus() : scheduler(plant(), clock, seen, 1) {}
-  static SchedulerOptions plant() {
-    SchedulerOptions options;
-    options.source = "plant";
-    return options;
-  }
-
-  void add(const DeviceOptions& device) {
-    std::vector<Group> groups = plan_device(device.points, device.limits);
-    scheduler.add(device, std::move(groups));
-  }
-
-  // Serves requests until nothing is due for `time`. Each answer takes `answer_time`, a silence the timeout.
-  void run_for(Duration time) {
-    const BootTime end = clock.boot_now() + time;
-    for (;;) {
-      while (const auto turn = scheduler.next()) {
-        serve(*turn);
-        if (clock.boot_now() >= end) return;
-      }
-      const BootTime due = scheduler.due();
-      REQUIRE(due > clock.boot_now());
-      if (due >= end) break;
-      clock.advance(due - clock.boot_now());
-    }
-    clock.advance(end - clock.boot_now());
-  }
-
-  void serve(const Turn& turn) {
-    const ReadRequest& request = turn.request;
-    requests.push_back(std::to_string(request.unit) + ":" + std::to_string(request.address) + "+" +
-                       std::to_string(request.count));
-    ++asked[request.unit];
-    if (silent.contains(request.unit)) {
-      clock.advance(turn.timeout);
-      silence += turn.timeout;
-      scheduler.failed("no answer within 500 ms");
-      return;
-    }
-    clock.advance(answer_time);
-    for (unsigned i = 0; i < request.count; ++i) {
-      if (const auto code = refused.find(request.address + i); code != refused.end()) {
-        scheduler.refused(code->second);
-        return;
-      }
-    }
-    std::string payload;
-    for (unsigned i = 0; i < request.count; ++i) {
-      payload.push_back(static_cast<char>((request.address + i) >> 8));
-      payload.push_back(static_cast<char>(request.address + i));
-    }
-    scheduler.answered(payload);
-  }
-
-  test::ManualClock clock;
-  RecordingObserver seen;
-  Scheduler scheduler;
-  std::set<unsigned> silent;
-  std::map<unsigned, std::uint8_t> refused;
-  Duration answer_time = milliseconds{5};
-  Duration silence{};
-  Strings requests;
-  std::map<unsigned, unsigned> asked;
-};
-
 TEST_CASE("one reading per device and tick") {
-  Bus bus;
+  ScheduledBus bus;
   bus.add(device_of("a", 1, {holding(1), holding(0), holding(40)}));
   bus.run_for(milliseconds{2500});
   CHECK(bus.requests == Strings{"1:0+2", "1:40+1", "1:0+2", "1:40+1", "1:0+2", "1:40+1"});
@@ -113,7 +45,7 @@ TEST_CASE("one reading per device and tick") {
 }
 
 TEST_CASE("points with their own rate make readings of their own") {
-  Bus bus;
+  ScheduledBus bus;
   bus.add(device_of("a", 1, {holding(0), holding(1, milliseconds{250})}));
   bus.run_for(milliseconds{1100});
   CHECK(bus.seen.take() == Strings{R"(a good {"p1":1})", R"(a good {"p0":0})", R"(a good {"p1":1})",
@@ -122,7 +54,7 @@ TEST_CASE("points with their own rate make readings of their own") {
 }
 
 TEST_CASE("a fast group overtakes a long cycle") {
-  Bus bus;
+  ScheduledBus bus;
   std::vector<Point> points{holding(1000, milliseconds{100})};
   for (unsigned i = 0; i < 20; ++i) points.push_back(holding(i * 20, seconds{10}));
   bus.add(device_of("a", 1, points));
@@ -133,7 +65,7 @@ TEST_CASE("a fast group overtakes a long cycle") {
 }
 
 TEST_CASE("missed ticks are not made up for: the newest wins") {
-  Bus bus;
+  ScheduledBus bus;
   bus.add(device_of("a", 1, {holding(0, milliseconds{100})}));
   bus.answer_time = milliseconds{350};
   bus.run_for(seconds{7});
@@ -143,7 +75,7 @@ TEST_CASE("missed ticks are not made up for: the newest wins") {
 }
 
 TEST_CASE("a refused address is isolated within the same cycle and the rest flows") {
-  Bus bus;
+  ScheduledBus bus;
   std::vector<Point> points;
   for (unsigned i = 0; i < 16; ++i) points.push_back(holding(i));
   bus.add(device_of("a", 1, points));
@@ -162,7 +94,7 @@ TEST_CASE("a refused address is isolated within the same cycle and the rest flow
 }
 
 TEST_CASE("a quarantined address is tried again, ever more rarely, and comes back") {
-  Bus bus;
+  ScheduledBus bus;
   bus.add(device_of("a", 1, {holding(0), holding(1)}));
   bus.refused[1] = 2;
   bus.run_for(minutes{30});
@@ -179,7 +111,7 @@ TEST_CASE("a quarantined address is tried again, ever more rarely, and comes bac
 }
 
 TEST_CASE("a hole that may not be read parts a block without hurting its points") {
-  Bus bus;
+  ScheduledBus bus;
   bus.add(device_of("a", 1, {holding(0), holding(5)}));
   bus.refused[3] = 2;
   bus.run_for(milliseconds{2500});
@@ -189,7 +121,7 @@ TEST_CASE("a hole that may not be read parts a block without hurting its points"
 }
 
 TEST_CASE("a busy device costs this tick's block only") {
-  Bus bus;
+  ScheduledBus bus;
   bus.add(device_of("a", 1, {holding(0), holding(50)}));
   bus.refused[0] = 6;
   bus.run_for(milliseconds{500});
@@ -200,7 +132,7 @@ TEST_CASE("a busy device costs this tick's block only") {
 }
 
 TEST_CASE("silence makes a device down, an answer makes it up: both are readings without value") {
-  Bus bus;
+  ScheduledBus bus;
   bus.add(device_of("a", 1, {holding(0), holding(50)}));
   bus.run_for(milliseconds{900});
   CHECK(bus.seen.take().size() == 1);
@@ -220,7 +152,7 @@ TEST_CASE("silence makes a device down, an answer makes it up: both are readings
 
 TEST_CASE(
     "a unit that never answered is down at its first silence: nobody waits three times for what is switched off") {
-  Bus bus;
+  ScheduledBus bus;
   bus.add(device_of("a", 1, {holding(0)}));
   bus.silent.insert(1);
   bus.run_for(milliseconds{900});
@@ -235,7 +167,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a dead unit costs the others at most its share of the link") {
-  Bus bus;
+  ScheduledBus bus;
   for (std::uint8_t unit = 1; unit <= 10; ++unit) {
     bus.add(device_of("d" + std::to_string(unit), unit, {holding(0)}));
   }
@@ -251,7 +183,7 @@ TEST_CASE("a dead unit costs the others at most its share of the link") {
 }
 
 TEST_CASE("a gateway's word that its device is silent counts as silence") {
-  Bus bus;
+  ScheduledBus bus;
   bus.add(device_of("a", 1, {holding(0)}));
   bus.refused[0] = 11;
   bus.run_for(seconds{5});
@@ -259,7 +191,7 @@ TEST_CASE("a gateway's word that its device is silent counts as silence") {
 }
 
 TEST_CASE("without a link all that is due is bad, and devices come back with the link") {
-  Bus bus;
+  ScheduledBus bus;
   bus.add(device_of("a", 1, {holding(0)}));
   bus.add(device_of("b", 2, {holding(0, seconds{60})}));
   bus.run_for(milliseconds{500});
@@ -276,7 +208,7 @@ TEST_CASE("without a link all that is due is bad, and devices come back with the
 }
 
 TEST_CASE("a turn that is repeated is the same turn") {
-  Bus bus;
+  ScheduledBus bus;
   bus.add(device_of("a", 1, {holding(0)}));
   const auto first = bus.scheduler.next();
   REQUIRE(first);
@@ -289,7 +221,7 @@ TEST_CASE("a turn that is repeated is the same turn") {
 }
 
 TEST_CASE("a value that cannot be decoded is bad alone") {
-  Bus bus;
+  ScheduledBus bus;
   Point wrong = holding(0x1a);
   wrong.type = Type::bcd16;
   bus.add(device_of("a", 1, {holding(0), wrong}));
@@ -298,7 +230,7 @@ TEST_CASE("a value that cannot be decoded is bad alone") {
 }
 
 TEST_CASE("a busy device is asked again within the cycle, and others have their turn meanwhile") {
-  Bus bus;
+  ScheduledBus bus;
   bus.add(device_of("a", 1, {holding(0)}));
   bus.add(device_of("b", 2, {holding(1000)}));
   auto turn = bus.scheduler.next();
@@ -342,7 +274,7 @@ TEST_CASE("a busy device is asked again within the cycle, and others have their 
 }
 
 TEST_CASE("several turns may be out, one of each device and rate; what was abandoned meanwhile changes nothing") {
-  Bus bus;
+  ScheduledBus bus;
   bus.add(device_of("a", 1, {holding(0), holding(500, milliseconds{500})}));
   bus.add(device_of("b", 2, {holding(0)}));
   std::vector<Turn> out;

@@ -16,8 +16,7 @@
 #include "gateway/base/bytes.h"
 #include "gateway/config/document.h"
 #include "gateway/message/json.h"
-#include "tests/adapters/modbus/recording_observer.h"
-#include "tests/support/manual_clock.h"
+#include "tests/adapters/modbus/scheduled_bus.h"
 #include "tests/support/places.h"
 #include "tests/support/process.h"
 
@@ -61,17 +60,12 @@ std::vector<Model> models_of(const std::string& text) {
 }
 
 // Registers and nothing beside them: whatever touches another address is refused.
-class Device {
+class Device : public ScheduledBus {
  public:
-  Device() : scheduler(options(), clock, seen, 1) {}
-  static SchedulerOptions options() {
-    SchedulerOptions options;
-    options.source = "roof";
-    return options;
-  }
+  Device() { registers.emplace(); }
 
   void install(unsigned base, const std::vector<Model>& models) {
-    registers.clear();
+    registers->clear();
     put(base, "SunS");
     unsigned at = base + 2;
     for (const Model& model : models) {
@@ -81,7 +75,7 @@ class Device {
     put(at, words({0xffff, 0}));
   }
   void put(unsigned at, const std::string& bytes) {
-    for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) registers[at++] = bytes.substr(i, 2);
+    for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) (*registers)[at++] = bytes.substr(i, 2);
   }
   static std::string words(std::initializer_list<unsigned> all) {
     std::string bytes;
@@ -91,44 +85,6 @@ class Device {
     }
     return bytes;
   }
-
-  void run_for(Duration time) {
-    const BootTime end = clock.boot_now() + time;
-    for (;;) {
-      while (const auto turn = scheduler.next()) serve(*turn);
-      const BootTime due = scheduler.due();
-      if (due >= end) break;
-      clock.advance(due - clock.boot_now());
-    }
-    clock.advance(end - clock.boot_now());
-  }
-  void serve(const Turn& turn) {
-    ++requests;
-    if (silent) {
-      clock.advance(turn.timeout);
-      return scheduler.failed("no answer");
-    }
-    clock.advance(milliseconds{1});
-    if (busy > 0) {
-      --busy;
-      return scheduler.refused(6);
-    }
-    std::string payload;
-    for (unsigned i = 0; i < turn.request.count; ++i) {
-      const auto found = registers.find(turn.request.address + i);
-      if (turn.request.table != Table::holding || found == registers.end()) return scheduler.refused(2);
-      payload += found->second;
-    }
-    scheduler.answered(payload);
-  }
-
-  test::ManualClock clock;
-  RecordingObserver seen;
-  Scheduler scheduler;
-  std::map<unsigned, std::string> registers;
-  bool silent = false;
-  unsigned busy = 0;
-  unsigned requests = 0;
 };
 
 TEST_CASE("a device of 700 registers is read whole, wherever its models stand") {
@@ -142,7 +98,7 @@ TEST_CASE("a device of 700 registers is read whole, wherever its models stand") 
     CAPTURE(base);
     Device device;
     device.install(base, models);
-    device.scheduler.add(options, plan_device(options.points, options.limits, options.forbidden));
+    device.add(options);
     device.run_for(milliseconds{900});
     REQUIRE(device.seen.readings.size() == 1);
     const Reading& reading = device.seen.readings[0];
@@ -181,7 +137,7 @@ TEST_CASE("a missing model is bad and looked for again, a missing block is absen
   Device device;
   device.install(40000, {common(11)});
   device.put(7, Device::words({70}));
-  device.scheduler.add(options, plan_device(options.points, options.limits, options.forbidden));
+  device.add(options);
   device.run_for(milliseconds{900});
   const std::string lacks = R"("the device has no SunSpec model 101 or 103")";
   CHECK(device.seen.take() == Strings{R"(d uncertain {"a":11,"own":70} {"i_b":)" + lacks + R"(,"i_c":)" + lacks +
@@ -208,22 +164,22 @@ TEST_CASE(
   Device device;
   device.put(7, Device::words({70}));
   device.busy = 2;
-  device.scheduler.add(options, plan_device(options.points, options.limits, options.forbidden));
+  device.add(options);
   device.run_for(milliseconds{1900});
   Strings readings = device.seen.take();
   REQUIRE(readings.size() == 2);
   CHECK(readings[0].starts_with(R"(d uncertain {"own":70} {"a":"no SunSpec marker at holding register 40000, 50000)"));
   // Silence in the middle of the search is a silence like any other.
   Device quiet;
-  quiet.silent = true;
-  quiet.scheduler.add(options, plan_device(options.points, options.limits, options.forbidden));
+  quiet.silent = {1};
+  quiet.add(options);
   quiet.run_for(seconds{5});
   readings = quiet.seen.take();
   REQUIRE(readings.size() == 2);
-  CHECK(readings[0].starts_with(R"(d bad {} {"a":"no answer","i_b":"no answer")"));
+  CHECK(readings[0].starts_with(R"(d bad {} {"a":"no answer within 500 ms","i_b":"no answer within 500 ms")"));
   CHECK(readings.back() == "d bad null");
-  CHECK(quiet.seen.events == Strings{"down d: no answer"});
-  quiet.silent = false;
+  CHECK(quiet.seen.events == Strings{"down d: no answer within 500 ms"});
+  quiet.silent = {};
   quiet.install(40000, {common(1), inverter(101, 2)});
   quiet.put(7, Device::words({70}));
   quiet.run_for(seconds{30});
@@ -232,9 +188,9 @@ TEST_CASE(
   CHECK(readings[0] == "d good null");
   CHECK(readings[1] == R"(d good {"a":1,"i_b":2,"i_c":5,"i_x1_d":6,"i_x2_d":7,"own":70})");
   // Exchanged for another make: the same models, elsewhere.
-  quiet.silent = true;
+  quiet.silent = {1};
   quiet.run_for(seconds{5});
-  quiet.silent = false;
+  quiet.silent = {};
   quiet.install(50000, {inverter(103, 8), common(9)});
   quiet.put(7, Device::words({71}));
   quiet.run_for(seconds{60});
