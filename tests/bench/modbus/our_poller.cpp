@@ -87,7 +87,8 @@ int run_ours(const Poll& poll) {
   status::LinkStatus link;
   CountingIntake intake(poll);
   modbus::ModbusSource source(
-      plant_source(poll), {.name = "field", .gateway = "bench", .clock = clock, .reporter = reporter, .link = link});
+      std::make_shared<const modbus::SourceOptions>(plant_source(poll)),
+      {.name = "field", .gateway = "bench", .clock = clock, .reporter = reporter, .link = link});
   std::jthread thread([&](const std::stop_token& stop) { source.run(intake, stop); });
   std::this_thread::sleep_for(std::chrono::duration<double>(poll.warm_up + poll.seconds));
   thread = {};

@@ -111,7 +111,8 @@ BusShare run_bus(double seconds) {
     test::CapturingReporter reporter;
     status::LinkStatus link;
     modbus::ModbusSource source(
-        options, {.name = "bus", .gateway = "bench", .clock = clock, .reporter = reporter, .link = link});
+        std::make_shared<const modbus::SourceOptions>(options),
+        {.name = "bus", .gateway = "bench", .clock = clock, .reporter = reporter, .link = link});
     std::jthread bus(
         [&](const std::stop_token& stop) { play(master, options.links[0].link.endpoint.serial, collisions, stop); });
     std::jthread client([&](const std::stop_token& stop) {
