@@ -58,7 +58,7 @@ struct Conversation::State {
     if (stream != nullptr) return {};
     if (options.endpoint.transport == Transport::rtu) {
       Result<std::unique_ptr<system::Stream>> line = open_serial(options.endpoint.host, options.endpoint.serial);
-      if (!line) return fail(line.error().in(options.endpoint.text()));
+      if (!line) return fail(line.error());
       stream = std::move(*line);
       return {};
     }
@@ -80,7 +80,8 @@ struct Conversation::State {
         last = connected.error();
       stream.reset();
     }
-    return fail(last.in(endpoint.text()));
+    const bool says_where = last.what.find(endpoint.text()) != std::string::npos;
+    return fail(says_where ? last : last.in(endpoint.text()));
   }
 
   static Result<Answer> answer_of(const ReadRequest& request, std::string_view pdu) {

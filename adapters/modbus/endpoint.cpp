@@ -95,7 +95,11 @@ std::string Endpoint::text() const {
 
 Result<Endpoint> parse_url(std::string_view url) {
   const std::size_t mark = url.find("://");
-  if (mark == std::string_view::npos) return fail(Errc::invalid, "expected a url like tcp://10.0.0.17:502");
+  if (mark == std::string_view::npos) {
+    const bool path = url.starts_with("/");
+    return fail(Errc::invalid, path ? "expected a url like rtu:///dev/ttyUSB0?baud=19200&parity=even"
+                                    : "expected a url like tcp://10.0.0.17:502");
+  }
   const std::string_view scheme = url.substr(0, mark);
   if (scheme == "rtu") return parse_serial(url.substr(mark + 3));
   if (scheme != "tcp" && scheme != "tls" && scheme != "rtu+tcp") {

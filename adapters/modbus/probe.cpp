@@ -120,10 +120,10 @@ Scan scan(Conversation& conversation, const ProbeOptions& options, Table table, 
     end = begin;
   }
   unsigned silences = 0;
+  std::optional<Error> silence;
   while (!open.empty()) {
     if (result.requests >= options.requests_max) {
-      result.complete = false;
-      result.why = "stopped after " + std::to_string(result.requests) + " requests (--most)";
+      result.cut_short = {Errc::full, "stopped after " + std::to_string(result.requests) + " requests (--most)"};
       break;
     }
     const auto [begin, count] = open.back();
@@ -135,9 +135,11 @@ Scan scan(Conversation& conversation, const ProbeOptions& options, Table table, 
                                                                   .address = static_cast<std::uint16_t>(begin),
                                                                   .count = static_cast<std::uint16_t>(count)});
     if (!answer) {
-      if (answer.error().code == Errc::timeout && ++silences < kSilencesMax) continue;
-      result.complete = false;
-      result.why = answer.error().what;
+      if (answer.error().code == Errc::timeout && ++silences < kSilencesMax) {
+        silence = answer.error();
+        continue;
+      }
+      result.cut_short = answer.error();
       break;
     }
     silences = 0;
@@ -151,10 +153,7 @@ Scan scan(Conversation& conversation, const ProbeOptions& options, Table table, 
     }
     ++result.refused[answer->exception];
     // "Illegal function": this table is not there at all.
-    if (answer->exception == 1) {
-      result.why = exception_text(1);
-      break;
-    }
+    if (answer->exception == 1) break;
     if (count == 1 || (answer->exception != 2 && answer->exception != 3 && answer->exception != 4)) continue;
     const std::uint32_t part = count > kPart ? kPart : 1;
     for (std::uint32_t end = begin + count; end > begin;) {
@@ -163,6 +162,8 @@ Scan scan(Conversation& conversation, const ProbeOptions& options, Table table, 
       end = from;
     }
   }
+  // Few requests, and none was answered: nobody is there.
+  if (!result.cut_short && result.registers.empty() && result.refused.empty()) result.cut_short = silence;
   return result;
 }
 

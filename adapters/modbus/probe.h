@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -48,8 +47,7 @@ struct Scan {
   Registers registers;                       // coils and discrete inputs too, as 0 and 1
   std::map<std::uint8_t, unsigned> refused;  // exception code -> requests
   unsigned requests = 0;
-  bool complete = true;  // false: requests_max, or silence
-  std::string why;       // not complete
+  std::optional<Error> cut_short;  // by silence, a broken connection, requests_max (Errc::full)
 };
 
 using Progress = std::function<void(const std::string& what)>;

@@ -128,7 +128,9 @@ Error open_error(const std::string& path, int error_number) {
   } else if (error_number == EACCES && ::stat(path.c_str(), &status) == 0) {
     const group* owner = ::getgrgid(status.st_gid);
     const std::string name = owner != nullptr ? owner->gr_name : std::to_string(status.st_gid);
-    error.what += "; the line belongs to group " + name + ": `sudo usermod -a -G " + name + " USER`, and log in anew";
+    const bool group_may = (status.st_mode & S_IRGRP) != 0 && (status.st_mode & S_IWGRP) != 0;
+    error.what += group_may ? "; group " + name + " may: `sudo usermod -a -G " + name + " USER`, and log in anew"
+                            : "; only its owner may use it";
   }
   return error;
 }

@@ -69,6 +69,44 @@ int bad(const std::string& what) {
   return 1;
 }
 
+// What went wrong, where, and what may be the matter.
+int unreachable(const modbus::Endpoint& endpoint, std::uint8_t unit, const Error& error) {
+  const bool says_where = error.what.find(endpoint.host) != std::string::npos;
+  std::cerr << "railhead: " << (says_where ? "" : "unit " + std::to_string(unit) + " at " + endpoint.text() + ": ")
+            << error.what << '\n';
+  if (error.code == Errc::timeout && endpoint.transport == modbus::Transport::rtu) {
+    std::cerr
+        << "  is it powered, its number right (--units 1-10 tries some), the line's baud and parity as the device "
+           "has them, A and B not swapped?\n";
+  } else if (error.code == Errc::timeout && endpoint.secure()) {
+    std::cerr << "  does it speak TLS at this port?\n";
+  } else if (error.code == Errc::timeout) {
+    std::cerr
+        << "  is its number right (--units 1-10 tries some; behind a gateway it is that on the bus), does it need "
+           "longer (--timeout 5s)?\n";
+  } else if (error.code == Errc::unavailable && endpoint.transport != modbus::Transport::rtu) {
+    std::cerr
+        << "  is it powered, host and port right, and none too many connected? Some devices bear one connection\n";
+  }
+  return 2;
+}
+
+// The device is there and says no.
+int refused(const modbus::Endpoint& endpoint, std::uint8_t unit, std::uint32_t address,
+            const std::map<std::uint8_t, unsigned>& codes) {
+  std::cerr << "railhead: unit " << unsigned{unit} << " at " << endpoint.text() << " refuses all addresses near "
+            << address << ":";
+  for (const auto& [code, count] : codes) std::cerr << ' ' << count << " x " << modbus::exception_text(code);
+  std::cerr << '\n';
+  if (address > 10000) {
+    std::cerr << "  addresses count from 0, as they travel on the wire: 40031 in a manual is --holding 30, 30031 is "
+                 "--input 30\n";
+  } else {
+    std::cerr << "  a scan shows what it has: the same command without --expect\n";
+  }
+  return 2;
+}
+
 int show_units(const std::vector<modbus::UnitFound>& units) {
   bool any = false;
   for (const modbus::UnitFound& unit : units) {
@@ -102,7 +140,7 @@ void show_registers(Table table, const modbus::Scan& scan) {
     ++column;
   }
   if (!scan.registers.empty()) std::cout << '\n';
-  if (!scan.complete) std::cout << "not complete: " << scan.why << '\n';
+  if (scan.cut_short) std::cout << "not complete: " << scan.cut_short->what << '\n';
 }
 
 // Half the last digit: 0.05 of "229.0", 0.5 of "229".
@@ -133,7 +171,8 @@ std::string_view map_of(std::uint16_t id) {
   }
 }
 
-int show_sunspec(modbus::Conversation& conversation, std::uint8_t unit, Duration pause) {
+int show_sunspec(modbus::Conversation& conversation, const modbus::Endpoint& endpoint, std::uint8_t unit,
+                 Duration pause) {
   const modbus::ReadRegisters read = [&](std::uint16_t address,
                                          std::uint16_t count) -> Result<std::vector<std::uint16_t>> {
     std::this_thread::sleep_for(pause);
@@ -148,10 +187,7 @@ int show_sunspec(modbus::Conversation& conversation, std::uint8_t unit, Duration
     return registers;
   };
   const Result<modbus::SunspecChain> chain = modbus::walk_sunspec(read);
-  if (!chain) {
-    std::cerr << "railhead: " << chain.error().what << '\n';
-    return 2;
-  }
+  if (!chain) return unreachable(endpoint, unit, chain.error());
   std::cout << "SunSpec from holding register " << chain->base << " on:\n";
   std::string line;
   std::map<std::string_view, unsigned> seen;
@@ -171,7 +207,7 @@ int show_sunspec(modbus::Conversation& conversation, std::uint8_t unit, Duration
   return 0;
 }
 
-int show_ranking(const std::vector<modbus::Candidate>& ranked, double expected) {
+int show_ranking(const std::vector<modbus::Candidate>& ranked, double expected, std::uint32_t asked) {
   if (ranked.empty()) {
     std::cout << "nothing near this address gives " << number_text(expected)
               << ": is it another address, unit or table? The value may have changed: --within 2%\n";
@@ -192,7 +228,19 @@ int show_ranking(const std::vector<modbus::Candidate>& ranked, double expected) 
               << std::setw(14) << number_text(one.value) << number_text(std::round(one.off * 1e5) / 1e3) << " %\n";
   }
   if (ranked.size() > rows) std::cout << "      and " << ranked.size() - rows << " less likely ones\n";
-  std::cout << "\npoints:\n  " << modbus::point_line("value", ranked.front().point) << '\n';
+  const modbus::Candidate& best = ranked.front();
+  if (best.point.address + 1u == asked) {
+    std::cout << "\nyour " << asked << " is " << best.point.address
+              << " on the wire: the manual counts from 1. Leave its "
+              << "numbers as they are, and say `addressing: one` on the device\n";
+  }
+  if (ranked.size() > 1 && ranked[1].value == best.value) {
+    std::cout
+        << "\n"
+        << number_text(best.value)
+        << " does not tell these rows apart: probe again when the value is another, or take the type from the manual\n";
+  }
+  std::cout << "\npoints:\n  " << modbus::point_line("value", best.point) << '\n';
   return 0;
 }
 
@@ -236,7 +284,7 @@ int run_probe_modbus(const ProbeModbusArguments& arguments) {
     line.clear();
     return show_units(found);
   }
-  if (arguments.sunspec) return show_sunspec(conversation, options.unit, *pause);
+  if (arguments.sunspec) return show_sunspec(conversation, *endpoint, options.unit, *pause);
   if (!arguments.expect.empty()) {
     const auto expected = base::parse_double(arguments.expect);
     if (!expected || !address || modbus::holds_bits(table)) {
@@ -245,20 +293,21 @@ int run_probe_modbus(const ProbeModbusArguments& arguments) {
     const auto first = static_cast<std::uint16_t>(*address == 0 ? 0 : *address - 1);
     const auto last = static_cast<std::uint16_t>(std::min<std::uint32_t>(*address + 4, 65535));
     std::map<Table, modbus::Registers> read;
+    std::map<std::uint8_t, unsigned> codes;
     for (const Table from : {table, table == Table::holding ? Table::input : Table::holding}) {
       const modbus::Scan scan = modbus::scan(conversation, options, from, first, last, progress);
-      if (!scan.complete && read.empty() && scan.registers.empty()) {
+      if (scan.cut_short && read.empty() && scan.registers.empty()) {
         line.clear();
-        std::cerr << "railhead: unit " << unsigned{options.unit} << " at " << endpoint->text() << ": " << scan.why
-                  << '\n';
-        return 2;
+        return unreachable(*endpoint, options.unit, *scan.cut_short);
       }
-      read[from] = scan.registers;
+      if (!scan.registers.empty()) read[from] = scan.registers;
+      if (from == table) codes = scan.refused;
     }
     line.clear();
+    if (read.empty()) return refused(*endpoint, options.unit, *address, codes);
     return show_ranking(modbus::rank(read, table, static_cast<std::uint16_t>(*address), *expected,
                                      resolution_of(arguments.expect), *within),
-                        *expected);
+                        *expected, *address);
   }
   const auto first = static_cast<std::uint16_t>(address.value_or(0));
   const auto last =
@@ -268,9 +317,12 @@ int run_probe_modbus(const ProbeModbusArguments& arguments) {
     if (address && from != table) continue;
     const modbus::Scan found = modbus::scan(conversation, options, from, first, last, progress);
     line.clear();
+    // Nobody there: the other tables will not be either.
+    if (found.cut_short && found.cut_short->code != Errc::full && found.registers.empty()) {
+      return unreachable(*endpoint, options.unit, *found.cut_short);
+    }
     show_registers(from, found);
     any = any || !found.registers.empty();
-    if (!found.complete && found.registers.empty()) break;  // nobody there: the other tables will not be either
   }
   return any ? 0 : 2;
 }

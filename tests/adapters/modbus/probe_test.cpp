@@ -111,7 +111,7 @@ TEST_CASE(
   const Field field;
   Conversation conversation(field.options());
   const Scan scanned = scan(conversation, kFast, Table::holding, 80, 200, {});
-  CHECK(scanned.complete);
+  CHECK(!scanned.cut_short);
   CHECK(scanned.registers.size() == 51);
   CHECK(scanned.registers.begin()->first == 100);
   CHECK(scanned.registers.rbegin()->first == 150);
@@ -122,7 +122,7 @@ TEST_CASE(
   const Scan bounded =
       scan(conversation, {.unit = 2, .pause = Duration::zero(), .requests_max = 3}, Table::holding, 0, 65535, {});
   CHECK(bounded.requests == 3);
-  CHECK(!bounded.complete);
+  CHECK(bounded.cut_short);
 }
 
 TEST_CASE("a silent device ends a scan after three requests; units are told apart from nobody") {
@@ -131,9 +131,12 @@ TEST_CASE("a silent device ends a scan after three requests; units are told apar
   ProbeOptions options = kFast;
   options.unit = 5;
   const Scan scanned = scan(conversation, options, Table::holding, 0, 1000, {});
-  CHECK(!scanned.complete);
+  REQUIRE(scanned.cut_short);
   CHECK(scanned.requests == 3);
-  CHECK(scanned.why.find("no answer") != std::string::npos);
+  CHECK(scanned.cut_short->what.find("no answer") != std::string::npos);
+  const Scan one_request = scan(conversation, options, Table::holding, 0, 5, {});
+  REQUIRE(one_request.cut_short);
+  CHECK(one_request.cut_short->code == Errc::timeout);
   const auto units = scan_units(conversation, kFast, 1, 3, Table::holding, 0, {});
   REQUIRE(units.size() == 3);
   CHECK(!units[0].there);
