@@ -46,8 +46,8 @@ std::uint32_t update_portable(std::uint32_t crc, const char* at, std::size_t siz
 
 #if defined(__x86_64__)
 #define RAILHEAD_CRC_TARGET __attribute__((target("sse4.2")))
-RAILHEAD_CRC_TARGET inline std::uint32_t step(std::uint32_t crc, std::uint64_t word) noexcept {
-  return static_cast<std::uint32_t>(__builtin_ia32_crc32di(crc, word));
+RAILHEAD_CRC_TARGET inline std::uint64_t step(std::uint64_t crc, std::uint64_t word) noexcept {
+  return __builtin_ia32_crc32di(crc, word);
 }
 RAILHEAD_CRC_TARGET inline std::uint32_t step_half(std::uint32_t crc, std::uint32_t half) noexcept {
   return __builtin_ia32_crc32si(crc, half);
@@ -58,8 +58,8 @@ RAILHEAD_CRC_TARGET inline std::uint32_t step_byte(std::uint32_t crc, unsigned c
 bool has_hardware() noexcept { return __builtin_cpu_supports("sse4.2") != 0; }
 #elif defined(__aarch64__) && defined(__GNUC__) && !defined(__clang__)
 #define RAILHEAD_CRC_TARGET __attribute__((target("+crc")))
-RAILHEAD_CRC_TARGET inline std::uint32_t step(std::uint32_t crc, std::uint64_t word) noexcept {
-  return __builtin_aarch64_crc32cx(crc, word);
+RAILHEAD_CRC_TARGET inline std::uint64_t step(std::uint64_t crc, std::uint64_t word) noexcept {
+  return __builtin_aarch64_crc32cx(static_cast<std::uint32_t>(crc), word);
 }
 RAILHEAD_CRC_TARGET inline std::uint32_t step_half(std::uint32_t crc, std::uint32_t half) noexcept {
   return __builtin_aarch64_crc32cw(crc, half);
@@ -99,13 +99,14 @@ constexpr std::size_t kShortStrand = 64;
 constexpr Shift kShiftLong = make_shift(kLongStrand);
 constexpr Shift kShiftShort = make_shift(kShortStrand);
 
-// The instruction takes three cycles and one can begin in each, so three strands run side by side.
+// The instruction takes three cycles and one can begin in each, so three strands run side by side. The crc is 64 bits
+// wide, as x86 gives it: cutting it to 32 between two steps would cost a cycle more each.
 template <std::size_t kStrand>
-RAILHEAD_CRC_TARGET std::uint32_t update_strands(std::uint32_t crc, const char*& at, std::size_t& size,
-                                                 const Shift& shift) noexcept {
+RAILHEAD_CRC_TARGET inline std::uint64_t update_strands(std::uint64_t crc, const char*& at, std::size_t& size,
+                                                        const Shift& shift) noexcept {
   for (; size >= 3 * kStrand; at += 3 * kStrand, size -= 3 * kStrand) {
-    std::uint32_t second = 0;
-    std::uint32_t third = 0;
+    std::uint64_t second = 0;
+    std::uint64_t third = 0;
     for (std::size_t i = 0; i < kStrand; i += 8) {
       std::uint64_t words[3];
       std::memcpy(&words[0], at + i, 8);
@@ -115,19 +116,20 @@ RAILHEAD_CRC_TARGET std::uint32_t update_strands(std::uint32_t crc, const char*&
       second = step(second, words[1]);
       third = step(third, words[2]);
     }
-    crc = shifted(shift, shifted(shift, crc) ^ second) ^ third;
+    crc = shifted(shift, shifted(shift, static_cast<std::uint32_t>(crc)) ^ static_cast<std::uint32_t>(second)) ^ third;
   }
   return crc;
 }
 
-RAILHEAD_CRC_TARGET std::uint32_t update_hardware(std::uint32_t crc, const char* at, std::size_t size) noexcept {
-  crc = update_strands<kLongStrand>(crc, at, size, kShiftLong);
-  crc = update_strands<kShortStrand>(crc, at, size, kShiftShort);
+RAILHEAD_CRC_TARGET std::uint32_t update_hardware(std::uint32_t before, const char* at, std::size_t size) noexcept {
+  std::uint64_t wide = update_strands<kLongStrand>(before, at, size, kShiftLong);
+  wide = update_strands<kShortStrand>(wide, at, size, kShiftShort);
   for (; size >= 8; at += 8, size -= 8) {
     std::uint64_t word;
     std::memcpy(&word, at, 8);
-    crc = step(crc, word);
+    wide = step(wide, word);
   }
+  std::uint32_t crc = static_cast<std::uint32_t>(wide);
   if (size >= 4) {
     std::uint32_t half;
     std::memcpy(&half, at, 4);

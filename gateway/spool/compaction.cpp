@@ -20,8 +20,8 @@ struct Compaction::Reading {
   Reading(std::unique_ptr<system::File> opened, const CompactionSource& source, SegmentScanner::Visit visit)
       : file(std::move(opened)),
         bytes(*file, source.segment.used),
-        scanner(SegmentReader(bytes, *source.segment.header), bytes.view(), *source.segment.header,
-                source.segment.last.value() + 1, std::move(visit)) {}
+        scanner(SegmentReader(bytes, *source.segment.header), *source.segment.header, source.segment.last.value() + 1,
+                std::move(visit)) {}
   std::unique_ptr<system::File> file;
   FileBytes bytes;
   SegmentScanner scanner;

@@ -20,8 +20,6 @@ constexpr std::string_view kBlankMagic = "RHBLANK\n";
 
 enum : std::uint32_t { kFeatureCompacted = 1, kFeatureReused = 2 };
 
-enum : std::uint8_t { kGroupBegins = 1, kGroupEnds = 2, kInternal = 4, kClockTrusted = 8, kClassShift = 4 };
-
 std::uint32_t header_crc(std::string_view copy) {
   const char zeros[4] = {};
   std::uint32_t crc = base::crc32c(copy.substr(0, kCrcAt));
@@ -145,25 +143,6 @@ void encode_frame_header(const FrameHeader& header, char* to) {
   store_le(to + 36, static_cast<std::uint64_t>(header.appended_boot.count()));
 }
 
-FrameHeader decode_frame_header(const char* from) {
-  FrameHeader header;
-  header.payload_bytes = load_le<std::uint32_t>(from);
-  header.crc = load_le<std::uint32_t>(from + 4);
-  const std::uint8_t flags = static_cast<std::uint8_t>(from[8]);
-  header.group_begins = (flags & kGroupBegins) != 0;
-  header.group_ends = (flags & kGroupEnds) != 0;
-  header.internal = (flags & kInternal) != 0;
-  header.clock_trusted = (flags & kClockTrusted) != 0;
-  header.klass = static_cast<std::uint8_t>((flags >> kClassShift) & 3);
-  header.boot = static_cast<std::uint8_t>(from[9]);
-  header.lane = load_le<std::uint16_t>(from + 10);
-  header.sequence = Sequence(load_le<std::uint64_t>(from + 12));
-  header.durable_through = Sequence(load_le<std::uint64_t>(from + 20));
-  header.appended = Time{Duration{static_cast<std::int64_t>(load_le<std::uint64_t>(from + 28))}};
-  header.appended_boot = Duration{static_cast<std::int64_t>(load_le<std::uint64_t>(from + 36))};
-  return header;
-}
-
 std::uint32_t frame_seed(Epoch epoch, std::uint64_t segment_number, std::uint32_t generation) {
   char place[20];
   store_le(place, epoch.value());
@@ -182,12 +161,13 @@ void finish_frame(std::uint32_t seed, char* frame, Sequence durable_through) {
   store_le(frame + 4, frame_crc(seed, frame, load_le<std::uint32_t>(frame)));
 }
 
-std::optional<FrameHeader> decode_frame(std::uint32_t seed, std::string_view bytes) {
-  if (bytes.size() < kFrameHeaderBytes) return std::nullopt;
-  const FrameHeader header = decode_frame_header(bytes.data());
-  if (header.sequence.value() == 0 || header.payload_bytes > bytes.size() - kFrameHeaderBytes) return std::nullopt;
-  if (header.crc != frame_crc(seed, bytes.data(), header.payload_bytes)) return std::nullopt;  // durable: crc check
-  return header;
+bool frame_verifies(std::uint32_t seed, std::string_view bytes) {
+  if (bytes.size() < kFrameHeaderBytes) return false;
+  const std::uint32_t payload_bytes = load_le<std::uint32_t>(bytes.data());
+  if (payload_bytes > bytes.size() - kFrameHeaderBytes) return false;
+  const std::uint32_t crc = load_le<std::uint32_t>(bytes.data() + 4);
+  if (crc != frame_crc(seed, bytes.data(), payload_bytes)) return false;  // durable: crc check
+  return load_le<std::uint64_t>(bytes.data() + 12) != 0;
 }
 
 namespace {

@@ -50,6 +50,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/base/bytes.h"
 #include "gateway/base/result.h"
 #include "gateway/base/strong.h"
 #include "gateway/base/time.h"
@@ -63,6 +64,9 @@ inline constexpr std::size_t kHeaderAlignment = 512;
 inline constexpr std::string_view kSegmentMagic = "RHSPOOL\n";
 inline constexpr std::size_t kTerminatorBytes = 64;
 inline constexpr std::size_t kBlankBytes = 20;
+
+// A frame's flags.
+enum : std::uint8_t { kGroupBegins = 1, kGroupEnds = 2, kInternal = 4, kClockTrusted = 8, kClassShift = 4 };
 
 using BootId = std::array<std::uint8_t, 16>;
 
@@ -117,7 +121,24 @@ inline std::size_t FrameHeader::frame_bytes() const { return spool::frame_bytes(
 // Writes the header (its crc field is left zero) into the 44 bytes at `to`.
 void encode_frame_header(const FrameHeader& header, char* to);
 // Reads 44 bytes without checking anything.
-[[nodiscard]] FrameHeader decode_frame_header(const char* from);
+[[nodiscard]] inline FrameHeader decode_frame_header(const char* from) {
+  FrameHeader header;
+  header.payload_bytes = base::load_le<std::uint32_t>(from);
+  header.crc = base::load_le<std::uint32_t>(from + 4);
+  const std::uint8_t flags = static_cast<std::uint8_t>(from[8]);
+  header.group_begins = (flags & kGroupBegins) != 0;
+  header.group_ends = (flags & kGroupEnds) != 0;
+  header.internal = (flags & kInternal) != 0;
+  header.clock_trusted = (flags & kClockTrusted) != 0;
+  header.klass = static_cast<std::uint8_t>((flags >> kClassShift) & 3);
+  header.boot = static_cast<std::uint8_t>(from[9]);
+  header.lane = base::load_le<std::uint16_t>(from + 10);
+  header.sequence = Sequence(base::load_le<std::uint64_t>(from + 12));
+  header.durable_through = Sequence(base::load_le<std::uint64_t>(from + 20));
+  header.appended = Time{Duration{static_cast<std::int64_t>(base::load_le<std::uint64_t>(from + 28))}};
+  header.appended_boot = Duration{static_cast<std::int64_t>(base::load_le<std::uint64_t>(from + 36))};
+  return header;
+}
 
 // What the committer fills in when it knows the segment: durable_through, then the crc over the whole frame at `frame`.
 [[nodiscard]] std::uint32_t frame_seed(Epoch epoch, std::uint64_t segment_number, std::uint32_t generation = 0);
@@ -127,8 +148,12 @@ void encode_frame_header(const FrameHeader& header, char* to);
 [[nodiscard]] std::uint32_t frame_crc(std::uint32_t seed, const char* frame, std::size_t payload_bytes);
 void finish_frame(std::uint32_t seed, char* frame, Sequence durable_through);
 
-// A whole frame at the beginning of `bytes` that verifies, or nothing.
-[[nodiscard]] std::optional<FrameHeader> decode_frame(std::uint32_t seed, std::string_view bytes);
+// Whether a whole frame that verifies is at the beginning of `bytes`.
+[[nodiscard]] bool frame_verifies(std::uint32_t seed, std::string_view bytes);
+[[nodiscard]] inline std::optional<FrameHeader> decode_frame(std::uint32_t seed, std::string_view bytes) {
+  if (!frame_verifies(seed, bytes)) return std::nullopt;
+  return decode_frame_header(bytes.data());
+}
 
 // "0000000000000001.seg", from generation 1 on "0000000000000001.00000001.seg", and back (nothing for other names).
 [[nodiscard]] std::string segment_name(std::uint64_t number, std::uint32_t generation = 0);

@@ -46,9 +46,9 @@ void Recovery::settle_ledgers() {
     const auto lane_at = [&](std::uint16_t place) {
       return place < segment.lane_of->size() ? (*segment.lane_of)[place] : LaneId(0);
     };
-    for (const ScannedFrame& orphan : scanned.scan.orphans) {
+    for (const FrameHeader& orphan : scanned.scan.orphans) {
       if (segment.header->compacted) break;
-      if (!have_state_ || known < orphan.header.sequence) lose(lane_at(orphan.header.lane), 1);
+      if (!have_state_ || known < orphan.sequence) lose(lane_at(orphan.lane), 1);
     }
     const auto lose_between = [&](Sequence first, Sequence last, LaneId of) {
       if (have_state_ && first <= known) first = known.next();
@@ -80,7 +80,7 @@ void Recovery::settle_ledgers() {
     }
     if (!segment.lanes.empty()) neighbour = segment.lanes.back().lane;
     if (segment.first() <= known && known < segment.last) count_again(scanned, known, found);
-    for (const ScannedFrame& orphan : scanned.scan.orphans) segment.set_settled(orphan.header.sequence);
+    for (const FrameHeader& orphan : scanned.scan.orphans) segment.set_settled(orphan.sequence);
     segment.forget_marks_if_done();
   }
   out_.damaged_records = lost_young;

@@ -1,21 +1,20 @@
 // Recovery's second step: the frames of every segment, and where the spool ends.
-#include <malloc.h>
-
 #include <algorithm>
-#include <deque>
-#include <future>
+#include <atomic>
 #include <memory>
+#include <optional>
+#include <thread>
 #include <utility>
 
 #include "gateway/spool/recovery_work.h"
 #include "gateway/spool/segment_reader.h"
+#include "gateway/system/thread.h"
 
 namespace railhead::spool {
 namespace {
 
-// Files of this size and more are read and checked two at a time, each on a thread of its own.
+// Where more than one file is of this size, a second thread reads and checks beside the first.
 constexpr std::uint64_t kSideBySideFrom = std::uint64_t{1} << 20;
-constexpr std::size_t kSideBySide = 2;
 
 }  // namespace
 
@@ -31,8 +30,7 @@ bool Recovery::was_settled(Sequence one, LaneId lane, const std::vector<const St
 }
 
 // Changes nothing of this object: several may run side by side. The file's lanes are registered.
-Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max,
-                       std::string buffer) const {
+Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max) const {
   Scanned result;
   result.file = file.name;
   Segment& segment = result.segment;
@@ -50,7 +48,7 @@ Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, std::uint6
     return result;
   }
   result.file_bytes = *size;
-  FileBytes bytes(**opened, bytes_max == 0 ? *size : std::min(*size, bytes_max), std::move(buffer));
+  FileBytes bytes(**opened, bytes_max == 0 ? *size : std::min(*size, bytes_max));
   std::vector<const StoredSegment*> stored;
   for (const StoredSegment& part : state_.segments) {
     const bool covered = file.header.compacted && part.last.value() != 0 && file.header.first <= part.first &&
@@ -71,19 +69,7 @@ Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, std::uint6
     result.complaints.push_back(file.name + ": the disk cannot read " + std::to_string(bytes.unreadable_blocks()) +
                                 " blocks of 4 KiB");
   }
-  result.buffer = bytes.release();
   return result;
-}
-
-Scanned Recovery::scan_next(std::size_t place, std::string buffer) const {
-  const bool last = place + 1 == files_.size();
-  return scan(files_[place], last ? kNotSuperseded : files_[place + 1].header.first.value(), 0, std::move(buffer));
-}
-
-void Recovery::take(Scanned scanned) {
-  for (std::string& complaint : scanned.complaints) complain(std::move(complaint));
-  proven_ = std::max(proven_, scanned.scan.proven);
-  scanned_.push_back(std::move(scanned));
 }
 
 void Recovery::scan_all() {
@@ -100,36 +86,25 @@ void Recovery::scan_all() {
   for (const File& file : files_) {
     for (const std::string& name : file.header.lanes) lane(name);
   }
-  std::deque<std::future<Scanned>> running;  // of the files behind those in scanned_
-  std::vector<std::string> buffers;
-  const auto a_buffer = [&] {
-    std::string buffer;
-    if (!buffers.empty()) {
-      buffer = std::move(buffers.back());
-      buffers.pop_back();
+  scanned_.resize(files_.size());
+  std::atomic<std::size_t> taken = 0;
+  const auto work = [&] {
+    for (std::size_t i = taken++; i < files_.size(); i = taken++) {
+      const bool last = i + 1 == files_.size();
+      scanned_[i] = scan(files_[i], last ? kNotSuperseded : files_[i + 1].header.first.value(), 0);
     }
-    return buffer;
   };
-  bool trim = false;
-  for (std::size_t next = 0; scanned_.size() < files_.size();) {
-    while (next < files_.size() && running.size() < kSideBySide && files_[next].bytes >= kSideBySideFrom) {
-      running.push_back(std::async(std::launch::async, [this, next, buffer = a_buffer()]() mutable {
-        return scan_next(next, std::move(buffer));
-      }));
-      ++next;
-      trim = true;
+  {
+    std::optional<std::jthread> beside;
+    const auto is_large = [](const File& file) { return file.bytes >= kSideBySideFrom; };
+    if (std::count_if(files_.begin(), files_.end(), is_large) > 1) {
+      beside = system::start_thread("spool-recovery", [&](const std::stop_token&) { work(); });
     }
-    if (running.empty()) {
-      take(scan_next(next++, a_buffer()));
-    } else {
-      take(running.front().get());
-      running.pop_front();
-    }
-    buffers.push_back(std::move(scanned_.back().buffer));
+    work();
   }
-  if (trim) {
-    buffers.clear();
-    malloc_trim(0);  // Why: the allocator would keep buffers of whole segments for ever
+  for (Scanned& scanned : scanned_) {
+    for (std::string& complaint : scanned.complaints) complain(std::move(complaint));
+    proven_ = std::max(proven_, scanned.scan.proven);
   }
 }
 
@@ -156,7 +131,7 @@ void Recovery::cut_at(std::size_t place, std::uint64_t offset) {
   out_.cut_bytes += std::max<std::uint64_t>(garbage, 1);
   const std::uint64_t file_bytes = scanned_[place].file_bytes;
   scanned_.resize(place + 1);
-  scanned_[place] = scan(files_[place], kNotSuperseded, offset, {});
+  scanned_[place] = scan(files_[place], kNotSuperseded, offset);
   scanned_[place].file_bytes = file_bytes;
   files_.resize(place + 1);
 }

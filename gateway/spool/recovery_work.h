@@ -17,11 +17,10 @@ struct Scanned {
   std::string file;
   std::uint64_t file_bytes = 0;
   Segment segment;
-  SegmentScan scan;                     // the payloads it points to are gone
+  SegmentScan scan;
   bool unreadable = false;              // left alone
   std::uint64_t unreadable_blocks = 0;  // zeros in their place
   std::vector<std::string> complaints;
-  std::string buffer;  // what it was read into, to be used again
 };
 
 struct LaneFound {
@@ -48,9 +47,7 @@ class Recovery {
   void set_aside(const std::string& name, const std::string& why, std::uint64_t bytes, bool before_states);
   void refuse_strangers();
   void refuse_superseded();
-  Scanned scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max, std::string buffer) const;
-  Scanned scan_next(std::size_t place, std::string buffer) const;
-  void take(Scanned scanned);
+  Scanned scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max) const;
   void scan_all();
   void find_end();
   void cut_at(std::size_t place, std::uint64_t offset);

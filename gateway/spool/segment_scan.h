@@ -18,7 +18,7 @@ inline constexpr std::uint64_t kNotSuperseded = std::numeric_limits<std::uint64_
 struct ScannedFrame {
   FrameHeader header;
   std::uint64_t offset = 0;
-  std::string_view payload;  // lies in the bytes that were scanned
+  std::string_view payload;  // valid while it is visited
 };
 
 // Bytes that do not verify, or (whole_frames) frames that do but whose group is not whole.
@@ -34,33 +34,32 @@ struct Hole {
 
 struct SegmentScan {
   std::vector<Hole> holes;
-  std::vector<ScannedFrame> orphans;  // frames of groups that are not whole, in order
-  Sequence last;                      // highest sequence that verified; first - 1 if none
-  Sequence proven;                    // highest sequence that this segment proves durable
-  std::uint64_t end = 0;              // behind the last whole group or orphan
+  std::vector<FrameHeader> orphans;  // of groups that are not whole, in order
+  Sequence last;                     // highest sequence that verified; first - 1 if none
+  Sequence proven;                   // highest sequence that this segment proves durable
+  std::uint64_t end = 0;             // behind the last whole group or orphan
 };
 
-// Scans a part at a time. The bytes, the header and what the reader reads must remain live; `visit` gets each record
-// that counts, in order, when its group is complete. Threads: one caller.
+// Scans a part at a time. The header and what the reader reads must remain live; `visit` gets each record that counts,
+// in order, when its group is complete. Threads: one caller.
 class SegmentScanner {
  public:
   using Visit = std::function<void(const ScannedFrame&)>;
-  SegmentScanner(SegmentReader reader, std::string_view bytes, const SegmentHeader& header, std::uint64_t superseded_at,
-                 Visit visit);
+  SegmentScanner(SegmentReader reader, const SegmentHeader& header, std::uint64_t superseded_at, Visit visit);
   // Some `bytes_max` further; false at the end.
   [[nodiscard]] bool go_on(std::uint64_t bytes_max);
   [[nodiscard]] SegmentScan finish();  // REQUIRES that the end was reached
 
  private:
+  [[nodiscard]] ScannedFrame frame_at(std::uint64_t offset) const;
   void break_group();
 
   SegmentReader reader_;
-  std::string_view bytes_;
   const SegmentHeader& header_;
   std::uint64_t superseded_at_;
   Visit visit_;
   SegmentScan scan_;
-  std::vector<ScannedFrame> group_;  // that has not ended yet
+  std::vector<std::uint64_t> group_;  // that has not ended yet: where its frames lie
   std::uint64_t group_end_ = 0;
   std::uint16_t neighbour_ = 0;
 };

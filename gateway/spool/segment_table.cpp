@@ -15,6 +15,7 @@ LaneCount* Segment::find(LaneId lane) {
 const LaneCount* Segment::find(LaneId lane) const { return const_cast<Segment*>(this)->find(lane); }
 
 LaneCount& Segment::count_of(LaneId lane) {
+  if (!lanes.empty() && lanes.back().lane == lane) return lanes.back();
   const auto at = std::lower_bound(lanes.begin(), lanes.end(), lane,
                                    [](const LaneCount& count, LaneId wanted) { return count.lane < wanted; });
   if (at != lanes.end() && at->lane == lane) return *at;
