@@ -1,11 +1,12 @@
 #include "adapters/modbus/simulator_ports.h"
 
+#include <asm/termbits.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <termios.h>
 
 #include <cerrno>
 #include <cstring>
@@ -52,10 +53,10 @@ Result<system::Descriptor> open_pty(std::string& path) {
   char name[128];
   if (::ptsname_r(master.get(), name, sizeof name) != 0) return fail(Errc::io, why("ptsname"));
   path = name;
-  termios settings{};
-  if (::tcgetattr(master.get(), &settings) != 0) return fail(Errc::io, why("tcgetattr"));
-  ::cfmakeraw(&settings);
-  if (::tcsetattr(master.get(), TCSANOW, &settings) != 0) return fail(Errc::io, why("tcsetattr"));
+  termios2 setting{};
+  if (::ioctl(master.get(), TCGETS2, &setting) != 0) return fail(Errc::io, why("TCGETS2"));
+  setting.c_iflag = setting.c_oflag = setting.c_lflag = 0;  // raw
+  if (::ioctl(master.get(), TCSETS2, &setting) != 0) return fail(Errc::io, why("TCSETS2"));
   return master;
 }
 

@@ -32,15 +32,20 @@ class CountingIntake final : public ports::Intake, private ports::Deliveries {
     }
     for (const Reading& reading : batch) {
       if (!reading.value.is(Kind::map)) continue;
-      ++polled.polls;
+      ++counted_.polls;
       std::size_t at = 0;
       for (const auto& [name, value] : reading.value.as_map()) {
-        if (at >= expected_.size() || value.as_real() != static_cast<double>(expected_[at])) ++polled.wrong;
+        if (at >= expected_.size() || value.as_real() != static_cast<double>(expected_[at])) ++counted_.wrong;
         ++at;
       }
-      if (at != expected_.size()) ++polled.wrong;
-      polled.points += at;
+      if (at != expected_.size()) ++counted_.wrong;
+      counted_.points += at;
     }
+    polled.wrong = counted_.wrong;
+    // Its processor time is a system call, which the others make once: not for each offer here either.
+    if (now - taken_ < 0.02) return ports::Ticket{};
+    taken_ = now;
+    polled = counted_;
     polled.seconds = now - first_;
     polled.cpu = thread_cpu_seconds() - cpu_;
     return ports::Ticket{};
@@ -57,12 +62,14 @@ class CountingIntake final : public ports::Intake, private ports::Deliveries {
   void acknowledged(std::uint64_t, std::span<const std::uint16_t>) override {}
   void session_lost(std::uint64_t) override {}
 
-  Polled polled;
+  Polled polled;  // as it was taken last
 
  private:
   const Poll poll_;
   const double begin_;
+  Polled counted_;
   double first_ = 0;
+  double taken_ = 0;
   double cpu_ = 0;
   std::vector<float> expected_;
 };
