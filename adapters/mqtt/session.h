@@ -56,7 +56,7 @@ class Session {
   };
   static constexpr std::size_t kUnacknowledgedMax = 65'535;
   // Packets of one inbox, about: while they are taken those before them go to the disk.
-  static constexpr std::size_t kInboxItems = 256;
+  static constexpr std::size_t kInboxItems = 512;
   static constexpr std::size_t kOutputBytesMax = 1024 * 1024;
   static constexpr std::size_t kFiltersPerSubscribe = 8;
   static constexpr std::uint32_t kOversizedKept = 64 * 1024;

@@ -29,6 +29,7 @@ class RAILHEAD_CAPABILITY("mutex") Mutex {
   void unlock() RAILHEAD_RELEASE() { mutex_.unlock(); }
 
  private:
+  friend class CondVar;
   std::mutex mutex_;
 };
 
@@ -43,19 +44,27 @@ class RAILHEAD_SCOPED_CAPABILITY MutexLock {
   Mutex& mutex_;
 };
 
-// Waits may wake without cause: always loop over the condition.
+// Waits may wake without cause: always loop over the condition. Notify where the mutex is free: who is woken may run at
+// once, and would only wait for it.
 class CondVar {
  public:
-  void wait(Mutex& mutex) RAILHEAD_REQUIRES(mutex) { condition_.wait(mutex); }
+  void wait(Mutex& mutex) RAILHEAD_REQUIRES(mutex) {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait(lock);
+    lock.release();
+  }
   // False when the time ran out.
   bool wait_for(Mutex& mutex, std::chrono::nanoseconds at_most) RAILHEAD_REQUIRES(mutex) {
-    return condition_.wait_for(mutex, at_most) == std::cv_status::no_timeout;
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    const bool in_time = condition_.wait_for(lock, at_most) == std::cv_status::no_timeout;
+    lock.release();
+    return in_time;
   }
   void notify_one() { condition_.notify_one(); }
   void notify_all() { condition_.notify_all(); }
 
  private:
-  std::condition_variable_any condition_;
+  std::condition_variable condition_;
 };
 
 }  // namespace railhead::base

@@ -77,6 +77,7 @@ Result<void> Spool::Engine::open() {
   static_cast<void>(work(false, false));
   committer_ = std::thread([this] {
     system::name_this_thread("spool-" + options_.name);
+    system::take_short_turns();
     run();
   });
   return {};
@@ -147,7 +148,7 @@ void Spool::Engine::run() {
         } else {
           if (pending_.capacity() > kIdleBufferBytes) pending_ = FrameBuffer();
           if (batch_.frames.capacity() > kIdleBufferBytes) batch_.frames = FrameBuffer();
-          spare_ = FrameBuffer();
+          idle_buffers_.clear();
           committer_wakes_.wait(append_mutex_);
         }
       }

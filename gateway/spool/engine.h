@@ -220,7 +220,7 @@ class Spool::Engine {
   std::atomic<std::uint64_t> compaction_bytes_{0};
 
   // The committer's own.
-  FrameBuffer spare_;
+  FrameBuffers idle_buffers_;
   std::unique_ptr<SegmentWriter> active_;
   Segment* active_entry_ = nullptr;  // in the shelf's table
   std::shared_ptr<const std::vector<LaneId>> active_lanes_;

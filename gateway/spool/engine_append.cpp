@@ -50,6 +50,7 @@ Result<Sequence> Spool::Engine::append(std::span<const Entry> groups) {
   const Time wall = clock_.now();
   const BootTime now = clock_.boot_now();
   bool became_full = false;
+  bool wakes = false;
   Sequence last;
   {
     const base::MutexLock lock(append_mutex_);
@@ -70,7 +71,7 @@ Result<Sequence> Spool::Engine::append(std::span<const Entry> groups) {
       if (now - looked_for_room_ >= kLookForRoomEvery || now < looked_for_room_) {
         looked_for_room_ = now;
         look_for_room_ = true;
-        committer_wakes_.notify_one();
+        wakes = true;
       }
     } else {
       full_ = false;
@@ -96,9 +97,10 @@ Result<Sequence> Spool::Engine::append(std::span<const Entry> groups) {
       }
       last = Sequence(next_ - 1);
       next_shown_.store(next_, std::memory_order_release);
-      if (waiting == 0 || (waiting < pace_.bytes() && waiting + *bytes >= pace_.bytes())) committer_wakes_.notify_one();
+      wakes = waiting == 0 || (waiting < pace_.bytes() && waiting + *bytes >= pace_.bytes());
     }
   }
+  if (wakes) committer_wakes_.notify_one();
   if (last.value() == 0) {
     if (became_full) {
       reporter_.report(status::Event::spool_full,

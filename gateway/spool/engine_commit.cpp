@@ -122,11 +122,12 @@ void Spool::Engine::publish(Batch& batch, const Run& run) {
   batch.done = run.end;
   if (run.begin == 0 && batch.empty() && bytes >= 64 * 1024 && bytes * 2 >= batch.frames.capacity()) {
     chunk->frames = std::move(batch.frames);
-    batch.frames = std::exchange(spare_, FrameBuffer());
+    batch.frames = idle_buffers_.take_largest();
     batch.frames.clear();
     batch.done = 0;
   } else if (bytes <= options_.tail_bytes) {
-    chunk->frames = FrameBuffer::copy_of(batch.frames.view().substr(run.begin, bytes));
+    chunk->frames = idle_buffers_.take(bytes);
+    chunk->frames.assign(batch.frames.view().substr(run.begin, bytes));
   }
   {
     const base::MutexLock lock(shelf_.mutex);
@@ -165,7 +166,7 @@ void Spool::Engine::publish(Batch& batch, const Run& run) {
       const std::shared_ptr<TailChunk>& oldest = shelf_.tail.front();
       shelf_.tail_bytes -= oldest->frames.capacity();
       // Readers take their reference under the mutex: a lone one stays alone.
-      if (oldest.use_count() == 1 && oldest->frames.capacity() > spare_.capacity()) spare_ = std::move(oldest->frames);
+      if (oldest.use_count() == 1) idle_buffers_.give(std::move(oldest->frames));
       shelf_.tail.pop_front();
     }
     shelf_.durable.store(run.last.value(), std::memory_order_release);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -28,12 +29,6 @@ class FrameBuffer {
   }
   ~FrameBuffer() { std::free(bytes_); }
 
-  [[nodiscard]] static FrameBuffer copy_of(std::string_view bytes) {
-    FrameBuffer buffer;
-    std::memcpy(buffer.extend(bytes.size()), bytes.data(), bytes.size());
-    return buffer;
-  }
-
   // Room for `count` more bytes, not yet written; the pointer is valid until the next call.
   [[nodiscard]] char* extend(std::size_t count) {
     if (capacity_ - size_ < count) {
@@ -46,6 +41,11 @@ class FrameBuffer {
     return at;
   }
   void clear() { size_ = 0; }
+  // Holds these bytes and no others.
+  void assign(std::string_view bytes) {
+    clear();
+    std::memcpy(extend(bytes.size()), bytes.data(), bytes.size());
+  }
   [[nodiscard]] char* data() { return bytes_; }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
@@ -55,6 +55,37 @@ class FrameBuffer {
   char* bytes_ = nullptr;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
+};
+
+// Buffers that are used again: memory that goes back to the system costs a page fault for each page when it comes
+// again, which was a tenth of a commit. Bounded; large ones only, the allocator is good at small ones. Threads: none of
+// its own.
+class FrameBuffers {
+ public:
+  static constexpr std::size_t kLarge = std::size_t{32} << 10;
+
+  // The smallest that holds `bytes` and not much more, or an empty one.
+  [[nodiscard]] FrameBuffer take(std::size_t bytes) {
+    FrameBuffer* best = nullptr;
+    for (FrameBuffer& one : idle_) {
+      const bool fits = one.capacity() >= bytes && one.capacity() <= 4 * std::max(bytes, kLarge);
+      if (fits && (best == nullptr || one.capacity() < best->capacity())) best = &one;
+    }
+    return best == nullptr ? FrameBuffer() : std::exchange(*best, FrameBuffer());
+  }
+  [[nodiscard]] FrameBuffer take_largest() {
+    return std::exchange(*std::max_element(idle_.begin(), idle_.end(), smaller), FrameBuffer());
+  }
+  // In place of the smallest, if that is smaller.
+  void give(FrameBuffer buffer) {
+    FrameBuffer& least = *std::min_element(idle_.begin(), idle_.end(), smaller);
+    if (buffer.capacity() >= kLarge && buffer.capacity() > least.capacity()) least = std::move(buffer);
+  }
+  void clear() { idle_ = {}; }
+
+ private:
+  static bool smaller(const FrameBuffer& a, const FrameBuffer& b) { return a.capacity() < b.capacity(); }
+  std::array<FrameBuffer, 4> idle_;
 };
 
 }  // namespace railhead::spool
