@@ -68,7 +68,10 @@ class Interpreter {
   [[nodiscard]] std::uint64_t take_missing_times() { return std::exchange(missing_times_, 0); }
 
   // Gives back the memory of topics it has seen.
-  void relax() { seen_ = {}; }
+  void relax() {
+    seen_ = {};
+    displaced_ = 0;
+  }
 
   // What a redelivery is recognised by; nullopt at QoS 0.
   [[nodiscard]] std::optional<FieldToken> token_of(const Publish& publish) const;
@@ -85,7 +88,8 @@ class Interpreter {
     std::string device;
     Value attributes;  // of a message that is not retained and has no properties
   };
-  static constexpr std::size_t kSeen = 256;
+  static constexpr std::size_t kSeenLeast = 256;  // topics
+  static constexpr std::size_t kSeenMost = 4096;
   static constexpr std::size_t kSeenBytesMax = 256;  // of a topic; longer ones are not kept
   [[nodiscard]] std::optional<FieldToken> token_of(const Publish& publish, std::uint64_t topic_hash) const;
   [[nodiscard]] Value attributes_of(const Publish& publish, const Seen& seen) const;
@@ -105,7 +109,8 @@ class Interpreter {
   const Names names_;
   JsonParser parser_;
   std::vector<std::string_view> captures_;
-  std::vector<Seen> seen_;  // by hash; empty until first needed
+  std::vector<Seen> seen_;     // by hash; empty until first needed
+  std::size_t displaced_ = 0;  // of seen_, since it grew
   Seen unkept_;
   std::vector<std::unique_ptr<ports::ReadingExpression>> time_;   // per row, or null
   std::vector<std::unique_ptr<ports::ReadingExpression>> split_;  // per row, or null

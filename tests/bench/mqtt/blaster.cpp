@@ -66,10 +66,13 @@ void Blaster::accept_subscriber() {
 
 void Blaster::send_some(std::string& buffer, std::uint64_t count) {
   buffer.clear();
+  std::string topic;
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::string payload = payload_number(next_number_++);
     checksum_ = base::crc32c(payload, checksum_);
-    buffer += publish_packet("bench/boiler-17", next_id_, payload, v5_);
+    topic = "bench/boiler-17";
+    if (topics_ > 1) topic = "bench/boiler-" + std::to_string(next_number_ % topics_);
+    buffer += publish_packet(topic, next_id_, payload, v5_);
     next_id_ = next_id_ == 65535 ? std::uint16_t{1} : static_cast<std::uint16_t>(next_id_ + 1);
   }
   send_all(fd_, buffer);

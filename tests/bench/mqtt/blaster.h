@@ -17,6 +17,8 @@ class Blaster {
   Blaster& operator=(const Blaster&) = delete;
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  // From now on the messages go round over so many topics.
+  void use_topics(std::uint64_t topics) { topics_ = topics; }
   // Waits for a CONNECT and a SUBSCRIBE and answers them.
   void accept_subscriber();
   // Sends `messages` and waits until each is acknowledged. Gives the seconds that took.
@@ -34,6 +36,7 @@ class Blaster {
   int listening_ = -1;
   int fd_ = -1;
   bool v5_ = false;
+  std::uint64_t topics_ = 1;
   std::uint16_t next_id_ = 1;
   std::uint64_t next_number_ = 0;
   std::uint32_t checksum_ = 0;
