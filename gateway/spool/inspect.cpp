@@ -75,7 +75,7 @@ Condition verify(system::Disk& disk, const std::string& directory, std::ostream&
       << found.durable.value() + 1 << "\n";
   print_lanes(found, out);
   bool damaged = found.known_holes > 0;
-  if (found.known_holes > 0) out << found.known_holes << " damaged parts are already in damaged/\n";
+  if (found.known_holes > 0) out << found.known_holes << " damaged parts are zeros or already in damaged/\n";
   for (const std::string& complaint : found.complaints) {
     // Segments that are trimmed while we read look as if they were missing.
     if (looked->running && complaint.find(" records are lost") != std::string::npos) continue;

@@ -43,7 +43,7 @@ Result<void> Recovery::read_state() {
 
 void Recovery::choose_epoch() {
   // Nobody knows what was in it, or behind it.
-  if (!scanned_.empty() && scanned_.back().unreadable_blocks > 0) out_.cut_bytes += 1;
+  if (!scanned_.empty() && scanned_.back().unreadable_blocks > 0) tail_lost_ = "the tail cannot be read";
   const bool any = !files_.empty() || !scanned_.empty() || state_damaged_;
   out_.fresh = !have_state_ && !any;
   if (have_state_) {
@@ -51,6 +51,7 @@ void Recovery::choose_epoch() {
     out_.earlier = state_.earlier;
     if (is_copy_) out_.new_epoch_why = "the directory is a copy";
     if (state_.machine != input_.machine) out_.new_epoch_why = "this is another machine";
+    if (!tail_lost_.empty()) out_.new_epoch_why = tail_lost_;
     if (out_.cut_bytes > 0) out_.new_epoch_why = "the tail was not whole";
     if (out_.new_epoch_why.empty()) return;
     out_.earlier.push_back(state_.epoch);
@@ -116,9 +117,12 @@ Result<Recovered> Recovery::run() {
   settle_ledgers();
   choose_epoch();
   out_.durable = have_state_ ? state_.durable : Sequence(0);
-  if (out_.damaged_records > 0) complain(std::to_string(out_.damaged_records) + " records are lost");
   for (const Scanned& scanned : scanned_) out_.durable = std::max(out_.durable, scanned.segment.last);
   list_repairs();
+  if (out_.damaged_records > 0) {
+    for (const std::string& name : all_zeros_) complain(name + " is nothing but zeros");
+    complain(std::to_string(out_.damaged_records) + " records are lost");
+  }
   if (!out_.repairs.empty() && !have_state_) out_.state_changed = true;
   return std::move(out_);
 }

@@ -9,8 +9,10 @@
 //          included.
 // Groups.  A group that is not whole is dropped whole: cut at the end, counted as damaged elsewhere.
 // Epoch.   A new one begins when the lane states are missing or unreadable beside segments, when they were copied here
-//          (restored, cloned), when the machine is another one, or when bytes that are not zero were cut (they may have
-//          been seen outside).
+//          (restored, cloned), when the machine is another one, when bytes that are not zero were cut (they may have
+//          been seen outside), or when the last segment is all zeros or cannot be read (so may what it held).
+// Zeros.   A last segment of zeros was made and never written, or is lost: what the lane states knew in it counts as
+//          damaged; of what is younger nothing on disk tells that it was there.
 // Ledger.  Of the records the lane states knew: damaged += expected - found, per lane. Of younger ones that are missing
 //          between neighbours: accepted and damaged of the lane of the record before the hole (else of the first lane).
 //          Found but not expected (lane states lost): carried_over.

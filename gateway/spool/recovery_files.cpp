@@ -24,7 +24,6 @@ void Recovery::set_aside(const std::string& name, const std::string& why, std::u
 Result<void> Recovery::read_headers() {
   const Result<std::vector<std::string>> names = disk_.list(input_.directory);
   if (!names) return fail(names.error());
-  std::uint64_t zeros = 0;
   for (const std::string& name : *names) {
     if (name == kCompactNewName || name == kStateNewName || is_spare_name(name)) {
       if (is_no_file(name)) {
@@ -60,7 +59,7 @@ Result<void> Recovery::read_headers() {
       const Result<ReadBack> all = read_whole(**file);
       if (all && all_zero(all->bytes) && all->unreadable_blocks == 0) {
         out_.repairs.push_back({Repair::Kind::remove, name, 0, 0, false});  // made, but never written
-        if (!all->bytes.empty()) zeros = *number;
+        if (!all->bytes.empty()) all_zeros_.push_back(name);
         continue;
       }
       complain(name + ": " + header.error().what);
@@ -77,11 +76,11 @@ Result<void> Recovery::read_headers() {
     const Result<std::uint64_t> size = (*file)->size();
     files_.push_back({name, std::move(*header), size ? *size : 0});
   }
-  // As new as this it was never written, or its first commit did not outlive the power: what it held may have been
-  // seen.
-  const bool youngest =
-      std::all_of(files_.begin(), files_.end(), [&](const File& file) { return file.header.number < zeros; });
-  if (zeros != 0 && youngest) out_.cut_bytes += 1;
+  // As new as this it was never written, or what it held is lost and may have been seen.
+  const auto is_older = [&](const File& file) { return file.name < all_zeros_.back(); };
+  if (!all_zeros_.empty() && std::all_of(files_.begin(), files_.end(), is_older)) {
+    tail_lost_ = all_zeros_.back() + " is nothing but zeros";
+  }
   return {};
 }
 

@@ -40,7 +40,7 @@ void Recovery::settle_ledgers() {
   for (Scanned& scanned : scanned_) {
     Segment& segment = scanned.segment;
     if (scanned.unreadable) {
-      out_.cut_bytes += 1;  // its sequences may have been seen outside
+      tail_lost_ = scanned.file + " cannot be read";  // its sequences may have been seen outside
       continue;
     }
     const auto lane_at = [&](std::uint16_t place) {

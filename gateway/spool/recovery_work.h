@@ -71,6 +71,8 @@ class Recovery {
   std::vector<Scanned> scanned_;
   std::map<std::string, LaneId> lane_by_name_;
   Sequence proven_;
+  std::vector<std::string> all_zeros_;  // files of segments; in order
+  std::string tail_lost_;               // why nobody knows what the last segment held; empty: it is known
   Recovered out_;
 };
 

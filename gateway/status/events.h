@@ -27,7 +27,7 @@ enum class Level : std::uint8_t { info, warning, error };
   X(spool_opened,          info,    "spool opened",                               "") \
   X(spool_epoch_begun,     warning, "the spool began a new epoch",                "expected after a clone, a restore or a damaged tail; identities start afresh") \
   X(spool_tail_cut,        info,    "an unfinished write at the end of the spool was cut off", "nothing: it was never acknowledged") \
-  X(spool_damaged,         error,   "damaged bytes in the spool were set aside",  "check the disk; the bytes are kept in damaged/") \
+  X(spool_damaged,         error,   "a part of the spool is damaged or gone",     "check the disk; what can be kept of it is in damaged/") \
   X(spool_unreadable,      error,   "the spool cannot be read: records wait", "check the disk; it is tried again by itself") \
   X(spool_dropped,         warning, "the spool is full: oldest records dropped",  "raise spool.limit, or bring the upstream back") \
   X(spool_aged,            warning, "records older than spool.age expired",       "bring the upstream back, or raise spool.age") \

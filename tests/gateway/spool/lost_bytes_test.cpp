@@ -1,5 +1,6 @@
 // Bytes that the disk does not give, that are zeros, or that somebody took away: while the spool is closed, and under
 // the running one.
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -35,19 +36,37 @@ TEST_CASE("what the disk cannot read is neither cut nor removed, and a tail that
   }
 }
 
-TEST_CASE("a last segment that is nothing but zeros may have been seen outside: a new epoch begins") {
-  Spoilt s;
-  s.options.state_interval = std::chrono::hours{1};
-  s.open();
-  s.put("sink", {"one"});
-  REQUIRE(test::eventually(std::chrono::seconds{10}, [&] { return s.spool->durable() == Sequence(1); }));
-  const Epoch epoch = s.spool->epoch();
-  s.kill();
-  std::string& bytes = s.image.files.at(s.segment(0));
-  bytes.assign(bytes.size(), '\0');
-  s.open();
-  CHECK(s.spool->epoch() != epoch);
-  CHECK(s.owed("sink").empty());
+TEST_CASE(
+    "a last segment that is nothing but zeros: a new epoch begins, and what is known to have been in it is lost") {
+  for (const bool known : {false, true}) {
+    INFO("the lane states know its records ", known);
+    Spoilt s;
+    s.options.state_interval = std::chrono::hours{1};
+    s.open();
+    s.put("sink", {"one", "two"});
+    REQUIRE(test::eventually(std::chrono::seconds{10}, [&] { return s.spool->durable() == Sequence(2); }));
+    const Epoch epoch = s.spool->epoch();
+    known ? s.close() : s.kill();
+    const std::string path = s.segment(0);
+    std::string& bytes = s.image.files.at(path);
+    bytes.assign(bytes.size(), '\0');
+    s.open();
+    CHECK(s.spool->epoch() != epoch);
+    CHECK(s.owed("sink").empty());
+    CHECK(s.spool->next() == Sequence(known ? 3 : 1));
+    CHECK(s.ledger("sink").damaged == (known ? 2 : 0));
+    CHECK(s.ledger("sink").adds_up());
+    CHECK(s.reporter->count(status::Event::spool_tail_cut) == 0);  // that says it was never acknowledged
+    REQUIRE(s.reporter->count(status::Event::spool_damaged) == (known ? 1 : 0));
+    const std::string told = " records=2 bytes=0 what=" + path.substr(7) + " is nothing but zeros";
+    const std::vector<std::string> lines = s.reporter->lines();
+    CHECK(std::any_of(lines.begin(), lines.end(), [&](const std::string& line) { return line.ends_with(told); }) ==
+          known);
+    s.close();
+    s.open();
+    CHECK(s.ledger("sink").damaged == (known ? 2 : 0));
+    CHECK(s.reporter->count(status::Event::spool_damaged) == 0);
+  }
 }
 
 TEST_CASE("the oldest segment missing behind what the lane states know is counted: it was never trimmed") {
