@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "gateway/system/clock.h"
-#include "tests/adapters/modbus/recording_observer.h"
 #include "tests/adapters/modbus/scripted_server.h"
+#include "tests/adapters/modbus/ticking_line.h"
 #include "tests/support/process.h"
 
 namespace railhead::modbus {
@@ -21,56 +21,16 @@ using Strings = std::vector<std::string>;
 using Request = ScriptedServer::Request;
 using Peer = ScriptedServer::Peer;
 
-constexpr Duration kTick = milliseconds{20};
-constexpr Duration kTimeout = milliseconds{60};
-
 // One loop for everything; links that can be watched one by one.
 class Plant {
  public:
-  struct Line {
-    RecordingObserver seen;
-    std::unique_ptr<Scheduler> scheduler;
-    std::unique_ptr<Link> link;
-    [[nodiscard]] std::size_t good() const {
-      std::size_t count = 0;
-      for (const Reading& reading : seen.readings)
-        count += reading.quality == Quality::good && reading.value.is(Kind::map);
-      return count;
-    }
-    [[nodiscard]] bool saw(const std::string& event) const {
-      for (const std::string& one : seen.events) {
-        if (one.rfind(event, 0) == 0) return true;
-      }
-      return false;
-    }
-  };
+  using Line = TickingLine;
 
   Line& line(std::uint16_t port, unsigned devices = 1, std::uint8_t pipeline = 1) {
-    auto line = std::make_unique<Line>();
-    SchedulerOptions options;
-    options.source = "plant";
-    options.probe = {.first = milliseconds{30}, .most = milliseconds{100}};
-    options.probe_share = 0.5;
-    line->scheduler = std::make_unique<Scheduler>(options, clock, line->seen, 7);
-    for (unsigned i = 0; i < devices; ++i) {
-      Point point;
-      point.name = "p";
-      point.address = 7;
-      point.every = kTick;
-      DeviceOptions device{.name = "d" + std::to_string(i + 1),
-                           .unit = static_cast<std::uint8_t>(i + 1),
-                           .timeout = kTimeout,
-                           .limits = {},
-                           .points = {point}};
-      line->scheduler->add(device, plan_device(device.points, device.limits));
-    }
     LinkOptions link;
     link.endpoint = {.host = "127.0.0.1", .port = port};
     link.pipeline = pipeline;
-    link.reconnect = {.first = milliseconds{20}, .most = milliseconds{100}};
-    line->link = std::make_unique<Link>(link, system::connect_tcp, loop, resolver, *line->scheduler, line->seen, 99);
-    line->link->start();
-    lines.push_back(std::move(line));
+    lines.push_back(std::make_unique<Line>(link, system::connect_tcp, devices, clock, loop, resolver));
     return *lines.back();
   }
 
@@ -311,23 +271,12 @@ TEST_CASE("a server that comes later is found") {
 
 TEST_CASE("a name that does not resolve is a lost link like any other") {
   Plant plant;
-  auto line = std::make_unique<Plant::Line>();
   LinkOptions link;
   link.endpoint = {.host = "no such name", .port = 502};
   link.connect_timeout = milliseconds{200};
-  line->scheduler = std::make_unique<Scheduler>(SchedulerOptions{}, plant.clock, line->seen, 7);
-  Point point;
-  point.name = "p";
-  point.every = kTick;
-  DeviceOptions device;
-  device.name = "d";
-  device.points = {point};
-  line->scheduler->add(device, plan_device(device.points, device.limits));
-  line->link =
-      std::make_unique<Link>(link, system::connect_tcp, plant.loop, plant.resolver, *line->scheduler, line->seen, 9);
-  line->link->start();
-  CHECK(plant.until([&] { return line->saw("lost") && !line->seen.readings.empty(); }));
-  CHECK(line->seen.readings.front().quality == Quality::bad);
+  const Plant::Line line(link, system::connect_tcp, 1, plant.clock, plant.loop, plant.resolver);
+  CHECK(plant.until([&] { return line.saw("lost") && !line.seen.readings.empty(); }));
+  CHECK(line.seen.readings.front().quality == Quality::bad);
 }
 
 TEST_CASE("with a pipeline several requests are out, and each answer finds its own whatever the order") {

@@ -9,8 +9,8 @@
 #include "adapters/modbus/link.h"
 #include "adapters/modbus/serial.h"
 #include "gateway/system/clock.h"
-#include "tests/adapters/modbus/recording_observer.h"
 #include "tests/adapters/modbus/serial_line.h"
+#include "tests/adapters/modbus/ticking_line.h"
 
 namespace railhead::modbus {
 namespace {
@@ -18,37 +18,14 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Duration kTick = milliseconds{20};
-constexpr Duration kTimeout = milliseconds{60};
-
 class Bus {
  public:
-  explicit Bus(unsigned units = 1, SerialOptions serial = {.baud = 115200}) : line(loop) {
-    SchedulerOptions options;
-    options.source = "plant";
-    options.probe = {.first = milliseconds{30}, .most = milliseconds{100}};
-    options.probe_share = 0.5;
-    scheduler = std::make_unique<Scheduler>(options, clock, seen, 7);
-    for (unsigned i = 0; i < units; ++i) {
-      Point point;
-      point.name = "p";
-      point.address = 7;
-      point.every = kTick;
-      DeviceOptions device{.name = "d" + std::to_string(i + 1),
-                           .unit = static_cast<std::uint8_t>(i + 1),
-                           .timeout = kTimeout,
-                           .limits = {},
-                           .points = {point}};
-      scheduler->add(device, plan_device(device.points, device.limits));
-    }
-    LinkOptions options_of_link;
-    options_of_link.endpoint = {.host = line.path(), .port = 0, .transport = Transport::rtu, .serial = serial};
-    options_of_link.reconnect = {.first = milliseconds{20}, .most = milliseconds{100}};
-    link = std::make_unique<Link>(
-        options_of_link, [path = line.path(), serial](const system::Address&) { return open_serial(path, serial); },
-        loop, resolver, *scheduler, seen, 99);
-    link->start();
-  }
+  explicit Bus(unsigned units = 1, SerialOptions serial = {.baud = 115200})
+      : line(loop),
+        polled(
+            options_of(line.path(), serial),
+            [path = line.path(), serial](const system::Address&) { return open_serial(path, serial); }, units, clock,
+            loop, resolver) {}
 
   template <class Condition>
   bool until(Condition condition, Duration at_most = seconds{10}) {
@@ -59,34 +36,23 @@ class Bus {
     }
     return true;
   }
-  [[nodiscard]] std::size_t good() const {
-    std::size_t count = 0;
-    for (const Reading& reading : seen.readings)
-      count += reading.value.is(Kind::map) && reading.value.find("p") != nullptr;
-    return count;
-  }
-  [[nodiscard]] std::size_t wrong() const {
-    std::size_t count = 0;
-    for (const Reading& reading : seen.readings) {
-      const Value* value = reading.value.is(Kind::map) ? reading.value.find("p") : nullptr;
-      count += value != nullptr && value->as_integer() != 7;
-    }
-    return count;
-  }
-  [[nodiscard]] bool saw(const std::string& event) const {
-    for (const std::string& one : seen.events) {
-      if (one.rfind(event, 0) == 0) return true;
-    }
-    return false;
-  }
+  [[nodiscard]] std::size_t good() const { return polled.good(); }
+  [[nodiscard]] std::size_t wrong() const { return polled.wrong(); }
+  [[nodiscard]] bool saw(const std::string& event) const { return polled.saw(event); }
 
   system::SystemClock clock;
   system::EventLoop loop{clock};
   system::Resolver resolver{loop};
-  RecordingObserver seen;
   SerialLine line;
-  std::unique_ptr<Scheduler> scheduler;
-  std::unique_ptr<Link> link;
+  TickingLine polled;
+  RecordingObserver& seen = polled.seen;
+
+ private:
+  static LinkOptions options_of(const std::string& path, const SerialOptions& serial) {
+    LinkOptions options;
+    options.endpoint = {.host = path, .port = 0, .transport = Transport::rtu, .serial = serial};
+    return options;
+  }
 };
 
 TEST_CASE("units on a serial line are read in turn, with the line silent for 3.5 characters between frames") {
@@ -103,7 +69,7 @@ TEST_CASE("units on a serial line are read in turn, with the line silent for 3.5
   for (std::size_t i = 1; i < asked.size(); ++i) CHECK(asked[i] - answered[i - 1] >= milliseconds{31});
   CHECK(bus.seen.discarded == 0);
   CHECK_FALSE(bus.saw("lost"));
-  CHECK(bus.link->busy() > milliseconds{32} * 12);
+  CHECK(bus.polled.link->busy() > milliseconds{32} * 12);
 }
 
 TEST_CASE("noise before, between and after answers costs at most the request it hits, and never makes a value") {
@@ -180,7 +146,7 @@ TEST_CASE("what the kernel holds when a request is sent is gone, and never its a
       REQUIRE(::poll(&readable, 1, 5000) == 1);
       stale = in_kernel();
     });
-    while (bus.scheduler->due() > bus.clock.boot_now()) ::poll(nullptr, 0, 1);
+    while (bus.polled.scheduler->due() > bus.clock.boot_now()) ::poll(nullptr, 0, 1);
     bus.loop.run_once(Duration{0});
     CHECK(stale == 7);
     CHECK(in_kernel() == 0);
