@@ -38,8 +38,30 @@ Mosquitto::Mosquitto(const Options& options)
     must({"mosquitto_passwd", "-U", passwords}, directory_.path());
     config += "allow_anonymous false\npassword_file " + passwords + "\n";
   }
+  if (!options_.allowed.empty()) config += rights();
   directory_.write("mosquitto.conf", config);
   start();
+}
+
+// Mosquitto's access list refuses no subscription, its plugin for rights does.
+std::string Mosquitto::rights() const {
+  std::string plugin;
+  for (const auto& folder : std::filesystem::directory_iterator("/usr/lib")) {
+    const std::filesystem::path file = folder.path() / "mosquitto_dynamic_security.so";
+    std::error_code ignored;
+    if (std::filesystem::exists(file, ignored)) plugin = file.string();
+  }
+  RAILHEAD_ASSERT(!plugin.empty());
+  const auto allow = [&](const std::string& what) {
+    return R"({"acltype":")" + what + R"(","topic":")" + options_.allowed + R"(","allow":true})";
+  };
+  const std::string rights = directory_.write(
+      "rights.json",
+      R"({"defaultACLAccess":{"publishClientSend":false,"publishClientReceive":true,"subscribe":false},"clients":[],)"
+      R"("roles":[{"rolename":"limited","acls":[)" +
+          allow("subscribePattern") + "," + allow("publishClientSend") +
+          R"(]}],"groups":[{"groupname":"all","roles":[{"rolename":"limited"}]}],"anonymousGroup":"all"})");
+  return "plugin " + plugin + "\nplugin_opt_config_file " + rights + "\n";
 }
 
 void Mosquitto::start() {

@@ -19,6 +19,7 @@ class Mosquitto {
     bool client_certificate = false;  // the TLS listener requires one
     bool websockets = false;          // on a third port, and with tls the TLS listener speaks them
     std::string password;             // not empty: only user `gateway` with this password
+    std::string allowed;              // not empty: whoever it is may subscribe and publish under this topic alone
     std::uint32_t inflight = 1000;
   };
   explicit Mosquitto(const Options& options);
@@ -48,6 +49,7 @@ class Mosquitto {
 
  private:
   void make_certificates() const;
+  [[nodiscard]] std::string rights() const;
 
   TemporaryDirectory directory_;
   Options options_;
