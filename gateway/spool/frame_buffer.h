@@ -63,6 +63,7 @@ class FrameBuffer {
 class FrameBuffers {
  public:
   static constexpr std::size_t kLarge = std::size_t{32} << 10;
+  static constexpr std::size_t kBytesMost = std::size_t{4} << 20;
 
   // The smallest that holds `bytes` and not much more, or an empty one.
   [[nodiscard]] FrameBuffer take(std::size_t bytes) {
@@ -76,10 +77,17 @@ class FrameBuffers {
   [[nodiscard]] FrameBuffer take_largest() {
     return std::exchange(*std::max_element(idle_.begin(), idle_.end(), smaller), FrameBuffer());
   }
-  // In place of the smallest, if that is smaller.
+  // In place of the smallest, if that is smaller. Beyond kBytesMost only the largest is kept.
   void give(FrameBuffer buffer) {
+    if (buffer.capacity() < kLarge) return;
     FrameBuffer& least = *std::min_element(idle_.begin(), idle_.end(), smaller);
-    if (buffer.capacity() >= kLarge && buffer.capacity() > least.capacity()) least = std::move(buffer);
+    if (buffer.capacity() > least.capacity()) least = std::move(buffer);
+    std::size_t bytes = 0;
+    for (const FrameBuffer& one : idle_) bytes += one.capacity();
+    if (bytes <= kBytesMost) return;
+    FrameBuffer largest = take_largest();
+    clear();
+    idle_.front() = std::move(largest);
   }
   void clear() { idle_ = {}; }
 

@@ -50,6 +50,19 @@ TEST_CASE("a JSON message becomes a reading with captures as attributes") {
   CHECK_FALSE(reading.token);
 }
 
+TEST_CASE("however many topics come in turn, each keeps its own device and attributes") {
+  Reader reader({row("plant/{device}")});
+  for (int round = 0; round < 3; ++round) {
+    for (int device = 0; device < 10'000; ++device) {
+      const std::string topic = "plant/pump-" + std::to_string(device);
+      REQUIRE(reader.read(publish(topic, "1")));
+      REQUIRE(reader.reading.device == topic.substr(6));
+      REQUIRE(reader.reading.attributes.find("topic")->as_text() == topic);
+    }
+    reader.interpreter.relax();
+  }
+}
+
 TEST_CASE("the payload format decides what the value is") {
   struct Row {
     PayloadFormat format;
