@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <map>
 
-#include "tests/support/capturing_reporter.h"
+#include "tests/gateway/flow/open_stores.h"
 #include "tests/support/process.h"
 
 using namespace railhead;
@@ -18,23 +18,8 @@ using ports::SpoolId;
 namespace {
 
 // The spools and the lane "up" of one gateway in a directory.
-struct Bench {
-  explicit Bench(const std::string& directory) {
-    flow::Stores::All spools;
-    for (const auto& [id, name] : {std::pair{SpoolId::telemetry, "telemetry"}, std::pair{SpoolId::alarms, "alarms"},
-                                   std::pair{SpoolId::dead, "dead"}}) {
-      spool::SpoolOptions options;
-      options.path = directory + "/" + name;
-      options.name = name;
-      options.limit = 64 << 20;
-      options.commit = 1ms;
-      Result<std::unique_ptr<spool::Spool>> opened = spool::Spool::open(*disk, clock, options, reporter);
-      REQUIRE(opened);
-      spools[static_cast<std::size_t>(id)] = std::move(*opened);
-    }
-    stores = std::make_unique<flow::Stores>(std::move(spools));
-    letters = std::make_unique<flow::DeadLetters>(*stores, flow::DeadLetters::Options{}, reporter);
-    started = std::make_unique<flow::StartedRecords>(*stores);
+struct Bench : test::OpenStores {
+  explicit Bench(const std::string& directory) : OpenStores(directory) {
     REQUIRE(started->recover());
     lane = std::make_unique<Lane>("up", Lane::Shared{gateway, *stores, *letters, *started, clock});
   }
@@ -70,13 +55,6 @@ struct Bench {
   }
   status::LaneLedger ledger(SpoolId id = SpoolId::telemetry) { return stores->of(id).ledger(lane->id(id)); }
 
-  const std::string gateway = "g";
-  std::unique_ptr<system::Disk> disk = system::posix_disk();
-  system::SystemClock clock;
-  test::CapturingReporter reporter;
-  std::unique_ptr<flow::Stores> stores;
-  std::unique_ptr<flow::DeadLetters> letters;
-  std::unique_ptr<flow::StartedRecords> started;
   std::unique_ptr<Lane> lane;
 };
 

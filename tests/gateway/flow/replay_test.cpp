@@ -6,7 +6,7 @@
 #include "gateway/flow/lane.h"
 #include "gateway/flow/requeue.h"
 #include "gateway/message/json.h"
-#include "tests/support/capturing_reporter.h"
+#include "tests/gateway/flow/open_stores.h"
 #include "tests/support/process.h"
 
 using namespace railhead;
@@ -15,24 +15,12 @@ using ports::SpoolId;
 
 namespace {
 
-struct Bench {
-  Bench() {
-    flow::Stores::All spools;
-    for (const auto& [id, name] : {std::pair{SpoolId::telemetry, "telemetry"}, std::pair{SpoolId::alarms, "alarms"},
-                                   std::pair{SpoolId::dead, "dead"}}) {
-      spool::SpoolOptions options;
-      options.path = directory.path() + "/" + name;
-      options.name = name;
-      options.limit = 64 << 20;
-      options.commit = 1ms;
-      Result<std::unique_ptr<spool::Spool>> opened = spool::Spool::open(*disk, clock, options, reporter);
-      REQUIRE(opened);
-      spools[static_cast<std::size_t>(id)] = std::move(*opened);
-    }
-    stores = std::make_unique<flow::Stores>(std::move(spools));
-    letters = std::make_unique<flow::DeadLetters>(*stores, flow::DeadLetters::Options{}, reporter);
-    started = std::make_unique<flow::StartedRecords>(*stores);
-  }
+struct Place {
+  test::TemporaryDirectory directory;
+};
+
+struct Bench : Place, test::OpenStores {
+  Bench() : OpenStores(directory.path()) {}
   spool::Spool& telemetry() { return stores->of(SpoolId::telemetry); }
   std::unique_ptr<flow::Lane> lane(const std::string& name) {
     return std::make_unique<flow::Lane>(name, flow::Lane::Shared{gateway, *stores, *letters, *started, clock});
@@ -69,15 +57,6 @@ struct Bench {
     REQUIRE(stores->of(SpoolId::dead).flush(10s));
     return ticket->through[static_cast<std::size_t>(SpoolId::dead)];
   }
-
-  test::TemporaryDirectory directory;
-  const std::string gateway = "g";
-  std::unique_ptr<system::Disk> disk = system::posix_disk();
-  system::SystemClock clock;
-  test::CapturingReporter reporter;
-  std::unique_ptr<flow::Stores> stores;
-  std::unique_ptr<flow::DeadLetters> letters;
-  std::unique_ptr<flow::StartedRecords> started;
 };
 
 // value 1 becomes a record for "up", 2 fails again, 3 is gathered, others are nothing.
