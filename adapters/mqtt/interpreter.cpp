@@ -110,7 +110,7 @@ Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, std::opti
 }
 
 Value Interpreter::attributes_of(const Publish& publish, const Seen& seen) const {
-  Value::Entries attributes = seen.attributes.as_map();
+  Value::Entries attributes(seen.attributes.as_map().begin(), seen.attributes.as_map().end());
   attributes.back().second = Value::boolean(publish.retain);
   if (!publish.properties.empty()) {
     Value::Entries user;

@@ -2,43 +2,115 @@
 
 #include <simdjson.h>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
 
 #include "gateway/base/bytes.h"
 #include "gateway/base/text.h"
+#include "gateway/message/container_builder.h"
 
 namespace railhead {
 namespace {
 
 constexpr std::size_t kDepthMax = 64;
 
-Value convert(const simdjson::dom::element& element) {
-  using simdjson::dom::element_type;
-  switch (element.type()) {
-    case element_type::NULL_VALUE: return {};
-    case element_type::BOOL: return Value::boolean(bool(element));
-    case element_type::INT64: return Value::integer(std::int64_t(element));
-    case element_type::UINT64: return Value::uinteger(std::uint64_t(element));
-    case element_type::DOUBLE: return Value::real(double(element));
-    case element_type::STRING: return Value::text(std::string_view(element));
-    case element_type::ARRAY: {
-      Value::List items;
-      const simdjson::dom::array array = element;
-      for (const simdjson::dom::element item : array) items.push_back(convert(item));
-      return Value::list(std::move(items));
-    }
-    case element_type::OBJECT: {
-      Value::Entries entries;
-      const simdjson::dom::object object = element;
-      entries.reserve(object.size());
-      for (const simdjson::dom::key_value_pair field : object) {
-        entries.emplace_back(Value::text(field.key), convert(field.value));
-      }
-      return Value::map(std::move(entries));
+// Values straight from simdjson's tape (its doc/tape.md): a word holds the type in its highest byte and a payload.
+class TapeReader {
+ public:
+  explicit TapeReader(const simdjson::dom::document& document)
+      : tape_(document.tape.get()), texts_(reinterpret_cast<const char*>(document.string_buf.get())) {}
+
+  // The whole document: behind the root's own word.
+  Value root() {
+    at_ = 1;
+    return value();
+  }
+
+ private:
+  static constexpr std::uint64_t kPayload = ~std::uint64_t{0} >> 8;
+  // A list's or map's word says where it ends and how many parts it has, if they are not more than this.
+  static constexpr std::uint64_t kCountMax = 0xffffff;
+
+  Value value() {
+    const std::uint64_t word = tape_[at_++];
+    switch (static_cast<char>(word >> 56)) {
+      case '"': return text(word);
+      case 'l': return Value::integer(static_cast<std::int64_t>(tape_[at_++]));
+      case 'u': return Value::uinteger(tape_[at_++]);
+      case 'd': return Value::real(std::bit_cast<double>(tape_[at_++]));
+      case 't': return Value::boolean(true);
+      case 'f': return Value::boolean(false);
+      case 'n': return {};
+      case '[': return list(word);
+      case '{': return map(word);
+      default: RAILHEAD_ASSERT(false); return {};
     }
   }
-  return {};
+  Value text(std::uint64_t word) const {
+    const char* const from = texts_ + (word & kPayload);  // the length, the characters; padding ends the buffer
+    return Value::text_read_behind(from + 4, base::load_le<std::uint32_t>(from));
+  }
+  [[nodiscard]] static std::size_t count_of(std::uint64_t word) { return (word >> 32) & kCountMax; }
+  [[nodiscard]] static std::size_t end_of(std::uint64_t word) { return static_cast<std::uint32_t>(word) - 1; }
+
+  Value list(std::uint64_t word) {
+    Value::ListBuilder items(count_of(word));
+    while (at_ != end_of(word)) items.add(value());
+    ++at_;
+    return items.finish();
+  }
+  Value map(std::uint64_t word) {
+    Value::MapBuilder entries(count_of(word));
+    while (at_ != end_of(word)) {
+      const std::uint64_t key = tape_[at_++];
+      entries.add_made([&] { return text(key); }, [&] { return value(); });
+    }
+    ++at_;
+    return entries.finish();
+  }
+
+  const std::uint64_t* const tape_;
+  const char* const texts_;
+  std::size_t at_ = 0;
+};
+
+constexpr double kSmallest = 0.001;
+constexpr double kLargestWhole = 1e5;
+
+// The number in most readings: at most 15 digits, of which some are a fraction, and no exponent. Such a decimal is the
+// only one of so few digits that reads back as its double, so it is the shortest. False, and nothing is written, for
+// others.
+bool write_decimal(double number, std::string& out) {
+  constexpr std::array<double, 19> kPowers{1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
+                                           1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+  constexpr std::size_t kDigits = 15;
+  const double size = std::fabs(number);
+  if (!(size >= kSmallest && size < kLargestWhole)) return false;
+  std::size_t whole_digits = 0;
+  while (size >= kPowers[whole_digits]) ++whole_digits;
+  // Few places first: most numbers were measured.
+  for (std::size_t places : {std::size_t{4}, kDigits - whole_digits}) {
+    auto digits = static_cast<std::int64_t>(size * kPowers[places] + 0.5);
+    if (static_cast<double>(digits) / kPowers[places] != size) continue;
+    if (digits >= 1'000'000'000'000'000) return false;
+    while (places > 1 && digits % 10 == 0) {
+      digits /= 10;
+      --places;
+    }
+    std::array<char, 24> text{};
+    char* at = text.data() + text.size();
+    for (; places > 0; --places, digits /= 10) *--at = static_cast<char>('0' + digits % 10);
+    *--at = '.';
+    do {
+      *--at = static_cast<char>('0' + digits % 10);
+      digits /= 10;
+    } while (digits > 0);
+    if (number < 0) *--at = '-';
+    out.append(at, text.data() + text.size());
+    return true;
+  }
+  return false;
 }
 
 void write_number(double number, std::string& out) {
@@ -46,6 +118,7 @@ void write_number(double number, std::string& out) {
     out += "null";
     return;
   }
+  if (write_decimal(number, out)) return;
   std::array<char, 40> text{};
   const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), number);
   RAILHEAD_ASSERT(error == std::errc{});
@@ -85,7 +158,7 @@ Result<Value> JsonParser::parse(std::string_view text) {
   }
   const auto parsed = state_->parser.parse(text.data(), text.size());
   if (parsed.error() != simdjson::SUCCESS) return fail(Errc::invalid, simdjson::error_message(parsed.error()));
-  return convert(parsed.value_unsafe());
+  return TapeReader(state_->parser.doc).root();
 }
 
 std::string duration_text(Duration duration) {

@@ -1,22 +1,29 @@
 // Value: the one dynamic value of the house: what a field device said, what an expression computes, what a body holds.
 // Immutable, 16 bytes, cheap to copy: scalars and texts of up to 14 bytes live inside, the rest is shared by reference
-// count. Kinds: those of CEL (cel-spec, langdef.md "Values"); `error` is an expression's failure, kept as a value.
+// count, one block of memory each, none for empty lists and maps.
+// Kinds: those of CEL (cel-spec, langdef.md "Values"); `error` is an expression's failure, kept as a value.
 // Errors: asking a value for another kind than its own is the program's mistake (assertion).
 // Threads: one Value is not to be assigned by two threads at once; copies may be read anywhere.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
-#include <cstring>
+#include <new>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "gateway/base/assert.h"
+#include "gateway/base/bytes.h"
 #include "gateway/base/time.h"
 
 namespace railhead {
+
+class KeyIndex;
 
 enum class Kind : std::uint8_t {
   null,
@@ -44,15 +51,11 @@ class Value {
   using List = std::vector<Value>;
   using Entries = std::vector<Entry>;
 
-  Value() noexcept { set(Kind::null, 0); }
-  Value(const Value& other) noexcept {
-    std::memcpy(bytes_, other.bytes_, sizeof bytes_);
+  Value() noexcept = default;
+  Value(const Value& other) noexcept : Value(other.head_, other.tail_) {
     if (is_shared()) shared()->references.fetch_add(1, std::memory_order_relaxed);
   }
-  Value(Value&& other) noexcept {
-    std::memcpy(bytes_, other.bytes_, sizeof bytes_);
-    other.set(Kind::null, 0);
-  }
+  Value(Value&& other) noexcept : Value(other.head_, other.tail_) { other.head_ = head_of(Kind::null); }
   Value& operator=(const Value& other) noexcept {
     Value copy(other);
     swap(copy);
@@ -63,13 +66,11 @@ class Value {
     return *this;
   }
   ~Value() {
-    if (is_shared() && shared()->references.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+    if (is_shared()) release();
   }
   void swap(Value& other) noexcept {
-    unsigned char held[sizeof bytes_];
-    std::memcpy(held, bytes_, sizeof bytes_);
-    std::memcpy(bytes_, other.bytes_, sizeof bytes_);
-    std::memcpy(other.bytes_, held, sizeof bytes_);
+    std::swap(head_, other.head_);
+    std::swap(tail_, other.tail_);
   }
 
   [[nodiscard]] static Value boolean(bool value) noexcept { return scalar(Kind::boolean, std::uint64_t{value}); }
@@ -92,11 +93,21 @@ class Value {
   [[nodiscard]] static Value list(List items);
   // Keys: boolean, integer, uinteger, string. Order is kept; of two equal keys the first stays.
   [[nodiscard]] static Value map(Entries entries);
+  class ListBuilder;  // container_builder.h: item by item, without a vector
+  class MapBuilder;
+  // As text(), of characters behind which kReadBehind more may be read, whatever they are.
+  static constexpr std::size_t kReadBehind = 16;
+  [[nodiscard]] static Value text_read_behind(const char* from, std::size_t size) {
+    if (size > kInlineMax) return shared_characters(Kind::string, {from, size});
+    // Why not by length: the lengths of keys and texts change from one to the next, which no processor foresees.
+    return short_text(Kind::string, size, base::load_le<std::uint64_t>(from) & kKept[size].low,
+                      base::load_le<std::uint64_t>(from + 8) & kKept[size].high);
+  }
 
-  [[nodiscard]] Kind kind() const noexcept { return static_cast<Kind>(bytes_[0]); }
+  [[nodiscard]] Kind kind() const noexcept { return static_cast<Kind>(head_ & 0xff); }
   [[nodiscard]] bool is(Kind wanted) const noexcept { return kind() == wanted; }
   // Its copies share memory with it.
-  [[nodiscard]] bool is_shared() const noexcept { return bytes_[1] == kShared; }
+  [[nodiscard]] bool is_shared() const noexcept { return length() == kShared; }
   [[nodiscard]] bool is_number() const noexcept { return kind() >= Kind::integer && kind() <= Kind::real; }
 
   [[nodiscard]] bool as_boolean() const { return payload<std::uint64_t>(Kind::boolean) != 0; }
@@ -116,10 +127,11 @@ class Value {
   [[nodiscard]] std::string_view as_text() const {
     RAILHEAD_ASSERT(kind() == Kind::string || kind() == Kind::bytes || kind() == Kind::type || kind() == Kind::error);
     if (is_shared()) return static_cast<const SharedText*>(shared())->text();
-    return {reinterpret_cast<const char*>(bytes_ + 2), bytes_[1]};
+    return {reinterpret_cast<const char*>(this) + kCharactersAt, length()};
   }
-  [[nodiscard]] const List& as_list() const;
-  [[nodiscard]] const Entries& as_map() const;
+  // Valid like as_text().
+  [[nodiscard]] std::span<const Value> as_list() const;
+  [[nodiscard]] std::span<const Entry> as_map() const;
   // Any of the three number kinds as the nearest double.
   [[nodiscard]] double to_real() const;
 
@@ -133,91 +145,127 @@ class Value {
   friend bool operator==(const Value& left, const Value& right);
 
  private:
-  static constexpr unsigned char kShared = 0xff;
-  static constexpr unsigned char kFar = 0xfe;  // a timestamp whose payload counts seconds, its nanoseconds at kNanosAt
+  static constexpr unsigned kShared = 0xff;
+  static constexpr unsigned kFar =
+      0xfe;  // a timestamp whose tail counts seconds; its nanoseconds: the head's high half
   static constexpr std::size_t kInlineMax = 14;
-  static constexpr std::size_t kNanosAt = 4;
-  static constexpr std::size_t kPayloadAt = 8;
+  static constexpr std::size_t kCharactersAt = 2;
+
+  Value(std::uint64_t head, std::uint64_t tail) noexcept : head_(head), tail_(tail) {}
+  [[nodiscard]] static constexpr std::uint64_t head_of(Kind kind, std::uint64_t length = 0) noexcept {
+    return static_cast<std::uint64_t>(kind) | length << 8;
+  }
+  [[nodiscard]] unsigned length() const noexcept { return head_ >> 8 & 0xff; }
 
   template <class T>
   static Value scalar(Kind kind, T payload) noexcept {
-    static_assert(sizeof(T) == 8);
-    Value value;
-    value.set(kind, 0);
-    std::memcpy(value.bytes_ + kPayloadAt, &payload, sizeof payload);
-    return value;
+    return {head_of(kind), std::bit_cast<std::uint64_t>(payload)};
   }
   static Value characters(Kind kind, std::string_view text) {
-    if (text.size() > kInlineMax) return shared_characters(kind, text);
-    Value value;
-    value.set(kind, static_cast<unsigned char>(text.size()));
-    copy_short(text, value.bytes_ + 2);
-    return value;
+    const std::size_t size = text.size();
+    const char* const from = text.data();
+    // Why not memcpy: its length is not known, which makes it a call, and texts are most of what is read. Two words
+    // that overlap are all of it.
+    if (size > kInlineMax) return shared_characters(kind, text);
+    if (size >= 8) {
+      const auto last = base::load_le<std::uint64_t>(from + size - 8);
+      return short_text(kind, size, base::load_le<std::uint64_t>(from), last >> 8 * (15 - size) >> 8);
+    }
+    if (size >= 4) {
+      const std::uint64_t last = base::load_le<std::uint32_t>(from + size - 4);
+      return short_text(kind, size, base::load_le<std::uint32_t>(from) | last << 8 * (size - 4), 0);
+    }
+    std::uint64_t low = 0;
+    for (std::size_t i = 0; i < size; ++i) low |= std::uint64_t{static_cast<unsigned char>(from[i])} << 8 * i;
+    return short_text(kind, size, low, 0);
+  }
+  // `low`, `high`: the first eight characters and the rest, zero behind them.
+  static Value short_text(Kind kind, std::size_t size, std::uint64_t low, std::uint64_t high) noexcept {
+    return {head_of(kind, size) | low << 16, low >> 48 | high << 16};
   }
   static Value shared_characters(Kind kind, std::string_view text);
-  // Why not memcpy: its length is not known, which makes it a call, and texts are most of what is read.
-  static void copy_short(std::string_view from, unsigned char* to) noexcept {
-    const std::size_t size = from.size();
-    const auto two_of = [&](auto word) {
-      std::memcpy(&word, from.data(), sizeof word);
-      std::memcpy(to, &word, sizeof word);
-      std::memcpy(&word, from.data() + size - sizeof word, sizeof word);
-      std::memcpy(to + size - sizeof word, &word, sizeof word);
-    };
-    if (size >= 8) {
-      two_of(std::uint64_t{});
-    } else if (size >= 4) {
-      two_of(std::uint32_t{});
-    } else {
-      for (std::size_t i = 0; i < size; ++i) to[i] = static_cast<unsigned char>(from[i]);
+  struct Mask {
+    std::uint64_t low;
+    std::uint64_t high;
+  };
+  static constexpr std::array<Mask, kInlineMax + 1> kKept = [] {
+    std::array<Mask, kInlineMax + 1> masks{};
+    for (std::size_t i = 1; i <= kInlineMax; ++i) {
+      masks[i] = masks[i - 1];
+      (i <= 8 ? masks[i].low : masks[i].high) |= std::uint64_t{0xff} << 8 * ((i - 1) % 8);
     }
-  }
+    return masks;
+  }();
 
   struct Shared {
     std::atomic<std::uint32_t> references{1};
+    std::uint32_t count = 0;  // of the characters, items or entries behind the block
   };
-  // One block: the characters stand behind it.
   struct SharedText : Shared {
-    std::size_t size = 0;
-    [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(this + 1), size}; }
+    [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(this + 1), count}; }
   };
   struct SharedList;
   struct SharedMap;
 
-  void set(Kind kind, unsigned char length) noexcept {
-    bytes_[0] = static_cast<unsigned char>(kind);
-    bytes_[1] = length;
-  }
   [[nodiscard]] Shared* shared() const noexcept {
-    Shared* pointer = nullptr;
-    std::memcpy(&pointer, bytes_ + kPayloadAt, sizeof pointer);
-    return pointer;
+    return reinterpret_cast<Shared*>(static_cast<std::uintptr_t>(tail_));  // NOLINT(performance-no-int-to-ptr)
   }
-  void share(Kind kind, Shared* block) noexcept {
-    set(kind, kShared);
-    std::memcpy(bytes_ + kPayloadAt, &block, sizeof block);
+  static Value share(Kind kind, Shared* block) noexcept {
+    return {head_of(kind, kShared), reinterpret_cast<std::uintptr_t>(block)};
   }
   // Short texts that equal each other do so in all bytes; a short one and a long one never do.
   [[nodiscard]] bool same_bytes(const Value& other) const noexcept {
-    std::uint64_t mine[2];
-    std::uint64_t others[2];
-    std::memcpy(mine, bytes_, sizeof mine);
-    std::memcpy(others, other.bytes_, sizeof others);
-    return ((mine[0] ^ others[0]) | (mine[1] ^ others[1])) == 0;
+    return ((head_ ^ other.head_) | (tail_ ^ other.tail_)) == 0;
   }
-  [[nodiscard]] bool is_far() const noexcept { return bytes_[1] == kFar; }
+  // 0 to 255, seldom the same for the short texts that are the names of one document.
+  [[nodiscard]] unsigned spread() const noexcept {
+    return static_cast<unsigned>((head_ ^ tail_ * 0x9e3779b97f4a7c15U) * 0xff51afd7ed558ccdU >> 56);
+  }
+  [[nodiscard]] bool is_far() const noexcept { return length() == kFar; }
   template <class T>
   [[nodiscard]] T payload(Kind wanted) const {
     RAILHEAD_ASSERT(kind() == wanted);
-    T value;
-    std::memcpy(&value, bytes_ + kPayloadAt, sizeof value);
-    return value;
+    return std::bit_cast<T>(tail_);
+  }
+  void release() noexcept {
+    // The only reference needs no atomic subtraction: nobody else can copy it.
+    Shared* const block = shared();
+    if (block->references.load(std::memory_order_acquire) == 1 ||
+        block->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      destroy();
+    }
   }
   void destroy() noexcept;
-  [[nodiscard]] const Value* find_short(const Value& key) const;  // in a map without index
 
-  // [0] kind, [1] length of inline characters or kShared, then characters from [2], or a payload or pointer at [8].
-  alignas(8) unsigned char bytes_[16] = {};
+  // Why words: bytes that were just written one by one cannot be loaded as a whole without waiting for all of them.
+  // Bytes of both in memory: 0 the kind, 1 the number of characters or kShared or kFar, then the characters; or from 8
+  // a payload or pointer.
+  std::uint64_t head_ = head_of(Kind::null);
+  std::uint64_t tail_ = 0;
 };
+static_assert(std::endian::native == std::endian::little);
+
+struct alignas(alignof(Value)) Value::SharedList : Shared {
+  [[nodiscard]] Value* items() { return reinterpret_cast<Value*>(this + 1); }
+};
+
+struct alignas(alignof(Value)) Value::SharedMap : Shared {
+  [[nodiscard]] Entry* entries() { return reinterpret_cast<Entry*>(this + 1); }
+  KeyIndex* index = nullptr;  // of a map of many entries; its own
+};
+
+inline std::span<const Value> Value::as_list() const {
+  RAILHEAD_ASSERT(kind() == Kind::list);
+  if (!is_shared()) return {};
+  auto* const block = static_cast<SharedList*>(shared());
+  return {block->items(), block->count};
+}
+
+inline std::span<const Value::Entry> Value::as_map() const {
+  RAILHEAD_ASSERT(kind() == Kind::map);
+  if (!is_shared()) return {};
+  auto* const block = static_cast<SharedMap*>(shared());
+  return {block->entries(), block->count};
+}
 
 }  // namespace railhead

@@ -1,18 +1,11 @@
 #include "rules/expression/loop.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace railhead::expression {
 
 Value not_boolean(std::string_view name, const Value& operand) {
   return operand.is(Kind::error) ? operand : no_overload(name, {&operand, 1});
-}
-
-bool charge_map(const Value::Entries& entries, Work& work) {
-  const auto others = static_cast<std::uint64_t>(
-      std::count_if(entries.begin(), entries.end(), [](const auto& entry) { return !entry.first.is(Kind::string); }));
-  return work.charge(entries.size() + others * others / 32);
 }
 
 std::optional<Value> collect(Loop& loop, const Value& value, const Value& first) {
@@ -52,7 +45,7 @@ Value finish(Loop& loop, Work& work) {
     case Macro::exists: return loop.error ? *loop.error : Value::boolean(false);
     case Macro::exists_one: return Value::boolean(loop.hits == 1);
     case Macro::transform_map:
-      if (!charge_map(loop.entries, work)) return too_much_work();
+      if (!work.charge(loop.entries.size())) return too_much_work();
       return Value::map(std::move(loop.entries));
     default: return Value::list(std::move(loop.items));
   }

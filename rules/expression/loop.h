@@ -27,7 +27,5 @@ struct Loop {
 
 // `operand` where a bool is due: itself if it is an error, else an error.
 [[nodiscard]] Value not_boolean(std::string_view name, const Value& operand);
-// Charges for making a map: keys that are no texts are compared with each other.
-[[nodiscard]] bool charge_map(const Value::Entries& entries, Work& work);
 
 }  // namespace railhead::expression

@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "gateway/message/container_builder.h"
 #include "rules/expression/operators.h"
 
 namespace railhead::expression {
@@ -56,25 +57,21 @@ const Value* first_error(Operands values) {
 
 Value make_list(Operands values) {
   if (const Value* error = first_error(values)) return *error;
-  Value::List items;
-  items.reserve(values.size());
-  for (const Value* const value : values) items.push_back(*value);
-  return Value::list(std::move(items));
+  Value::ListBuilder items(values.size());
+  for (const Value* const value : values) items.add(*value);
+  return items.finish();
 }
 
 Value make_map(Operands values, Work& work) {
   if (const Value* error = first_error(values)) return *error;
-  Value::Entries entries;
-  entries.reserve(values.size() / 2);
+  if (!work.charge(values.size() / 2)) return too_much_work();
+  Value::MapBuilder entries(values.size() / 2);
   for (std::size_t i = 0; i < values.size(); i += 2) {
     if (!is_key(*values[i]))
       return Value::error("a " + std::string(name_of(type_of(*values[i]))) + " is no key of a map");
-    entries.emplace_back(*values[i], *values[i + 1]);
+    if (!entries.add(*values[i], *values[i + 1])) return Value::error("a key of the map is repeated");
   }
-  if (!charge_map(entries, work)) return too_much_work();
-  Value map = Value::map(std::move(entries));
-  if (map.as_map().size() != values.size() / 2) return Value::error("a key of the map is repeated");
-  return map;
+  return entries.finish();
 }
 
 class Machine {

@@ -108,11 +108,6 @@ bool scalars_equal(const Value& left, const Value& right, Work& work) {
 
 bool is_container(const Value& value) { return value.is(Kind::list) || value.is(Kind::map); }
 
-// What a look-up of this key costs: text keys are indexed, others are searched.
-std::uint64_t look_up_cost(const Value& map, const Value& key) {
-  return key.is(Kind::string) ? 1 : 1 + map.as_map().size() / 4;
-}
-
 }  // namespace
 
 Value add(const Value& left, const Value& right, Work& work) {
@@ -125,8 +120,8 @@ Value add(const Value& left, const Value& right, Work& work) {
   const Kind b = right.kind();
   if (a == b && (a == Kind::string || a == Kind::bytes)) return concatenate(left, right, work);
   if (a == Kind::list && b == Kind::list) {
-    const Value::List& head = left.as_list();
-    const Value::List& tail = right.as_list();
+    const auto head = left.as_list();
+    const auto tail = right.as_list();
     if (tail.empty()) return left;
     if (head.empty()) return right;
     if (head.size() + tail.size() > kItemsMax) return too_large();
@@ -243,15 +238,15 @@ bool equal(const Value& left, const Value& right, Work& work) {
     if (a->kind() != b->kind() || !is_container(*a)) {
       if (!scalars_equal(*a, *b, work)) return false;
     } else if (a->is(Kind::list)) {
-      const Value::List& items = a->as_list();
+      const auto items = a->as_list();
       if (items.size() != b->as_list().size()) return false;
       if (!work.charge(items.size())) return false;
       for (std::size_t i = items.size(); i-- > 0;) open.emplace_back(&items[i], &b->as_list()[i]);
     } else {
-      const Value::Entries& entries = a->as_map();
+      const auto entries = a->as_map();
       if (entries.size() != b->as_map().size()) return false;
       for (const Value::Entry& entry : entries) {
-        if (!work.charge(look_up_cost(*b, entry.first))) return false;
+        if (!work.charge(1)) return false;
         const Value* other = b->find(entry.first);
         if (other == nullptr) return false;
         open.emplace_back(&entry.second, other);
@@ -285,7 +280,7 @@ Value contains(const Value& item, const Value& container, Work& work) {
     return work.left == 0 ? too_much_work() : Value::boolean(found);
   }
   if (container.is(Kind::map)) {
-    if (!work.charge(look_up_cost(container, item))) return too_much_work();
+    if (!work.charge(1)) return too_much_work();
     return Value::boolean(container.find(item) != nullptr);
   }
   return no_binary_overload("in", item, container);
@@ -304,12 +299,12 @@ const Value* element(const Value& container, const Value& key, Work& work, Value
   if (container.is(Kind::error)) return failed(container);
   if (key.is(Kind::error)) return failed(key);
   if (container.is(Kind::map)) {
-    if (!work.charge(look_up_cost(container, key))) return failed(too_much_work());
+    if (!work.charge(1)) return failed(too_much_work());
     const Value* const found = container.find(key);
     return found == nullptr ? failed(no_such_key(key)) : found;
   }
   if (container.is(Kind::list)) {
-    const Value::List& items = container.as_list();
+    const auto items = container.as_list();
     std::int64_t index = -1;
     if (key.is(Kind::integer)) {
       index = key.as_integer();

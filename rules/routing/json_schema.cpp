@@ -120,7 +120,7 @@ class Validation {
     return good;
   }
   bool list_fits(const JsonSchema::Node& node, const Value& value, const std::string& path, std::size_t depth) {
-    const Value::List& items = value.as_list();
+    const auto items = value.as_list();
     bool good = size_fits(items.size(), node.min_items, node.max_items, " items", path);
     for (std::size_t i = 0; i < items.size() && !gave_up_; ++i) {
       const std::string at = path + "/" + std::to_string(i);
@@ -141,7 +141,7 @@ class Validation {
     return good;
   }
   bool map_fits(const JsonSchema::Node& node, const Value& value, const std::string& path, std::size_t depth) {
-    const Value::Entries& entries = value.as_map();
+    const auto entries = value.as_map();
     bool good = size_fits(entries.size(), node.min_properties, node.max_properties, " members", path);
     for (const std::string& name : node.required) {
       if (value.find(name) == nullptr) good = say(path, "lacks '" + name + "', which is required");
@@ -326,7 +326,7 @@ class SchemaCompiler {
       read_type(value, at, node);
     } else if (name == "enum") {
       if (!value.is(Kind::list)) return fault(at, "must be a list");
-      node.one_of_values = value.as_list();
+      node.one_of_values.emplace(value.as_list().begin(), value.as_list().end());
     } else if (name == "const") {
       node.one_of_values = {value};
     } else if (name == "properties") {
@@ -377,8 +377,7 @@ class SchemaCompiler {
 
   void read_type(const Value& value, const std::string& at, JsonSchema::Node& node) {
     node.types = 0;
-    const Value::List names = value.is(Kind::list) ? value.as_list() : Value::List{value};
-    for (const Value& one : names) {
+    for (const Value& one : value.is(Kind::list) ? value.as_list() : std::span(&value, 1)) {
       const auto type = std::find_if(kTypes.begin(), kTypes.end(), [&](const TypeName& known) {
         return one.is(Kind::string) && known.name == one.as_text();
       });

@@ -53,7 +53,7 @@ Span span_of(Time time, Duration every, const std::string& zone) {
 Value merged_points(const Value& before, const Value& now) {
   if (now.is(Kind::null)) return before;
   if (!now.is(Kind::map) || !before.is(Kind::map)) return now;
-  Value::Entries entries = now.as_map();
+  Value::Entries entries(now.as_map().begin(), now.as_map().end());
   for (const auto& entry : before.as_map()) {
     if (entries.size() >= kPointsMax) break;
     if (now.find(entry.first) == nullptr) entries.push_back(entry);

@@ -43,7 +43,7 @@ bool read_line(JsonParser& parser, const std::string& line, const TryOptions& op
     reading.value = std::move(*document);
   } else {
     if (document->find("source") == nullptr && !options.source.empty()) {
-      Value::Entries entries = document->as_map();
+      Value::Entries entries(document->as_map().begin(), document->as_map().end());
       entries.emplace_back(Value::text("source"), Value::text(options.source));
       *document = Value::map(std::move(entries));
     }

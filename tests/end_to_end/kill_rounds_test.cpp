@@ -177,7 +177,7 @@ TEST_CASE("50 kills at random moments, each with records unsettled and messages 
   const std::optional<Value> status = gateway.status();
   REQUIRE(status);
   CHECK(*status->find("readings")->find("adds_up") == Value::boolean(true));
-  CHECK(*status->find("lanes")->as_list().at(0).find("records")->find("adds_up") == Value::boolean(true));
+  CHECK(*status->find("lanes")->as_list()[0].find("records")->find("adds_up") == Value::boolean(true));
   CHECK(number_at(*status, {"lanes", "0", "records", "dropped"}) == 0);
   CHECK(gateway.terminate(20s) == 0);
   CHECK(run({gateway.program(), "spool", "verify", gateway.spool()}).status == 0);

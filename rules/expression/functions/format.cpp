@@ -148,7 +148,7 @@ Failure append_in_base(const Value& value, char clause, std::string& out) {
 
 }  // namespace
 
-Value format_text(std::string_view format, const Value::List& arguments, Work& work) {
+Value format_text(std::string_view format, std::span<const Value> arguments, Work& work) {
   std::string out;
   std::size_t next = 0;
   if (!work.charge_bytes(format.size())) return too_much_work();

@@ -11,6 +11,6 @@ namespace railhead::expression {
 inline constexpr std::size_t kPrecisionMax = 100;   // digits behind the point
 inline constexpr std::size_t kFormatDepthMax = 64;  // lists and maps inside each other
 
-[[nodiscard]] Value format_text(std::string_view format, const Value::List& arguments, Work& work);
+[[nodiscard]] Value format_text(std::string_view format, std::span<const Value> arguments, Work& work);
 
 }  // namespace railhead::expression

@@ -110,7 +110,7 @@ class Area {
   std::string path_;
 };
 
-void sample(Report& report, const Yardstick& y, const Area& area) {
+void sample(Report& report, const Area& area) {
   JsonParser parser;
   const std::string text = sensor_json();
   const Reading reading = reading_of(*parser.parse(text));
@@ -119,24 +119,23 @@ void sample(Report& report, const Yardstick& y, const Area& area) {
     state.route(one, BootTime{}, routed);
     RAILHEAD_ASSERT(routed.records.size() == 1);
   };
+  const auto told = [&](const std::string& what, const InYardsticks& cost) {
+    report.note(what + ": " + shown(cost.seconds * 1e9) + " ns, " + shown(cost.ratio) + " Y");
+    return cost.ratio;
+  };
   {
     const auto state = rules_of(sample_rule("messagepack"), area.path())->open();
-    const double seconds = seconds_of([&] { route_once(*state, reading); }, 100'000);
-    report.note("the sample rule without JSON: " + shown(seconds * 1e9) + " ns a reading");
-    report.add({"the sample rule, without JSON", seconds / y.seconds, 0, "Y", "", 2.0, Wanted::at_most});
+    const double cost = told("the sample rule without JSON", in_yardsticks([&] { route_once(*state, reading); }));
+    report.add({"the sample rule, without JSON", cost, 0, "Y", "", 2.0, Wanted::at_most});
   }
   const auto state = rules_of(sample_rule("json"), area.path())->open();
-  const double seconds = seconds_of(
-      [&] {
-        Reading fresh = reading_of(*parser.parse(text));
-        route_once(*state, fresh);
-      },
-      100'000);
-  report.note("with JSON in and out: " + shown(seconds * 1e9) + " ns a reading, body " + routed.records.at(0).body);
-  report.note("of that, JSON to a value: " + shown(seconds_of([&] { (void)parser.parse(text); }, 100'000) * 1e9) +
-              " ns");
-  report.add(
-      {"the sample rule, JSON parsed and written, 200 B", seconds / y.seconds, 0, "Y", "", 7.0, Wanted::at_most});
+  const double cost = told("with JSON in and out", in_yardsticks([&] {
+                             Reading fresh = reading_of(*parser.parse(text));
+                             route_once(*state, fresh);
+                           }));
+  report.note("its body: " + routed.records.at(0).body);
+  told("of that, JSON to a value", in_yardsticks([&] { (void)parser.parse(text); }));
+  report.add({"the sample rule, JSON parsed and written, 200 B", cost, 0, "Y", "", 7.0, Wanted::at_most});
 }
 
 void many_rules(Report& report, const Area& area) {
@@ -282,7 +281,7 @@ int main_of(int argc, char** argv) {
   report.note("1 Y = " + shown(y.seconds * 1e9) + " ns (simdjson " + y.kernel + ")");
   if (y.fallback) report.invalid("simdjson runs without vector instructions: the yardstick is wrong");
   const Area area;
-  sample(report, y, area);
+  sample(report, area);
   many_rules(report, area);
   beside_rival(report, ours(report));
   return report.finish();

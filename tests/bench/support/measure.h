@@ -35,6 +35,14 @@ struct Yardstick {
 };
 [[nodiscard]] Yardstick yardstick();
 
+// What one call costs. Each round stands between two of the yardstick's own: what slows the machine for a while slows
+// both.
+struct InYardsticks {
+  double seconds = 0;
+  double ratio = 0;  // Y
+};
+[[nodiscard]] InYardsticks in_yardsticks(const std::function<void()>& once);
+
 // Runs this program once more with `arguments` under strace -f -c and gives the number of system calls it made, or
 // nothing when strace is not there.
 [[nodiscard]] std::optional<double> system_calls_of(const std::vector<std::string>& arguments);

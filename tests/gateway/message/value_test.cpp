@@ -2,8 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include "gateway/message/json.h"
 
@@ -35,19 +38,29 @@ TEST_CASE("texts live inside up to 14 bytes and are shared beyond") {
 }
 
 TEST_CASE("maps keep their order, find by any key, and keep the first of two equal keys") {
-  for (const std::size_t size : {3u, 40u}) {
+  CHECK(Value::map({}).find("a") == nullptr);
+  CHECK(Value::map({}) == Value::map({}));
+  for (const std::size_t size : {3u, 12u, 40u, 5000u}) {
     Value::Entries entries;
     for (std::size_t i = 0; i < size; ++i) {
       entries.emplace_back(Value::text("key-" + std::to_string(i)), Value::integer(static_cast<std::int64_t>(i)));
     }
     entries.emplace_back(Value::integer(7), Value::text("seven"));
+    entries.emplace_back(Value::text("a key that no Value holds within"), Value::integer(-1));
+    entries.emplace_back(Value::uinteger(7), Value::text("seven again"));
+    entries.emplace_back(Value::text("a key that no Value holds within"), Value::integer(-2));
     entries.emplace_back(Value::text("key-1"), Value::text("again"));
     const Value map = Value::map(entries);
-    CHECK(map.as_map().size() == size + 1);
+    CHECK(map.as_map().size() == size + 2);
     CHECK(*map.find("key-1") == Value::integer(1));
-    CHECK(*map.find(Value::real(7.0)) == Value::text("seven"));
+    for (const Value& seven : {Value::real(7.0), Value::uinteger(7)}) CHECK(*map.find(seven) == Value::text("seven"));
+    for (const Value& other : {Value::real(7.5), Value::real(std::nan("")), Value::integer(-7), Value::boolean(true)}) {
+      CHECK(map.find(other) == nullptr);
+    }
+    CHECK(*map.find("a key that no Value holds within") == Value::integer(-1));
+    CHECK(*map.find(Value::text("a key that no Value holds within")) == Value::integer(-1));
     CHECK(map.find("nowhere") == nullptr);
-    CHECK(map == Value::map({map.as_map().rbegin(), map.as_map().rend()}));
+    CHECK(map == Value::map(Value::Entries(map.as_map().rbegin(), map.as_map().rend())));
   }
 }
 
@@ -61,6 +74,33 @@ TEST_CASE("JSON there and back: 64-bit integers stay whole, doubles stay doubles
   }
   CHECK(parser.parse("3.0")->is(Kind::real));
   CHECK(parser.parse("3")->is(Kind::integer));
+}
+
+TEST_CASE("JSON: doubles are written with the fewest digits that read back the same, in the shorter form") {
+  const auto check = [](double number) {
+    std::array<char, 40> text{};
+    std::string expected(text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr);
+    if (expected.find_first_of(".e") == std::string::npos) expected += ".0";
+    CHECK(to_json(Value::real(number)) == expected);
+    CHECK(to_json(Value::real(-number)) == "-" + expected);
+  };
+  for (const double edge :
+       {0.001, 0.0009999, 0.00123, 0.1, 0.3, 1.0, 9.999999, 10.0, 99999.0, 99999.9999, 1e5, 100000.5, 123456.0,
+        0.1 + 0.2, 999999999999999.0, 0.999999999999999, 0.9999999999999999, 5e-324}) {
+    check(edge);
+    check(std::nextafter(edge, 0.0));
+    check(std::nextafter(edge, 1e9));
+  }
+  const std::uint64_t seed = 20260101;
+  INFO("seed ", seed);
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 20'000; ++i) {
+    const double decimal =
+        static_cast<double>(random() % 100'000'000) / std::pow(10.0, static_cast<double>(random() % 13));
+    check(decimal);
+    check(decimal * 1.8 + 32);
+    check(decimal / 3);
+  }
 }
 
 TEST_CASE("JSON: what is not JSON is refused") {

@@ -69,21 +69,21 @@ TEST_CASE("the status document is JSON that says everything") {
   CHECK(at(*document, "reasons").as_list().size() == 3);
   CHECK(at(at(*document, "readings"), "in").to_real() == 100);
   CHECK(at(at(*document, "readings"), "adds_up").as_boolean());
-  const Value& lane = at(*document, "lanes").as_list().at(0);
+  const Value& lane = at(*document, "lanes").as_list()[0];
   CHECK(at(lane, "sink").as_text() == "plant-kafka");
   CHECK(at(lane, "oldest_s").to_real() == 180);
   CHECK(at(at(lane, "records"), "carried_over").to_real() == 5);
   CHECK(at(at(lane, "records"), "adds_up").as_boolean());
-  const Value& spool = at(*document, "spools").as_list().at(0);
+  const Value& spool = at(*document, "spools").as_list()[0];
   CHECK(at(spool, "last_drop_s").is(Kind::null));
   CHECK(at(spool, "full_in_hours").to_real() == 1.5);
   CHECK(at(spool, "write_amplification").to_real() == 1.5);
   CHECK(at(spool, "syncs").to_real() == 17);
-  CHECK(at(at(*document, "sources").as_list().at(0), "devices_down").to_real() == 1);
-  CHECK(at(at(*document, "sources").as_list().at(0), "busy_permille").to_real() == 515);
+  CHECK(at(at(*document, "sources").as_list()[0], "devices_down").to_real() == 1);
+  CHECK(at(at(*document, "sources").as_list()[0], "busy_permille").to_real() == 515);
   CHECK(at(at(*document, "dead_letters"), "count").to_real() == 2);
   CHECK(at(at(*document, "event_counts"), "sink_lost").to_real() == 5);
-  const Value& event = at(*document, "events").as_list().at(0);
+  const Value& event = at(*document, "events").as_list()[0];
   CHECK(at(at(event, "fields"), "error").as_text() == "connection refused");
   CHECK(at(event, "repeated").to_real() == 4);
 }
@@ -101,7 +101,7 @@ TEST_CASE("a ledger that does not add up is said, in both forms") {
   snapshot.lanes[0].ledger.delivered -= 1;
   const Result<Value> document = JsonParser().parse(to_json(snapshot));
   REQUIRE(document);
-  CHECK_FALSE(at(at(at(*document, "lanes").as_list().at(0), "records"), "adds_up").as_boolean());
+  CHECK_FALSE(at(at(at(*document, "lanes").as_list()[0], "records"), "adds_up").as_boolean());
   CHECK(to_text(snapshot).find("DOES NOT ADD UP") != std::string::npos);
   CHECK(to_text(plant()).find("DOES NOT ADD UP") == std::string::npos);
 }
