@@ -139,6 +139,14 @@ class Value {
   // map.
   [[nodiscard]] const Value* find(std::string_view key) const;
   [[nodiscard]] const Value* find(const Value& key) const;
+  // The same; looks first where it was found the last time, in this map or another of its shape: `place`, brought up to
+  // date.
+  [[nodiscard]] const Value* find_again(const Value& key, std::uint32_t& place) const;
+
+  // Of two strings, two bytes, two types or two errors: whether their characters are the same.
+  [[nodiscard]] bool same_characters(const Value& other) const {
+    return same_bytes(other) || ((is_shared() && other.is_shared()) && as_text() == other.as_text());
+  }
 
   // CEL equality: numbers compare by value across kinds, other kinds never equal each other; NaN equals nothing;
   // lists and maps by their members (the order of a map's entries is no part of its value).
@@ -259,6 +267,19 @@ inline std::span<const Value> Value::as_list() const {
   if (!is_shared()) return {};
   auto* const block = static_cast<SharedList*>(shared());
   return {block->items(), block->count};
+}
+
+inline const Value* Value::find_again(const Value& key, std::uint32_t& place) const {
+  if (!is(Kind::map) || !is_shared()) return nullptr;
+  auto* const map = static_cast<SharedMap*>(shared());
+  const Entry* const entries = map->entries();
+  if (place < map->count && entries[place].first.same_bytes(key)) return &entries[place].second;
+  const Value* const found = find(key);
+  if (found != nullptr) {
+    place = static_cast<std::uint32_t>((reinterpret_cast<const char*>(found) - reinterpret_cast<const char*>(entries)) /
+                                       static_cast<std::ptrdiff_t>(sizeof(Entry)));
+  }
+  return found;
 }
 
 inline std::span<const Value::Entry> Value::as_map() const {

@@ -81,7 +81,7 @@ class Assembler {
   void emit_path(Op op, const MemberPath& read) {
     Path& path = code_->paths.emplace_back();
     path.slot = static_cast<std::uint32_t>(read.slot);
-    for (const std::string& member : read.members) path.members.push_back(Value::text(member));
+    for (const std::string& member : read.members) path.members.push_back({Value::text(member)});
     emit(op, 1, code_->paths.size() - 1);
   }
 

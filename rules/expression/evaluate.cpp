@@ -11,11 +11,11 @@ bool is_look_up(Op op) { return op == Op::constant || op == Op::variable || op =
 // What a program of one look-up gives; a failure is put into `own`.
 const Value& look_up(const Program::Code& code, const Instruction& instruction, Bindings& bindings, Value& own) {
   if (instruction.op == Op::constant) return code.constants[instruction.a];
-  if (instruction.op == Op::variable) return bindings.get(instruction.a);
+  if (instruction.op == Op::variable) return bindings.at(instruction.a);
   const Path& path = code.paths[instruction.a];
   const Value* failed = nullptr;
   std::string_view name;
-  const Value* const found = follow(path, path.members.size(), bindings.get(path.slot), failed, name);
+  const Value* const found = follow(path, path.members.size(), bindings.at(path.slot), failed, name);
   if (found != nullptr) return *found;
   own = no_selection(*failed, name);
   return own;

@@ -160,6 +160,24 @@ class Bindings {
   // A slot of the program's scope or of an aggregate. The reference must stay valid until the evaluation ends. An error
   // value is an absent or failed variable.
   [[nodiscard]] virtual const Value& get(std::size_t slot) = 0;
+  // get(), but for what stands ready.
+  [[nodiscard]] const Value& at(std::size_t slot) {
+    if (slot < ready_count_ && ready_[slot] != nullptr) return *ready_[slot];
+    return get(slot);
+  }
+
+ protected:
+  // Where the values of the first `count` slots stand; nullptr: get() knows. Read at each at().
+  void set_ready(const Value* const* values, std::size_t count) {
+    ready_ = values;
+    ready_count_ = count;
+  }
+  // Only slots below `count` are looked for there; gives how many it were.
+  std::size_t limit_ready(std::size_t count) { return std::exchange(ready_count_, count); }
+
+ private:
+  const Value* const* ready_ = nullptr;
+  std::size_t ready_count_ = 0;
 };
 
 inline constexpr std::size_t kEvaluationsMax = 100;

@@ -118,12 +118,27 @@ class Machine {
   // Two doubles take the short way.
   template <class OfReals, class OfAny>
   void combine(OfReals of_reals, OfAny of_any) {
-    if (both(Kind::real)) {
-      const double result = of_reals(top(1).as_real(), top().as_real());
+    double left = 0;
+    double right = 0;
+    if (reals(left, right)) {
+      const double result = of_reals(left, right);
       replace_in_place(2, [result] { return Value::real(result); });
     } else {
       replace(2, of_any());
     }
+  }
+  // A double, and a double or an int beside it: what readings and the numbers in rules mostly are.
+  [[nodiscard]] bool reals(double& left, double& right) const {
+    if (!top(1).is(Kind::real)) return false;
+    left = top(1).as_real();
+    if (top().is(Kind::real)) {
+      right = top().as_real();
+    } else if (top().is(Kind::integer)) {
+      right = static_cast<double>(top().as_integer());
+    } else {
+      return false;
+    }
+    return true;
   }
   [[nodiscard]] bool both(Kind kind) const { return top(1).is(kind) && top().is(kind); }
   void go_to(std::uint32_t target) { at_ = code_.instructions.data() + target; }
@@ -133,7 +148,7 @@ class Machine {
   [[gnu::always_inline]] void step(const Instruction& instruction) {
     switch (instruction.op) {
       case Op::constant: push(code_.constants[instruction.a]); break;
-      case Op::variable: push(bindings_.get(instruction.a)); break;
+      case Op::variable: push(bindings_.at(instruction.a)); break;
       case Op::local: push(*frame_.locals[instruction.a]); break;
       case Op::path: path(code_.paths[instruction.a]); break;
       case Op::test_path: test_path(code_.paths[instruction.a]); break;
@@ -146,8 +161,8 @@ class Machine {
       case Op::subtract: combine(std::minus<>(), [&] { return subtract(top(1), top()); }); break;
       case Op::multiply: combine(std::multiplies<>(), [&] { return multiply(top(1), top()); }); break;
       case Op::divide:
-        if (both(Kind::real) && top().as_real() != 0) {
-          const double result = top(1).as_real() / top().as_real();
+        if (double left = 0, right = 0; reals(left, right) && right != 0) {
+          const double result = left / right;
           replace_in_place(2, [result] { return Value::real(result); });
         } else {
           replace(2, divide(top(1), top()));
@@ -164,7 +179,9 @@ class Machine {
         break;
       case Op::equal:
       case Op::not_equal:
-        if (const Value* const error = first_error(operands(2))) {
+        if (both(Kind::string) && work_.charge_bytes(top().as_text().size())) {
+          replace_boolean(2, top(1).same_characters(top()) == (instruction.op == Op::equal));
+        } else if (const Value* const error = first_error(operands(2))) {
           replace(2, *error);
         } else {
           replace_boolean(2, expression::equal(top(1), top(), work_) == (instruction.op == Op::equal));
@@ -174,8 +191,8 @@ class Machine {
       case Op::less_equal:
       case Op::greater:
       case Op::greater_equal: {
-        if (both(Kind::real)) {
-          replace_boolean(2, holds(instruction.op, top(1).as_real() <=> top().as_real()));
+        if (double left = 0, right = 0; reals(left, right)) {
+          replace_boolean(2, holds(instruction.op, left <=> right));
           break;
         }
         const Order order = compare(top(1), top());
@@ -244,7 +261,7 @@ class Machine {
   void path(const Path& path) {
     const Value* failed = nullptr;
     std::string_view name;
-    const Value* const found = follow(path, path.members.size(), bindings_.get(path.slot), failed, name);
+    const Value* const found = follow(path, path.members.size(), bindings_.at(path.slot), failed, name);
     if (found != nullptr) {
       push(*found);
     } else {
@@ -255,8 +272,8 @@ class Machine {
   void test_path(const Path& path) {
     const Value* failed = nullptr;
     std::string_view name;
-    const Value* const found = follow(path, path.members.size() - 1, bindings_.get(path.slot), failed, name);
-    push_own(found != nullptr ? expression::test(*found, path.members.back()) : no_selection(*failed, name));
+    const Value* const found = follow(path, path.members.size() - 1, bindings_.at(path.slot), failed, name);
+    push_own(found != nullptr ? expression::test(*found, path.members.back().name) : no_selection(*failed, name));
   }
 
   // A member refers into its container: what stands at the same place of `own`, or outside.

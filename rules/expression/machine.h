@@ -30,10 +30,10 @@ inline constexpr std::string_view kNoSuchKey = "no such key: ";
                                          const Value*& failed, std::string_view& name) {
   const Value* at = &variable;
   for (std::size_t i = 0; i < count; ++i) {
-    const Value* const found = at->find(path.members[i]);
+    const Value* const found = path.members[i].in(*at);
     if (found == nullptr) {
       failed = at;
-      name = path.members[i].as_text();
+      name = path.members[i].name.as_text();
       return nullptr;
     }
     at = found;

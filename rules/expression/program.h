@@ -4,6 +4,7 @@
 // Threads: immutable once compiled.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -71,10 +72,37 @@ struct LoopShape {
   std::uint32_t locals = 1;
 };
 
+// Readings of one source mostly have one shape: where a member stood in the last map is where it stands in the next.
+// Threads: any; what one remembers is a hint for all.
+class Place {
+ public:
+  Place() = default;
+  Place(const Place& other) noexcept : place_(other.get()) {}
+  Place& operator=(const Place&) = delete;
+  [[nodiscard]] std::uint32_t get() const { return place_.load(std::memory_order_relaxed); }
+  void set(std::uint32_t place) { place_.store(place, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint32_t> place_{0};
+};
+
+struct Member {
+  Value name;  // a text
+  mutable Place place{};
+
+  [[nodiscard]] const Value* in(const Value& container) const {
+    const std::uint32_t before = place.get();
+    std::uint32_t now = before;
+    const Value* const found = container.find_again(name, now);
+    if (now != before) place.set(now);
+    return found;
+  }
+};
+
 // variable.member.member...
 struct Path {
   std::uint32_t slot = 0;
-  std::vector<Value> members;  // texts
+  std::vector<Member> members;
 };
 
 struct Program::Code {

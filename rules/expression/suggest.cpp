@@ -1,6 +1,7 @@
 #include "rules/expression/suggest.h"
 
 #include <algorithm>
+#include <array>
 
 #include "gateway/base/text.h"
 #include "rules/expression/types.h"
@@ -38,6 +39,43 @@ Others others_named(std::string_view name, bool method) {
   return others;
 }
 
+// What other languages call what is called otherwise here.
+struct Elsewhere {
+  std::string_view there;
+  std::string_view here;
+};
+constexpr std::array<Elsewhere, 12> kConstants{{{"on", "true"},
+                                                {"yes", "true"},
+                                                {"True", "true"},
+                                                {"TRUE", "true"},
+                                                {"off", "false"},
+                                                {"no", "false"},
+                                                {"False", "false"},
+                                                {"FALSE", "false"},
+                                                {"None", "null"},
+                                                {"nil", "null"},
+                                                {"NULL", "null"},
+                                                {"Null", "null"}}};
+constexpr std::array<Elsewhere, 12> kFunctions{{{"avg", "mean"},
+                                                {"average", "mean"},
+                                                {"len", "size"},
+                                                {"length", "size"},
+                                                {"lower", "lowerAscii"},
+                                                {"toLower", "lowerAscii"},
+                                                {"upper", "upperAscii"},
+                                                {"toUpper", "upperAscii"},
+                                                {"strip", "trim"},
+                                                {"min", "math.least"},
+                                                {"max", "math.greatest"},
+                                                {"float", "double"}}};
+
+template <std::size_t count>
+std::string_view said_here(const std::array<Elsewhere, count>& words, std::string_view there) {
+  const auto found =
+      std::find_if(words.begin(), words.end(), [&](const Elsewhere& word) { return word.there == there; });
+  return found == words.end() ? std::string_view{} : found->here;
+}
+
 }  // namespace
 
 std::string list_of_names(const std::vector<std::string>& names) {
@@ -70,7 +108,9 @@ std::string suggest_name(const std::string& name, std::vector<std::string> local
   for (const FunctionEntry& entry : functions()) {
     if (entry.name == name && !entry.method) return "a function is called with brackets: " + name + "(...)";
   }
-  return "a text is written in quotes: \"" + name + "\"";
+  const std::string as_text = "a text is written in quotes: \"" + name + "\"";
+  const auto constant = said_here(kConstants, name);
+  return constant.empty() ? as_text : "write " + std::string(constant) + "; " + as_text;
 }
 
 std::string wrong_count(std::string_view name, std::size_t least, std::size_t most, std::size_t given) {
@@ -107,6 +147,13 @@ std::string suggest_function(const std::string& name, bool method, std::size_t a
   }
   if (method && std::find(known.begin(), known.end(), name) != known.end()) {
     return "for example: list." + name + "(x, x > 0)";
+  }
+  if (!method && names.by_name.contains(name)) return "'" + name + "' is no function: write it without brackets";
+  const auto is_known = [&](const std::string& one) {
+    return std::find(known.begin(), known.end(), one) != known.end();
+  };
+  for (const std::string& meant : {"math." + name, std::string(said_here(kFunctions, name))}) {
+    if (is_known(meant)) return "did you mean '" + meant + "'?";
   }
   const auto near = base::nearest(name, known);
   return near ? "did you mean '" + *near + "'?" : "";

@@ -184,7 +184,7 @@ std::optional<Template> ExpressionReader::text_template(const config::Node& node
   const std::vector<TemplatePart> parts = split_template(*text, fault);
   if (!fault.sentence.empty()) {
     diagnostics_.error(node.is_scalar() ? node.mark_at(fault.offset) : node.mark(), fault.length,
-                       std::string(fault.sentence), "a literal ${ is written $${");
+                       std::string(fault.sentence), std::string(fault.hint));
     return {};
   }
   Template out;

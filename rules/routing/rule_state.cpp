@@ -31,7 +31,7 @@ RuleStateOf::RuleStateOf(std::shared_ptr<const Compiled> compiled, Coverage* cov
     : compiled_(std::move(compiled)),
       coverage_(coverage),
       lets_(compiled_->lets_max),
-      lets_done_(compiled_->lets_max),
+      ready_(kFirstLetSlot + compiled_->lets_max),
       remembered_(compiled_->rules.size()),
       qualities_{Value::text(name_of(Quality::good)), Value::text(name_of(Quality::uncertain)),
                  Value::text(name_of(Quality::bad))},
@@ -40,15 +40,38 @@ RuleStateOf::RuleStateOf(std::shared_ptr<const Compiled> compiled, Coverage* cov
     const Rule& rule = compiled_->rules[number];
     if (rule.remembers()) by_state_id_.emplace(rule.state_id, number);
   }
+  ready_[kGatewaySlot] = &compiled_->gateway_value;
+  ready_[kLabelsSlot] = &compiled_->labels;
+  ready_[kTablesSlot] = &compiled_->tables;
+  ready_[kWindowSlot] = &window_;
+  ready_[kItemSlot] = &item_;
+  ready_[kIndexSlot] = &index_;
+  set_ready(ready_.data(), ready_.size());
 }
 
 const Value& RuleStateOf::look(const expression::Program& program) {
   if (rule_ == nullptr || !rule_->window) return evaluator_.look(program, *this);
   const auto found = rule_->window->uses.find(&program);
   const Window::Uses* before = std::exchange(uses_, found == rule_->window->uses.end() ? nullptr : &found->second);
+  // The slots of its window functions may be those of lets that come later.
+  const std::size_t ready_before = limit_ready(uses_ == nullptr ? ready_.size() : uses_->first_slot);
   const Value& value = evaluator_.look(program, *this);
   uses_ = before;
+  limit_ready(ready_before);
   return value;
+}
+
+void RuleStateOf::attend_to(const Reading* reading) {
+  const auto or_empty = [&](const Value& value) { return value.is(Kind::null) ? &empty_map_ : &value; };
+  reading_ = reading;
+  ready_[kSourceSlot] = nullptr;
+  ready_[kDeviceSlot] = nullptr;
+  time_ = reading == nullptr ? Value{} : Value::timestamp(reading->time);
+  ready_[kTimeSlot] = &time_;
+  ready_[kValueSlot] = reading == nullptr ? nullptr : &reading->value;
+  ready_[kQualitySlot] = reading == nullptr ? nullptr : &qualities_[static_cast<std::size_t>(reading->quality)];
+  ready_[kBadSlot] = reading == nullptr ? nullptr : or_empty(reading->bad);
+  ready_[kAttributesSlot] = reading == nullptr ? nullptr : or_empty(reading->attributes);
 }
 
 void RuleStateOf::route(const Reading& reading, const ports::Now& now, ports::Routed& out) {
@@ -58,11 +81,9 @@ void RuleStateOf::route(const Reading& reading, const ports::Now& now, ports::Ro
   out.before.clear();
   out.after.clear();
   out.state.clear();
-  reading_ = &reading;
+  attend_to(&reading);
   now_ = now.boot;
   wall_ = now.wall;
-  time_ = Value::timestamp(reading.time);
-  device_known_ = false;
   bool absorbed = false;
   bool dropped = false;
   bool filtered = false;
@@ -86,7 +107,7 @@ void RuleStateOf::route(const Reading& reading, const ports::Now& now, ports::Ro
   } else if (filtered) {
     out.verdict = ports::Verdict::filtered;
   }
-  reading_ = nullptr;
+  attend_to(nullptr);
 }
 
 const std::vector<RuleNumber>& RuleStateOf::matching_rules(const Reading& reading) {
@@ -117,7 +138,7 @@ RuleStateOf::Outcome RuleStateOf::run(const Rule& rule, RuleNumber number, ports
   rule_ = &rule;
   number_ = number;
   took_it_ = false;
-  std::fill_n(lets_done_.begin(), rule.lets.size(), false);
+  forget_lets();
   memory_ = rule.keeps_state() ? &memory_of(number) : nullptr;
   return rule.sequence ? in_sequence(rule, out) : decide_and_take(rule, out);
 }
@@ -261,37 +282,23 @@ const Value& RuleStateOf::get(std::size_t slot) {
   if (slot >= kFirstLetSlot) {
     const std::size_t i = slot - kFirstLetSlot;
     RAILHEAD_ASSERT(i < rule_->lets.size());
-    if (!lets_done_[i]) {
-      Value value = evaluate(*rule_->lets[i].expression);
-      if (value.is(Kind::error)) {
-        value = Value::error("let " + rule_->lets[i].name + ": " + std::string(value.as_text()));
-      }
-      lets_[i] = std::move(value);
-      lets_done_[i] = true;
-    }
+    const Value& value = look(*rule_->lets[i].expression);
+    lets_[i] = value.is(Kind::error) ? Value::error("let " + rule_->lets[i].name + ": " + std::string(value.as_text()))
+                                     : value;
+    ready_[slot] = &lets_[i];
     return lets_[i];
   }
   switch (static_cast<Slot>(slot)) {
-    case kValueSlot: return reading_->value;
-    case kQualitySlot: return qualities_[static_cast<std::size_t>(reading_->quality)];
-    case kBadSlot: return reading_->bad.is(Kind::null) ? empty_map_ : reading_->bad;
-    case kTimeSlot: return time_;
     case kSourceSlot:
       if (!source_.is(Kind::string) || source_.as_text() != reading_->source) source_ = Value::text(reading_->source);
+      ready_[slot] = &source_;
       return source_;
     case kDeviceSlot:
-      if (!device_known_) device_ = Value::text(reading_->device);
-      device_known_ = true;
+      device_ = Value::text(reading_->device);
+      ready_[slot] = &device_;
       return device_;
-    case kAttributesSlot: return reading_->attributes.is(Kind::null) ? empty_map_ : reading_->attributes;
-    case kGatewaySlot: return compiled_->gateway_value;
-    case kLabelsSlot: return compiled_->labels;
-    case kTablesSlot: return compiled_->tables;
     case kPreviousSlot: return memory_ == nullptr || memory_->previous.is(Kind::null) ? empty_map_ : memory_->previous;
-    case kWindowSlot: return window_;
-    case kItemSlot: return item_;
-    case kIndexSlot: return index_;
-    case kFirstLetSlot: break;
+    default: break;
   }
   RAILHEAD_ASSERT(false);
   return empty_map_;

@@ -7,6 +7,7 @@
 // Threads: one owner. Never throws, never waits.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -51,6 +52,9 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   };
 
   const Value& get(std::size_t slot) override;
+  // What the variables are about from now on; nullptr: nothing.
+  void attend_to(const Reading* reading);
+  void forget_lets() { std::fill(ready_.begin() + kFirstLetSlot, ready_.end(), nullptr); }
   const std::vector<RuleNumber>& matching_rules(const Reading& reading);
   Outcome run(const Rule& rule, RuleNumber number, ports::Routed& out);
   // From `when` on.
@@ -126,13 +130,12 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   Value time_;
   Value source_;
   Value device_;
-  bool device_known_ = false;  // device_ is of this reading
   // Of the rule at hand.
   const Rule* rule_ = nullptr;
   bool took_it_ = false;  // its conditions hold and a send was due, whether it succeeded or failed
   DeviceMemory* memory_ = nullptr;
   std::vector<Value> lets_;
-  std::vector<bool> lets_done_;
+  std::vector<const Value*> ready_;  // by slot: where the variables stand that are known; the lets' when they are done
   std::vector<Value> deadband_values_;
 
   // Of windows and for_each.

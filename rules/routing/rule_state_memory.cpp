@@ -45,16 +45,12 @@ void RuleStateOf::tell_bound(const Rule& rule, std::string_view what) {
 
 void RuleStateOf::as_group(const Rule& rule, const Reading& reading, const std::function<void(ports::Routed&)>& run,
                            ports::Group& group) {
-  const Reading* reading_before = std::exchange(reading_, &reading);
+  const Reading* const reading_before = reading_;
   const Rule* rule_before = std::exchange(rule_, &rule);
   const bool took_before = took_it_;
   DeviceMemory* memory_before = std::exchange(memory_, nullptr);
-  const auto fresh = [&] {
-    time_ = reading_ == nullptr ? Value{} : Value::timestamp(reading_->time);
-    device_known_ = false;
-    std::fill(lets_done_.begin(), lets_done_.end(), false);
-  };
-  fresh();
+  attend_to(&reading);
+  forget_lets();
   ports::Routed scratch;
   run(scratch);
   group.records = std::move(scratch.records);
@@ -62,11 +58,11 @@ void RuleStateOf::as_group(const Rule& rule, const Reading& reading, const std::
   group.state += scratch.state;
   group.time = reading.time;
   group.device = reading.device;
-  reading_ = reading_before;
+  attend_to(reading_before);
+  forget_lets();
   rule_ = rule_before;
   took_it_ = took_before;
   memory_ = memory_before;
-  fresh();
 }
 
 // --- for_each and dedup
@@ -93,7 +89,7 @@ RuleStateOf::Outcome RuleStateOf::take_items(const Rule& rule, ports::Routed& ou
       item_ = items.as_map()[i].second;
       index_ = items.as_map()[i].first;
     }
-    std::fill_n(lets_done_.begin(), rule.lets.size(), false);
+    forget_lets();
     whole = std::min(whole, take(rule, out));
   }
   return whole;
@@ -159,7 +155,7 @@ void RuleStateOf::close_due(const ports::Now& now, std::vector<ports::Group>& ou
       if (const std::optional<BootTime> next = due_of(*memory)) due_at(*next);
     }
   }
-  reading_ = nullptr;
+  attend_to(nullptr);
 }
 
 // --- reload

@@ -26,12 +26,12 @@ std::vector<TemplatePart> split_template(std::string_view text, TemplateFault& f
     } else if (rest.starts_with("${")) {
       const std::size_t end = expression::end_of_embedded(text, dollar + 2);
       if (end == std::string_view::npos) {
-        fault = {dollar, text.size() - dollar, "nothing closes this ${"};
+        fault = {dollar, text.size() - dollar, "nothing closes this ${", "end it with }; a literal ${ is written $${"};
         return parts;
       }
       const std::string_view expression = text.substr(dollar + 2, end - dollar - 2);
       if (expression.find_first_not_of(" \t\r\n") == std::string_view::npos) {
-        fault = {dollar, end + 1 - dollar, "there is no expression in this ${}"};
+        fault = {dollar, end + 1 - dollar, "there is no expression in this ${}", "a literal ${ is written $${"};
         return parts;
       }
       parts.push_back({TemplatePart::Kind::expression, std::string(expression), dollar + 2});

@@ -22,6 +22,7 @@ struct TemplateFault {
   std::size_t offset = 0;
   std::size_t length = 0;
   std::string_view sentence;  // empty: none
+  std::string_view hint;
 };
 
 // Parts in order; neighbouring texts are one. On a fault the parts before it.

@@ -64,6 +64,22 @@ TEST_CASE("maps keep their order, find by any key, and keep the first of two equ
   }
 }
 
+TEST_CASE("a key is found where it stood the last time, and where it stands now") {
+  const Value name = Value::text("b");
+  std::uint32_t place = 0;
+  const Value first = Value::map({{Value::text("a"), Value::integer(1)}, {name, Value::integer(2)}});
+  const Value other = Value::map({{name, Value::integer(3)}});
+  for (int i = 0; i < 2; ++i) {
+    CHECK(*first.find_again(name, place) == Value::integer(2));
+    CHECK(place == 1);
+    CHECK(*other.find_again(name, place) == Value::integer(3));
+    CHECK(place == 0);
+  }
+  CHECK(other.find_again(Value::text("a"), place) == nullptr);
+  CHECK(Value::map({}).find_again(name, place) == nullptr);
+  CHECK(Value::integer(1).find_again(name, place) == nullptr);
+}
+
 TEST_CASE("JSON there and back: 64-bit integers stay whole, doubles stay doubles") {
   JsonParser parser;
   for (const char* text : {"9223372036854775807", "-9223372036854775808", "18446744073709551615", "3.0", "0.1", "1e+22",

@@ -219,6 +219,30 @@ TEST_CASE("bounds: lets and depth of a body") {
   CHECK(nested->diagnostics.render().find("32 levels") != std::string::npos);
 }
 
+TEST_CASE("lets that double each other end in an error, in bounded time and memory") {
+  for (const char* const doubled : {"x + x", "[x, x]", "{'a': x, 'b': x}", "x.map(e, x)", "'%s%s'.format([x, x])"}) {
+    const std::string form = doubled;
+    std::string rules = "rules:\n  - name: r\n    from: { source: s }\n    let:\n      l0: \"" +
+                        std::string(form.front() == '\'' ? "'laugh'" : "[1, 2]") + "\"\n";
+    constexpr int kLets = 60;
+    for (int i = 1; i < kLets; ++i) {
+      std::string whole;
+      for (std::size_t at = 0; at < form.size(); ++at) {
+        whole += form[at] == 'x' ? "l" + std::to_string(i - 1) : form.substr(at, 1);
+      }
+      rules += "      l" + std::to_string(i) + ": \"" + whole + "\"\n";
+    }
+    rules += "    send: { to: audit, body: { all: l" + std::to_string(kLets - 1) + " } }\n";
+    CAPTURE(rules);
+    Rules built(rules);
+    CHECK(built.route(reading("d", Value::integer(1))).verdict == Verdict::set_aside);
+    REQUIRE(built.routed.set_aside.size() == 1);
+    const std::string& why = built.routed.set_aside[0].reason;
+    CAPTURE(why);
+    CHECK((why.find("too much work") != std::string::npos || why.find("too large") != std::string::npos));
+  }
+}
+
 TEST_CASE("a chain of lets as long as allowed is computed") {
   std::string lets = "rules: [ { name: a, from: { source: s }, send: { to: audit, body: v63 }, let: { v0: value, ";
   for (int i = 1; i < 64; ++i) lets += "v" + std::to_string(i) + ": v" + std::to_string(i - 1) + " + 1, ";
