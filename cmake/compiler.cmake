@@ -23,10 +23,6 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 warns falsely on every `"text" + std::string` (GCC bug 105329).
   target_compile_options(railhead_compiler INTERFACE -Wno-restrict)
 endif()
-# Rooms are linked into programs, where nobody puts another function in a function's place.
-target_compile_options(railhead_compiler INTERFACE -fno-semantic-interposition)
-# Two words written one by one and read back as one vector, as copies of small structs then are, wait for each other.
-target_compile_options(railhead_compiler INTERFACE -fno-tree-slp-vectorize)
 target_include_directories(railhead_compiler INTERFACE "${PROJECT_SOURCE_DIR}")
 target_link_libraries(railhead_compiler INTERFACE Threads::Threads)
 if(CMAKE_SIZEOF_VOID_P EQUAL 4)

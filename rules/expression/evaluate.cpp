@@ -95,6 +95,11 @@ const Value& Evaluator::look(const Program& program, Bindings& bindings) {
   return *result;
 }
 
+bool Evaluator::stands_outside(const Value& result) const {
+  const Value& own = state_->frames[state_->running]->own[0];
+  return &result != &own && !own.is_shared();  // else it may be a part of `own`
+}
+
 const std::optional<std::string>& Evaluator::missing_member() const { return state_->missing; }
 void Evaluator::set_budget(std::uint64_t steps) { state_->budget = steps; }
 std::uint64_t Evaluator::steps_used() const { return state_->budget - state_->work.left; }

@@ -194,6 +194,8 @@ class Evaluator {
   // The same where it stands: in the bindings, the program or here. Valid until the next evaluation that is not inside
   // another one, and as long as the bindings do not change.
   [[nodiscard]] const Value& look(const Program& program, Bindings& bindings);
+  // Of what look() just gave: it stands where no evaluation of this Evaluator changes it.
+  [[nodiscard]] bool stands_outside(const Value& result) const;
   // Whether the last result is the error that a member of a map was absent; the member's name.
   [[nodiscard]] const std::optional<std::string>& missing_member() const;
   // Steps an evaluation may take from now on (kStepsMax at first), and those the last one took.

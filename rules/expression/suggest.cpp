@@ -44,30 +44,30 @@ struct Elsewhere {
   std::string_view there;
   std::string_view here;
 };
-constexpr std::array<Elsewhere, 12> kConstants{{{"on", "true"},
-                                                {"yes", "true"},
-                                                {"True", "true"},
-                                                {"TRUE", "true"},
-                                                {"off", "false"},
-                                                {"no", "false"},
-                                                {"False", "false"},
-                                                {"FALSE", "false"},
-                                                {"None", "null"},
-                                                {"nil", "null"},
-                                                {"NULL", "null"},
-                                                {"Null", "null"}}};
-constexpr std::array<Elsewhere, 12> kFunctions{{{"avg", "mean"},
-                                                {"average", "mean"},
-                                                {"len", "size"},
-                                                {"length", "size"},
-                                                {"lower", "lowerAscii"},
-                                                {"toLower", "lowerAscii"},
-                                                {"upper", "upperAscii"},
-                                                {"toUpper", "upperAscii"},
-                                                {"strip", "trim"},
-                                                {"min", "math.least"},
-                                                {"max", "math.greatest"},
-                                                {"float", "double"}}};
+constexpr std::array<Elsewhere, 12> kConstantsElsewhere{{{"on", "true"},
+                                                         {"yes", "true"},
+                                                         {"True", "true"},
+                                                         {"TRUE", "true"},
+                                                         {"off", "false"},
+                                                         {"no", "false"},
+                                                         {"False", "false"},
+                                                         {"FALSE", "false"},
+                                                         {"None", "null"},
+                                                         {"nil", "null"},
+                                                         {"NULL", "null"},
+                                                         {"Null", "null"}}};
+constexpr std::array<Elsewhere, 12> kFunctionsElsewhere{{{"avg", "mean"},
+                                                         {"average", "mean"},
+                                                         {"len", "size"},
+                                                         {"length", "size"},
+                                                         {"lower", "lowerAscii"},
+                                                         {"toLower", "lowerAscii"},
+                                                         {"upper", "upperAscii"},
+                                                         {"toUpper", "upperAscii"},
+                                                         {"strip", "trim"},
+                                                         {"min", "math.least"},
+                                                         {"max", "math.greatest"},
+                                                         {"float", "double"}}};
 
 template <std::size_t count>
 std::string_view said_here(const std::array<Elsewhere, count>& words, std::string_view there) {
@@ -109,7 +109,7 @@ std::string suggest_name(const std::string& name, std::vector<std::string> local
     if (entry.name == name && !entry.method) return "a function is called with brackets: " + name + "(...)";
   }
   const std::string as_text = "a text is written in quotes: \"" + name + "\"";
-  const auto constant = said_here(kConstants, name);
+  const auto constant = said_here(kConstantsElsewhere, name);
   return constant.empty() ? as_text : "write " + std::string(constant) + "; " + as_text;
 }
 
@@ -152,7 +152,7 @@ std::string suggest_function(const std::string& name, bool method, std::size_t a
   const auto is_known = [&](const std::string& one) {
     return std::find(known.begin(), known.end(), one) != known.end();
   };
-  for (const std::string& meant : {"math." + name, std::string(said_here(kFunctions, name))}) {
+  for (const std::string& meant : {"math." + name, std::string(said_here(kFunctionsElsewhere, name))}) {
     if (is_known(meant)) return "did you mean '" + meant + "'?";
   }
   const auto near = base::nearest(name, known);

@@ -283,6 +283,10 @@ const Value& RuleStateOf::get(std::size_t slot) {
     const std::size_t i = slot - kFirstLetSlot;
     RAILHEAD_ASSERT(i < rule_->lets.size());
     const Value& value = look(*rule_->lets[i].expression);
+    if (!value.is(Kind::error) && evaluator_.stands_outside(value)) {
+      ready_[slot] = &value;
+      return value;
+    }
     lets_[i] = value.is(Kind::error) ? Value::error("let " + rule_->lets[i].name + ": " + std::string(value.as_text()))
                                      : value;
     ready_[slot] = &lets_[i];
