@@ -7,6 +7,7 @@
 #include <string>
 
 #include "adapters/modbus/dates.h"
+#include "adapters/modbus/wire.h"
 #include "gateway/base/assert.h"
 #include "gateway/base/bytes.h"
 
@@ -19,8 +20,6 @@ constexpr std::string_view kNotNumber = "not a number";
 constexpr std::string_view kNotMod10k = "not mod10k: a register outside -9999..9999";
 constexpr std::string_view kNotDate = "not a date, or the device says that it is not valid";
 constexpr std::string_view kTooLarge = "out of range with its offset";
-
-std::uint64_t low_bits(unsigned count) { return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1; }
 
 // Registers of signed four digit numbers.
 std::optional<std::int64_t> from_mod10k(std::uint64_t raw, int registers) {

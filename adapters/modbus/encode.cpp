@@ -5,13 +5,12 @@
 #include <cmath>
 #include <limits>
 
+#include "adapters/modbus/wire.h"
 #include "gateway/base/assert.h"
 #include "gateway/message/json.h"
 
 namespace railhead::modbus {
 namespace {
-
-std::uint64_t low_bits(unsigned count) { return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1; }
 
 // Rounded to nearest, ties to even; beyond the largest: infinity.
 std::uint16_t to_float16(double value) {

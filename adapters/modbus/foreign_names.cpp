@@ -14,7 +14,7 @@ namespace {
 using Pair = std::pair<std::string_view, std::string_view>;
 
 // Small letters, without separators.
-constexpr Pair kTypes[] = {
+constexpr Pair kForeignTypes[] = {
     {"bit", "bool"},
     {"boolean", "bool"},
     {"flag", "bool"},
@@ -95,7 +95,7 @@ constexpr Pair kTypes[] = {
     {"mac", "eui48"},
 };
 
-constexpr Pair kFields[] = {
+constexpr Pair kForeignFields[] = {
     {"register", "holding"},
     {"holdingregister", "holding"},
     {"address", "holding"},
@@ -169,9 +169,9 @@ std::string_view type_meant(std::string_view foreign) {
   const std::string plain = plain_of(foreign);
   // "Float32"
   if (const std::optional<Type> type = type_named(plain)) return name_of(*type);
-  return find(kTypes, plain);
+  return find(kForeignTypes, plain);
 }
 
-std::string_view point_field_meant(std::string_view foreign) { return find(kFields, plain_of(foreign)); }
+std::string_view point_field_meant(std::string_view foreign) { return find(kForeignFields, plain_of(foreign)); }
 
 }  // namespace railhead::modbus
