@@ -70,14 +70,8 @@ void Spool::Engine::expire_aged() {
     if (segment == nullptr) continue;
     segment->oldest = oldest;
     for (const auto& [one, lane] : aged) {
-      status::LaneLedger& ledger = shelf_.lanes[lane.value()].ledger;
-      if (segment->set_held(lane, one, false)) {
-        --ledger.held;
-        ++ledger.spooled;
-      }
-      if (!segment->settle_member(lane, one)) continue;
-      --ledger.spooled;
-      ++ledger.expired;
+      if (!shelf_.take_off(*segment, lane, one)) continue;
+      ++shelf_.lanes[lane.value()].ledger.expired;
       ++expired;
     }
   }

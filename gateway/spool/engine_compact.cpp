@@ -276,14 +276,8 @@ void Spool::Engine::settle_evicted(const std::vector<std::pair<Sequence, LaneId>
     per_lane.resize(shelf_.lanes.size());
     for (const auto& [one, lane] : evicted) {
       Segment* const segment = shelf_.segments.at_or_after(one);
-      if (segment == nullptr) continue;
+      if (segment == nullptr || !shelf_.take_off(*segment, lane, one)) continue;
       status::LaneLedger& ledger = shelf_.lanes[lane.value()].ledger;
-      if (segment->set_held(lane, one, false)) {
-        --ledger.held;
-        ++ledger.spooled;
-      }
-      if (!segment->settle_member(lane, one)) continue;
-      --ledger.spooled;
       ++ledger.dropped;
       ++ledger.dropped_full;
       ++per_lane[lane.value()];

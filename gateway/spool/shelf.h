@@ -56,6 +56,18 @@ struct Shelf {
     ledger.spooled += records;
     count.held -= records;
   }
+  // Settles a record that no sink did; false when it already was. The caller counts where it went. REQUIRES that the
+  // segment holds it.
+  [[nodiscard]] bool take_off(Segment& segment, LaneId lane, Sequence one) RAILHEAD_REQUIRES(mutex) {
+    status::LaneLedger& ledger = lanes[lane.value()].ledger;
+    if (segment.set_held(lane, one, false)) {
+      --ledger.held;
+      ++ledger.spooled;
+    }
+    if (!segment.settle_member(lane, one)) return false;
+    --ledger.spooled;
+    return true;
+  }
 };
 
 }  // namespace railhead::spool
