@@ -7,7 +7,6 @@
 namespace railhead::mqtt {
 namespace {
 
-constexpr std::size_t kStep = 16 * 1024;
 constexpr int kEitherFormat = 15 + 32;  // the largest window; gzip or zlib by their first bytes
 
 struct Inflater {
@@ -31,7 +30,7 @@ Result<void> gunzip(std::string_view packed, std::size_t bytes_max, std::string&
   for (;;) {
     const std::size_t used = out.size() - begin;
     // One byte beyond the bound tells that there is more.
-    const std::size_t room = std::min(kStep, bytes_max + 1 - used);
+    const std::size_t room = std::min(kUnpackStep, bytes_max + 1 - used);
     out.resize(out.size() + room);
     stream.next_out = reinterpret_cast<Bytef*>(out.data() + (out.size() - room));
     stream.avail_out = static_cast<uInt>(room);

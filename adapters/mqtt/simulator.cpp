@@ -53,14 +53,14 @@ Value example_value(std::string_view field, double seconds, std::uint64_t seed) 
                      100);
 }
 
-struct Node {
+struct PayloadNode {
   std::string name;
-  std::vector<Node> below;
+  std::vector<PayloadNode> below;
 };
 
-Value value_of(const std::vector<Node>& nodes, double seconds, std::uint64_t seed) {
+Value value_of(const std::vector<PayloadNode>& nodes, double seconds, std::uint64_t seed) {
   Value::Entries entries;
-  for (const Node& node : nodes) {
+  for (const PayloadNode& node : nodes) {
     entries.emplace_back(Value::text(node.name), node.below.empty() ? example_value(node.name, seconds, seed)
                                                                     : value_of(node.below, seconds, seed));
   }
@@ -131,11 +131,11 @@ std::vector<std::string> example_topics(const TopicPattern& pattern, unsigned de
 }
 
 std::string example_document(const std::vector<std::string>& fields, double seconds, std::uint64_t seed) {
-  std::vector<Node> roots;
+  std::vector<PayloadNode> roots;
   for (const std::string& path : fields) {
-    std::vector<Node>* at = &roots;
+    std::vector<PayloadNode>* at = &roots;
     for (const std::string_view part : base::split(path, '.')) {
-      auto found = std::find_if(at->begin(), at->end(), [&](const Node& node) { return node.name == part; });
+      auto found = std::find_if(at->begin(), at->end(), [&](const PayloadNode& node) { return node.name == part; });
       if (found == at->end()) found = at->insert(at->end(), {std::string(part), {}});
       at = &found->below;
     }

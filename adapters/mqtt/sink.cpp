@@ -24,7 +24,6 @@ constexpr Duration kIdleWait = std::chrono::milliseconds{500};
 constexpr Duration kBusyWait = std::chrono::milliseconds{20};  // while records are on the way
 constexpr Duration kRoomWait = std::chrono::milliseconds{500};
 constexpr std::size_t kBatchBytes = 1024 * 1024;
-constexpr Duration kStable = std::chrono::seconds{10};
 
 // Why a record can never leave; empty if it can.
 std::string fault_of(const std::string& topic, const Enveloper::Wrapped& wrapped) {
@@ -87,7 +86,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
       refuse_all(outlet);
       publisher->reset();
       end();
-      if (context_.clock.boot_now() - up_since > kStable) backoff_.reset();
+      if (context_.clock.boot_now() - up_since > system::Backoff::kStable) backoff_.reset();
       if (stop.stop_requested()) break;
       down(lost_because());
       pause(backoff_.next(), stop);

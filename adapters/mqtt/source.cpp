@@ -28,8 +28,7 @@ constexpr std::size_t kReadBytesMost = 256 * 1024;           // grown to only wh
 constexpr int kRoundsMax = 16;                               // of reads before other events of the loop have their turn
 constexpr Duration kHousekeeping = std::chrono::seconds{2};  // unless connected: then only what the session wants
 constexpr Duration kAsleepMost = std::chrono::minutes{1};
-constexpr Duration kRelax = std::chrono::seconds{2};    // after which a burst's memory goes
-constexpr Duration kStable = std::chrono::seconds{10};  // a connection that lived so long resets the backoff
+constexpr Duration kRelax = std::chrono::seconds{2};  // after which a burst's memory goes
 
 // Bytes read and not yet taken: a whole number of packets in the middle of being delivered, and the beginning of one.
 class ReadBuffer {
@@ -191,7 +190,7 @@ class Engine final : public Link::Owner, public Session::Listener {
     const bool said_why = session_.broker_reason().has_value();
     link_.close();
     session_.close();
-    if (was_connected && now - connected_at_ > kStable) {
+    if (was_connected && now - connected_at_ > system::Backoff::kStable) {
       backoff_.reset();
       long_backoff_.reset();
     }

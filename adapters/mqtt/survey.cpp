@@ -60,12 +60,6 @@ struct Kin {
   auto operator<=>(const Kin&) const = default;
 };
 
-bool is_name(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  });
-}
-
 }  // namespace
 
 std::string text_of(const Survey::Shape& shape) {
@@ -245,7 +239,7 @@ std::string Survey::proposal(std::string_view url) const {
       std::max_element(all.begin(), all.end(), [](const Group& a, const Group& b) { return a.topics < b.topics; });
   std::string body = "device: device, time: time";
   for (const auto& [name, kind] : widest->shape.fields) {
-    if (is_name(name) && name != "device" && name != "time") body += ", " + name + ": value." + name;
+    if (base::is_identifier(name) && name != "device" && name != "time") body += ", " + name + ": value." + name;
   }
   if (widest->shape.fields.empty()) body += ", value: value";
   out +=

@@ -1,22 +1,11 @@
 #include "adapters/mqtt/topic_pattern.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "adapters/mqtt/packet.h"
 #include "gateway/base/text.h"
 
 namespace railhead::mqtt {
-namespace {
-
-bool is_name(std::string_view text) {
-  if (text.empty() || std::isdigit(static_cast<unsigned char>(text[0])) != 0) return false;
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; });
-}
-
-}  // namespace
-
 Result<TopicPattern> TopicPattern::parse(std::string_view text) {
   constexpr std::string_view kShare = "$share/";
   if (text.empty()) return fail(Errc::invalid, "the topic is empty");
@@ -46,7 +35,7 @@ Result<TopicPattern> TopicPattern::parse(std::string_view text) {
       pattern.filter_ += '#';
     } else if (level.size() >= 2 && level.front() == '{' && level.back() == '}') {
       const std::string name(level.substr(1, level.size() - 2));
-      if (!is_name(name))
+      if (!base::is_identifier(name))
         return fail(Errc::invalid, "'" + std::string(level) + "': a name has letters, digits and '_' only");
       if (std::find(pattern.names_.begin(), pattern.names_.end(), name) != pattern.names_.end()) {
         return fail(Errc::invalid, "the name '" + name + "' comes twice");

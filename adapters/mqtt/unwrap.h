@@ -12,6 +12,8 @@
 
 namespace railhead::mqtt {
 
+inline constexpr std::size_t kUnpackStep = 16 * 1024;  // so much room is added to `out` at a time
+
 // Appends to `out`.
 [[nodiscard]] Result<void> gunzip(std::string_view packed, std::size_t bytes_max, std::string& out);
 [[nodiscard]] Result<void> unzstd(std::string_view packed, std::size_t bytes_max, std::string& out);

@@ -8,7 +8,6 @@
 namespace railhead::mqtt {
 namespace {
 
-constexpr std::size_t kStep = 16 * 1024;
 constexpr int kWindowLogMax = 23;  // 8 MiB, what RFC 8878 asks every decoder to take
 
 struct Freed {
@@ -26,7 +25,7 @@ Result<void> unzstd(std::string_view packed, std::size_t bytes_max, std::string&
   for (;;) {
     const std::size_t used = out.size() - begin;
     // One byte beyond the bound tells that there is more.
-    const std::size_t room = std::min(kStep, bytes_max + 1 - used);
+    const std::size_t room = std::min(kUnpackStep, bytes_max + 1 - used);
     out.resize(out.size() + room);
     ZSTD_outBuffer to{out.data() + (out.size() - room), room, 0};
     const std::size_t left = ::ZSTD_decompressStream(context.get(), &to, &in);

@@ -21,7 +21,7 @@ namespace {
 
 constexpr const char* kHtml = "text/html; charset=utf-8";
 constexpr const char* kText = "text/plain; charset=utf-8";
-constexpr int kBacklog = 16;
+constexpr int kPageBacklog = 16;
 
 struct AddressList {
   addrinfo* first = nullptr;
@@ -49,7 +49,7 @@ Result<system::Descriptor> listen_on(const std::string& listen) {
   const int on = 1;
   if (!socket.valid() || ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
       ::bind(socket.get(), addresses.first->ai_addr, addresses.first->ai_addrlen) != 0 ||
-      ::listen(socket.get(), kBacklog) != 0) {
+      ::listen(socket.get(), kPageBacklog) != 0) {
     return fail(system_error("panel.http " + listen, errno));
   }
   return socket;

@@ -27,6 +27,8 @@ namespace railhead::base {
 
 [[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
 [[nodiscard]] std::string_view trim(std::string_view text);
+// A name as expressions and topic patterns know it: [A-Za-z_][A-Za-z0-9_]*.
+[[nodiscard]] bool is_identifier(std::string_view text);
 
 // "1 request", "3 requests".
 [[nodiscard]] std::string counted(std::uint64_t count, std::string_view noun);

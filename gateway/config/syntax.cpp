@@ -9,7 +9,7 @@ namespace {
 
 using Kind = Entry::Kind;
 
-bool is_blank(char byte) { return byte == ' ' || byte == '\t' || byte == '\r'; }
+bool is_blank_in_line(char byte) { return byte == ' ' || byte == '\t' || byte == '\r'; }
 
 std::size_t line_begin(std::string_view source, std::size_t offset) {
   if (offset == 0) return 0;
@@ -22,7 +22,7 @@ std::size_t line_end(std::string_view source, std::size_t offset) {
 }
 
 std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  while (!text.empty() && is_blank_in_line(text.back())) text.remove_suffix(1);
   return text;
 }
 
@@ -35,7 +35,7 @@ std::string_view value_at(std::string_view source, std::size_t offset) {
       if (line[i] == quote) quote = '\0';
     } else if (line[i] == '"' || line[i] == '\'') {
       quote = line[i];
-    } else if (line[i] == '#' && i > 0 && is_blank(line[i - 1])) {
+    } else if (line[i] == '#' && i > 0 && is_blank_in_line(line[i - 1])) {
       return trimmed(line.substr(0, i));
     }
   }

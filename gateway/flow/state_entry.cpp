@@ -6,13 +6,13 @@
 namespace railhead::flow {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kEntryVersion = 1;
 
 }  // namespace
 
 void encode(const StateEntry& entry, std::string& out) {
   base::ByteWriter writer(out);
-  writer.u8(kVersion);
+  writer.u8(kEntryVersion);
   writer.u8(static_cast<std::uint8_t>(entry.kind));
   switch (entry.kind) {
     case StateEntry::Kind::open:
@@ -33,7 +33,7 @@ void encode(const StateEntry& entry, std::string& out) {
 
 std::optional<StateEntry> decode_state_entry(std::string_view bytes) {
   base::ByteReader reader(bytes);
-  if (reader.u8() != kVersion) return {};
+  if (reader.u8() != kEntryVersion) return {};
   StateEntry entry;
   entry.kind = static_cast<StateEntry::Kind>(reader.u8());
   switch (entry.kind) {

@@ -11,7 +11,7 @@
 
 namespace railhead {
 namespace {
-constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kRecordVersion = 2;
 constexpr std::uint64_t kHeadersMax = 4096;
 constexpr std::size_t kVarintMax = 10;
 constexpr std::size_t kFixedMax = 11 * kVarintMax + 8;  // all of a record's rest but the characters of its texts
@@ -56,7 +56,7 @@ std::string_view name_of(Priority priority) noexcept {
 
 RecordHead::RecordHead(const Fields& fields) : priority_(fields.priority) {
   base::ByteWriter writer(bytes_);
-  writer.u8(kVersion);
+  writer.u8(kRecordVersion);
   writer.u8(static_cast<std::uint8_t>(fields.priority));
   writer.i64(fields.ttl.count());
   writer.text(fields.sink);
@@ -126,9 +126,9 @@ void encode(const Record& record, std::string& out) {
 Result<Record> decode_record(std::string_view bytes) {
   base::ByteReader reader(bytes);
   const std::uint8_t version = reader.u8();
-  if (reader.ok() && version != kVersion) {
+  if (reader.ok() && version != kRecordVersion) {
     return fail(Errc::unsupported, "a record of version " + std::to_string(version) + ", this program reads version " +
-                                       std::to_string(kVersion));
+                                       std::to_string(kRecordVersion));
   }
   Record record;
   const std::uint8_t priority = reader.u8();

@@ -7,12 +7,6 @@
 #include "gateway/spool/engine.h"
 
 namespace railhead::spool {
-namespace {
-
-[[nodiscard]] std::uint64_t on_disk(std::uint64_t bytes) { return (bytes + 4095) / 4096 * 4096; }
-
-}  // namespace
-
 bool Spool::Engine::work(bool save, bool look_for_room) {
   Result<void> done = mend();
   if (done) {
@@ -229,7 +223,7 @@ void Spool::Engine::end_segment() {
   {
     const base::MutexLock lock(shelf_.mutex);
     active_entry_->sealed = true;
-    if (cut) active_entry_->allocated = on_disk(active_entry_->used);
+    if (cut) active_entry_->allocated = in_disk_blocks(active_entry_->used);
     active_entry_->forget_marks_if_done();
   }
   if (!cut) repairs_.push_back({Repair::Kind::cut, segment_name(active_->header()->number), active_->used(), 0, true});
@@ -254,7 +248,7 @@ void Spool::Engine::give_up_segment() {
       shelf_.segments.remove(number);
     } else {
       active_entry_->sealed = true;
-      active_entry_->allocated = on_disk(active_entry_->used);
+      active_entry_->allocated = in_disk_blocks(active_entry_->used);
       active_entry_->forget_marks_if_done();
     }
   }

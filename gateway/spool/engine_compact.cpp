@@ -14,7 +14,6 @@ namespace railhead::spool {
 namespace {
 
 constexpr std::uint64_t kMergedBytesMax = std::uint64_t{1024} * 1024;
-constexpr std::uint64_t kBlockBytes = 4096;
 // A segment is rewritten for the sake of this share of it, and not for less: else a few settled records would cost
 // rewriting the whole spool.
 constexpr std::uint64_t kWorthwhileShare = 16;
@@ -25,10 +24,6 @@ constexpr std::uint64_t kAheadDenominator = 4;
 constexpr std::uint64_t kStepBytesMin = std::uint64_t{64} * 1024;
 constexpr std::uint64_t kStepShare = 2;  // a segment is read while half of the next one is written
 
-[[nodiscard]] std::uint64_t on_disk(std::uint64_t bytes) {
-  return (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
-}
-
 [[nodiscard]] std::uint64_t owed_bytes(const Segment& segment) {
   std::uint64_t bytes = 0;
   for (const LaneCount& count : segment.lanes) bytes += count.unsettled_bytes();
@@ -38,9 +33,9 @@ constexpr std::uint64_t kStepShare = 2;  // a segment is read while half of the 
 // What rewriting it alone would give back.
 [[nodiscard]] std::uint64_t gain_of(const Segment& segment) {
   if (!segment.sealed || segment.unsettled == 0) return 0;  // those are trimmed
-  const std::uint64_t left = on_disk(segment.header->frames_begin() + owed_bytes(segment));
+  const std::uint64_t left = in_disk_blocks(segment.header->frames_begin() + owed_bytes(segment));
   const std::uint64_t gain = segment.allocated > left ? segment.allocated - left : 0;
-  return gain >= std::max(kBlockBytes, segment.allocated / kWorthwhileShare) ? gain : 0;
+  return gain >= std::max(kDiskBlockBytes, segment.allocated / kWorthwhileShare) ? gain : 0;
 }
 
 [[nodiscard]] bool fits(const Segment& one, const Segment& other) {
@@ -197,7 +192,7 @@ Result<void> Spool::Engine::publish(const std::vector<CompactionSource>& sources
   }
   const std::string name = segment_name(*compacted.segment.header);
   if (Result<void> renamed = disk_.rename(fresh, path(name)); !renamed) return renamed;  // durable: whole or not at all
-  compacted.segment.allocated = on_disk(compacted.segment.used);
+  compacted.segment.allocated = in_disk_blocks(compacted.segment.used);
   std::vector<std::uint64_t> numbers;
   {
     const base::MutexLock lock(shelf_.mutex);

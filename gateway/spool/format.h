@@ -68,6 +68,12 @@ inline constexpr std::size_t kBlankBytes = 20;
 // A frame's flags.
 enum : std::uint8_t { kGroupBegins = 1, kGroupEnds = 2, kInternal = 4, kClockTrusted = 8, kClassShift = 4 };
 
+// A file takes room in blocks of this size.
+inline constexpr std::uint64_t kDiskBlockBytes = 4096;
+[[nodiscard]] constexpr std::uint64_t in_disk_blocks(std::uint64_t bytes) {
+  return (bytes + kDiskBlockBytes - 1) / kDiskBlockBytes * kDiskBlockBytes;
+}
+
 using BootId = std::array<std::uint8_t, 16>;
 
 struct SegmentHeader {

@@ -8,7 +8,7 @@
 namespace railhead::spool {
 namespace {
 
-constexpr std::size_t kBlockBytes = 256 * 1024;
+constexpr std::size_t kReadBytes = 256 * 1024;
 
 }  // namespace
 
@@ -208,7 +208,7 @@ Result<std::string_view> LaneReader::block(std::uint64_t offset, std::size_t byt
   const bool inside = offset >= block_at_ && offset - block_at_ < block_.size() &&
                       (offset - block_at_ + bytes <= block_.size() || block_at_ + block_.size() >= used);
   if (!inside) {
-    const std::uint64_t wanted = std::min<std::uint64_t>(std::max(bytes, kBlockBytes), used - offset);
+    const std::uint64_t wanted = std::min<std::uint64_t>(std::max(bytes, kReadBytes), used - offset);
     block_at_ = offset;
     if (const Result<void> read = file_->read_at(offset, static_cast<std::size_t>(wanted), block_); !read) {
       release();

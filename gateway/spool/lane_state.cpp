@@ -155,7 +155,7 @@ constexpr std::uint64_t kRoomMin = std::uint64_t{16} * 1024;
 
 Result<void> StateFile::prepare(std::uint64_t bytes) {
   const std::string fresh = directory_ + "/" + std::string(kStateNewName);
-  const std::uint64_t room = std::max(kRoomMin, (bytes * 2 + 4095) / 4096 * 4096);
+  const std::uint64_t room = std::max(kRoomMin, in_disk_blocks(bytes * 2));
   if (next_ == nullptr) {
     Result<std::unique_ptr<system::File>> file =
         disk_.open(fresh, disk_.exists(fresh) ? system::OpenMode::read_write : system::OpenMode::create_new);

@@ -99,7 +99,7 @@ void Recovery::list_repairs() {
       to.push_back(std::move(one));
     }
     if (segment.empty() || (segment.header->compacted && segment.records == 0)) continue;
-    segment.allocated = ((whole_blocks ? end : scanned.file_bytes) + 4095) / 4096 * 4096;
+    segment.allocated = in_disk_blocks(whole_blocks ? end : scanned.file_bytes);
     out_.segments.add(std::move(segment));
   }
   std::move(last.begin(), last.end(), std::back_inserter(out_.repairs));

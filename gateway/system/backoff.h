@@ -13,6 +13,8 @@ class Backoff {
     Duration first = std::chrono::milliseconds{200};
     Duration most = std::chrono::seconds{30};
   };
+  // A connection that lived so long begins anew with the first wait.
+  static constexpr Duration kStable = std::chrono::seconds{10};
   Backoff(Options options, std::uint64_t seed) : options_(options), state_(seed | 1) {}
 
   // The next wait: doubles each time up to `most`, then scaled by a random factor in [0.5, 1).

@@ -28,12 +28,6 @@ constexpr std::array kBuiltins{
 };
 static_assert(kBuiltins.size() == kFirstLetSlot);
 
-bool is_identifier(std::string_view name) {
-  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-  return !name.empty() && letter(name.front()) &&
-         std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
-}
-
 // cel-spec, langdef.md: IDENT, RESERVED.
 bool is_reserved(std::string_view name) {
   static constexpr std::array<std::string_view, 21> kReserved{
@@ -312,7 +306,7 @@ void RuleCompiler::read_lets(const config::Node& node, expression::Scope& scope,
   }
   for (const config::Member& member : node.members()) {
     const std::string name(member.name());
-    if (!is_identifier(name) || is_reserved(name)) {
+    if (!base::is_identifier(name) || is_reserved(name)) {
       diagnostics_.error(member.key, "'" + name + "' cannot be the name of a variable", "letters, digits and _");
       continue;
     }

@@ -52,7 +52,7 @@ Value base64_decode(Arguments arguments, Work& work) {
   return bytes ? Value::bytes(*bytes) : Value::error("not base64");
 }
 
-constexpr std::array<FunctionEntry, 6> kFunctions{{
+constexpr std::array<FunctionEntry, 6> kBasic{{
     {"size", false, size, "s:i y:i l:i m:i"},
     {"size", true, size, "s:i y:i l:i m:i"},
     {"matches", false, matches, "ss:b"},
@@ -63,6 +63,6 @@ constexpr std::array<FunctionEntry, 6> kFunctions{{
 
 }  // namespace
 
-std::span<const FunctionEntry> basic_functions() { return kFunctions; }
+std::span<const FunctionEntry> basic_functions() { return kBasic; }
 
 }  // namespace railhead::expression

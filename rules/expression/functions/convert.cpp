@@ -145,7 +145,7 @@ Value type_of_value(Arguments arguments, Work& /*work*/) {
   return Value::type(cel_type_name(arguments[0].kind()));
 }
 
-constexpr std::array<FunctionEntry, 10> kFunctions{{
+constexpr std::array<FunctionEntry, 10> kConversions{{
     {"int", false, to_int, "i:i u:i d:i s:i t:i"},
     {"uint", false, to_uint, "u:u i:u d:u s:u"},
     {"double", false, to_double, "d:d i:d u:d s:d"},
@@ -160,7 +160,7 @@ constexpr std::array<FunctionEntry, 10> kFunctions{{
 
 }  // namespace
 
-std::span<const FunctionEntry> conversion_functions() { return kFunctions; }
+std::span<const FunctionEntry> conversion_functions() { return kConversions; }
 
 std::string double_text(double number) {
   if (!std::isfinite(number)) return base::shortest(number);

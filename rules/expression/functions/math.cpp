@@ -126,7 +126,7 @@ Value shift(Arguments arguments, Work&) {
   return number.is(Kind::integer) ? Value::integer(std::bit_cast<std::int64_t>(moved)) : Value::uinteger(moved);
 }
 
-constexpr std::array<FunctionEntry, 18> kFunctions{{
+constexpr std::array<FunctionEntry, 18> kMath{{
     {"math.greatest", false, extreme<true>, "+:*"},
     {"math.least", false, extreme<false>, "+:*"},
     {"math.ceil", false, ceil, "d:d"},
@@ -149,6 +149,6 @@ constexpr std::array<FunctionEntry, 18> kFunctions{{
 
 }  // namespace
 
-std::span<const FunctionEntry> math_functions() { return kFunctions; }
+std::span<const FunctionEntry> math_functions() { return kMath; }
 
 }  // namespace railhead::expression

@@ -66,13 +66,13 @@ Value char_at(Arguments arguments, Work& work) {
 }
 
 // (text, wanted[, position]) of both searches; an error value if they are wrong.
-struct Search {
+struct TextSearch {
   std::string_view text;
   std::string_view wanted;
   std::int64_t position = 0;
   std::size_t offset = 0;  // of the position, in bytes
 };
-std::optional<Value> read_search(std::string_view name, Arguments arguments, Work& work, Search& search) {
+std::optional<Value> read_search(std::string_view name, Arguments arguments, Work& work, TextSearch& search) {
   const bool placed = arguments.size() == 3;
   if (!all_text(arguments.first(2)) || (placed && !arguments[2].is(Kind::integer))) return no_overload(name, arguments);
   if (!charge_texts(arguments, work)) return too_much_work();
@@ -88,14 +88,14 @@ std::optional<Value> read_search(std::string_view name, Arguments arguments, Wor
 }
 
 Value index_of(Arguments arguments, Work& work) {
-  Search search;
+  TextSearch search;
   if (auto error = read_search("indexOf", arguments, work, search)) return *error;
   const std::size_t found = find_text(search.text, search.wanted, search.offset);
   return found == kNone ? Value::integer(-1) : characters(utf8_count(search.text.substr(0, found)));
 }
 
 Value last_index_of(Arguments arguments, Work& work) {
-  Search search;
+  TextSearch search;
   if (auto error = read_search("lastIndexOf", arguments, work, search)) return *error;
   const bool placed = arguments.size() == 3;
   if (search.wanted.empty()) return placed ? Value::integer(search.position) : characters(utf8_count(search.text));
@@ -284,7 +284,7 @@ Value format(Arguments arguments, Work& work) {
   return format_text(arguments[0].as_text(), arguments[1].as_list(), work);
 }
 
-constexpr std::array<FunctionEntry, 16> kFunctions{{
+constexpr std::array<FunctionEntry, 16> kStrings{{
     {"contains", true, contains_text, "ss:b"},
     {"startsWith", true, starts_with, "ss:b"},
     {"endsWith", true, ends_with, "ss:b"},
@@ -305,6 +305,6 @@ constexpr std::array<FunctionEntry, 16> kFunctions{{
 
 }  // namespace
 
-std::span<const FunctionEntry> string_functions() { return kFunctions; }
+std::span<const FunctionEntry> string_functions() { return kStrings; }
 
 }  // namespace railhead::expression

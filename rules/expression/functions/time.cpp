@@ -22,9 +22,9 @@ enum class Part : std::uint8_t {
   millis
 };
 
-constexpr std::array<std::string_view, 10> kNames{"getFullYear", "getMonth",       "getDayOfYear", "getDayOfMonth",
-                                                  "getDate",     "getDayOfWeek",   "getHours",     "getMinutes",
-                                                  "getSeconds",  "getMilliseconds"};
+constexpr std::array<std::string_view, 10> kGetters{"getFullYear", "getMonth",       "getDayOfYear", "getDayOfMonth",
+                                                    "getDate",     "getDayOfWeek",   "getHours",     "getMinutes",
+                                                    "getSeconds",  "getMilliseconds"};
 
 std::int64_t part_of(Part part, Instant instant) {
   const std::chrono::sys_seconds time{std::chrono::seconds{instant.seconds}};
@@ -63,7 +63,7 @@ Value get(Arguments arguments, Work& work) {
     return of_duration(part, subject.as_duration().count());
   }
   if (!subject.is(Kind::timestamp) || (arguments.size() == 2 && !arguments[1].is(Kind::string))) {
-    return no_overload(kNames[static_cast<std::size_t>(part)], arguments);
+    return no_overload(kGetters[static_cast<std::size_t>(part)], arguments);
   }
   Instant instant = instant_of(subject);
   if (arguments.size() == 2) {
@@ -78,21 +78,21 @@ Value get(Arguments arguments, Work& work) {
 constexpr std::string_view kOfTimestamps = "t:i ts:i";
 constexpr std::string_view kOfBoth = "t:i ts:i r:i";
 
-constexpr std::array<FunctionEntry, 10> kFunctions{{
-    {kNames[0], true, get<Part::year>, kOfTimestamps},
-    {kNames[1], true, get<Part::month>, kOfTimestamps},
-    {kNames[2], true, get<Part::day_of_year>, kOfTimestamps},
-    {kNames[3], true, get<Part::day_of_month>, kOfTimestamps},
-    {kNames[4], true, get<Part::date>, kOfTimestamps},
-    {kNames[5], true, get<Part::day_of_week>, kOfTimestamps},
-    {kNames[6], true, get<Part::hours>, kOfBoth},
-    {kNames[7], true, get<Part::minutes>, kOfBoth},
-    {kNames[8], true, get<Part::seconds>, kOfBoth},
-    {kNames[9], true, get<Part::millis>, kOfBoth},
+constexpr std::array<FunctionEntry, 10> kTime{{
+    {kGetters[0], true, get<Part::year>, kOfTimestamps},
+    {kGetters[1], true, get<Part::month>, kOfTimestamps},
+    {kGetters[2], true, get<Part::day_of_year>, kOfTimestamps},
+    {kGetters[3], true, get<Part::day_of_month>, kOfTimestamps},
+    {kGetters[4], true, get<Part::date>, kOfTimestamps},
+    {kGetters[5], true, get<Part::day_of_week>, kOfTimestamps},
+    {kGetters[6], true, get<Part::hours>, kOfBoth},
+    {kGetters[7], true, get<Part::minutes>, kOfBoth},
+    {kGetters[8], true, get<Part::seconds>, kOfBoth},
+    {kGetters[9], true, get<Part::millis>, kOfBoth},
 }};
 
 }  // namespace
 
-std::span<const FunctionEntry> time_functions() { return kFunctions; }
+std::span<const FunctionEntry> time_functions() { return kTime; }
 
 }  // namespace railhead::expression
