@@ -45,6 +45,12 @@ Result<Descriptor> listen_at(const std::filesystem::path& path) {
   const Result<sockaddr_un> address = address_of(path);
   if (!address) return fail(address.error());
   const std::string place = "control socket " + path.string();
+  std::error_code not_made;  // if nobody made the directory (the service does), and we may not
+  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), not_made);
+  if (not_made) {
+    return fail(Errc::unavailable, place + ": its directory cannot be made: " + not_made.message() +
+                                       "; name another path: --socket PATH, or `control: { socket: PATH }`");
+  }
 
   Descriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!listener.valid()) return fail(system_error(place, errno));

@@ -25,7 +25,7 @@ void add(CLI::App& app, int& exit_code, const std::string& name, const std::stri
 
 template <class Arguments>
 void config_option(CLI::App& sub, Arguments& arguments) {
-  sub.add_option("-c,--config", arguments.config, "Configuration: a file or a directory")->capture_default_str();
+  sub.add_option("-c,--config,path", arguments.config, "Configuration: a file or a directory")->capture_default_str();
 }
 
 void socket_option(CLI::App& sub, std::string& socket) {

@@ -144,6 +144,9 @@ TEST_CASE("a configuration with mistakes does not start, a missing one says so; 
   CHECK(ran.status == 1);
   CHECK(ran.output.find("unknown field 'sinkz'") != std::string::npos);
   CHECK(run({kProgram, "check", "-c", box.directory.path() + "/none.yaml"}).status == 1);
+  const Ran unnamed = run({kProgram, "check", wrong});
+  CHECK(unnamed.status == 1);
+  CHECK(unnamed.output.find(wrong) != std::string::npos);
   CHECK(run({kProgram, "no-such-command"}).status == 1);
   CHECK(run({kProgram, "--help"}).status == 0);
 }

@@ -222,6 +222,16 @@ TEST_CASE("a running gateway is not pushed aside, nor a file that is no socket")
   CHECK_FALSE(gateway.open());
 }
 
+TEST_CASE("the directory of the socket is made; where that is not possible, the message says what to do") {
+  Gateway gateway;
+  gateway.path = gateway.folder.path() + "/run/railhead/control.sock";
+  CHECK(gateway.open());
+  gateway.path = gateway.folder.write("a-file", "") + "/control.sock";
+  const auto refused = gateway.open();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().what.find("--socket PATH") != std::string::npos);
+}
+
 TEST_CASE("nonsense and endless requests are refused, others are served on") {
   Gateway gateway;
   const RawClient client(gateway.path);
