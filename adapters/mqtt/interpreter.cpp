@@ -50,14 +50,17 @@ std::optional<FieldToken> Interpreter::token_of(const Publish& publish, std::uin
 const Interpreter::Seen& Interpreter::look_at(std::string_view topic, std::uint64_t topic_hash) {
   if (seen_.empty()) seen_.resize(kSeenLeast);
   const bool kept = topic.size() <= kSeenBytesMax;
-  const Seen& known = kept ? seen_[topic_hash % seen_.size()] : unkept_;
+  const auto place = [&]() -> Seen& {
+    return kept ? seen_[static_cast<std::size_t>(topic_hash % seen_.size())] : unkept_;
+  };
+  const Seen& known = place();
   if (known.topic == topic) return known;
   // Topics displace one another: more are in use than there is room for.
   if (kept && !known.topic.empty() && ++displaced_ == seen_.size() && seen_.size() < kSeenMost) {
     seen_ = std::vector<Seen>(seen_.size() * 4);
     displaced_ = 0;
   }
-  Seen& seen = kept ? seen_[topic_hash % seen_.size()] : unkept_;
+  Seen& seen = place();
   seen.topic = topic;
   seen.row = 0;
   while (seen.row < rows_.size() && !rows_[seen.row].pattern.match(topic, captures_)) ++seen.row;

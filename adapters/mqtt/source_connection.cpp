@@ -1,0 +1,174 @@
+// SourceEngine's connection.
+#include <algorithm>
+#include <utility>
+
+#include "adapters/mqtt/source_engine.h"
+#include "gateway/status/link.h"
+#include "gateway/status/reporter.h"
+
+namespace railhead::mqtt {
+
+using status::Event;
+using status::LinkStatus;
+
+SourceEngine::Known& SourceEngine::known() {
+  const Version first = settings_.protocol == Protocol::v3_1_1 ? Version::v3_1_1 : Version::v5;
+  return known_.try_emplace(url_.text(), Known{first}).first->second;
+}
+
+void SourceEngine::choose_server() {
+  if (servers_.current() == url_) return;
+  url_ = servers_.current();
+  // Names learned from brokers must not add up.
+  if (known_.size() > settings_.urls.size() + Servers::kRedirectionsMax) known_.clear();
+  session_hash_ = session_hash(url_, settings_.session.client_id);
+  interpreter_.set_session(session_hash_);
+  session_.forget_subscriptions();
+  session_is_ours_ = false;
+}
+
+void SourceEngine::connect() {
+  reconnect_timer_ = 0;
+  if (session_.inbox().empty()) {
+    buffer_.clear();
+  } else {
+    return;  // deliver() calls again once the batch is taken
+  }
+  choose_server();
+  std::optional<std::string> user;
+  std::optional<std::string> password;
+  if (!settings_.user.empty()) user = settings_.user;
+  if (settings_.password.present()) {
+    Result<std::string> secret = settings_.password.read();
+    if (!secret) return lost(secret.error().in("password"));
+    password = std::move(*secret);
+  }
+  session_.set_credentials(std::move(user), std::move(password));
+  std::shared_ptr<const tls::Context> tls;
+  if (url_.tls) {
+    tls::Options options = settings_.tls;
+    if (url_.websocket && options.alpn.empty()) options.alpn = {"http/1.1"};
+    Result<std::shared_ptr<const tls::Context>> made = tls::Context::make(options);
+    if (!made) return lost(made.error());
+    tls = std::move(*made);
+  }
+  link_.open(url_, std::move(tls));
+}
+
+void SourceEngine::on_link_up() {
+  session_.open(known().version, loop_.now());
+  housekeep();
+  flush();
+}
+
+void SourceEngine::lost(const Error& why) {
+  const BootTime now = loop_.now();
+  const bool was_connected = session_.is_connected();
+  const bool asked = session_.is_open() && !was_connected;
+  const bool said_why = session_.broker_reason().has_value();
+  link_.close();
+  session_.close();
+  if (was_connected && now - connected_at_ > system::Backoff::kStable) {
+    backoff_.reset();
+    long_backoff_.reset();
+  }
+  Known& broker = known();
+  // An old broker refuses MQTT 5 with words, or just closes.
+  bool lowered = false;
+  if (settings_.protocol == Protocol::automatic && asked && !broker.connected) {
+    if (why.code == Errc::unsupported || (why.code == Errc::unavailable && !said_why)) {
+      lowered = broker.version == Version::v5;
+      broker.version = lowered ? Version::v3_1_1 : Version::v5;
+      if (lowered && why.code == Errc::unsupported) return schedule_connect(Duration::zero());
+    }
+  }
+  context_.link.set(LinkStatus::State::down, why.what);
+  context_.reporter.report(Event::source_lost, {{"source", context_.name}, {"url", url_.text()}, {"error", why.what}});
+  // Reason codes are MQTT 5's; a 3.1.1 broker says nothing that would ask for more than the usual wait.
+  Advice advice = said_why && broker.version == Version::v5 ? advice_of(*session_.broker_reason()) : Advice::again;
+  if (advice == Advice::other_server) {
+    if (follow()) return schedule_connect(Duration::zero());
+    advice = Advice::next_server;
+  }
+  if (said_why && *session_.broker_reason() == reason::kSessionTakenOver && broker.version == Version::v5) {
+    context_.reporter.report(
+        Event::session_taken_over,
+        {{"source", context_.name}, {"url", url_.text()}, {"client_id", settings_.session.client_id}});
+  }
+  if (advice == Advice::next_server || (!was_connected && !lowered)) servers_.advance();
+  schedule_connect(advice == Advice::later ? long_backoff_.next() : backoff_.next());
+}
+
+bool SourceEngine::follow() {
+  const bool followed =
+      servers_.redirect(session_.server_reference(), *session_.broker_reason() == reason::kServerMoved);
+  context_.reporter.report(Event::broker_redirects, {{"source", context_.name},
+                                                     {"url", url_.text()},
+                                                     {"to", session_.server_reference()},
+                                                     {"followed", followed ? "yes" : "no"}});
+  return followed;
+}
+
+void SourceEngine::schedule_connect(Duration delay) {
+  loop_.cancel(reconnect_timer_);
+  if (stopping_) return;
+  reconnect_timer_ = loop_.after(delay, [this] { connect(); });
+}
+
+void SourceEngine::on_connected(bool session_present) {
+  connected_at_ = loop_.now();
+  servers_.connected();
+  Known& broker = known();
+  if (!session_present) {
+    intake_.deliveries().session_lost(session_hash_);
+    session_is_ours_ = true;
+    if (broker.connected) {
+      context_.reporter.report(Event::session_lost, {{"source", context_.name}, {"url", url_.text()}});
+    }
+  }
+  interpreter_.trust_subscriptions(session_is_ours_);
+  broker.connected = true;
+  show_state();
+  context_.reporter.report(Event::source_connected, {{"source", context_.name},
+                                                     {"url", url_.text()},
+                                                     {"mqtt", broker.version == Version::v5 ? "5" : "3.1.1"},
+                                                     {"session", session_present ? "present" : "new"}});
+  if (const auto seconds = session_.broker_session_expiry();
+      seconds && *seconds < settings_.session.session_expiry_seconds) {
+    context_.reporter.report(Event::session_shortened,
+                             {{"source", context_.name}, {"url", url_.text()}, {"seconds", std::to_string(*seconds)}});
+  }
+}
+
+void SourceEngine::on_subscribed(std::size_t index, std::uint8_t reason) {
+  const std::string& filter = settings_.rows[index].pattern.filter();
+  refused_filters_.erase(std::remove(refused_filters_.begin(), refused_filters_.end(), filter), refused_filters_.end());
+  interpreter_.set_granted(index, reason < 0x80);
+  if (reason >= 0x80) {
+    refused_filters_.push_back(filter);
+    context_.reporter.report(Event::subscription_refused,
+                             {{"source", context_.name}, {"topic", filter}, {"error", reason_text(reason)}});
+  } else if (reason < settings_.qos[index]) {
+    context_.reporter.report(Event::subscription_lowered, {{"source", context_.name},
+                                                           {"topic", filter},
+                                                           {"wanted", std::to_string(settings_.qos[index])},
+                                                           {"granted", std::to_string(reason)}});
+  }
+  show_state();
+}
+
+void SourceEngine::show_state() {
+  if (blocked_) return context_.link.set(LinkStatus::State::degraded, "nothing is acknowledged: " + blocked_by_);
+  if (!session_.is_connected()) return;
+  if (refused_filters_.empty()) return context_.link.set(LinkStatus::State::up);
+  context_.link.set(LinkStatus::State::degraded, "the broker refused '" + refused_filters_.front() + "'");
+}
+
+void SourceEngine::on_quota_exceeded() {
+  context_.reporter.report(Event::quota_exceeded,
+                           {{"source", context_.name},
+                            {"url", url_.text()},
+                            {"receive_maximum", std::to_string(settings_.session.receive_maximum)}});
+}
+
+}  // namespace railhead::mqtt

@@ -1,0 +1,139 @@
+// SourceEngine: one run() of the MQTT source: connection, session and intake under one event loop.
+//   source_connection.cpp  which broker, connecting, what the session tells of itself
+//   source_intake.cpp      bytes in, batches into the intake, acknowledgements of what became durable
+//   source_engine.cpp      its life: bytes out, time, the end
+// Threads: everything lives on the thread of run().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "adapters/mqtt/batch.h"
+#include "adapters/mqtt/interpreter.h"
+#include "adapters/mqtt/link.h"
+#include "adapters/mqtt/read_buffer.h"
+#include "adapters/mqtt/servers.h"
+#include "adapters/mqtt/session.h"
+#include "adapters/mqtt/source.h"
+#include "gateway/ports/source.h"
+#include "gateway/system/backoff.h"
+#include "gateway/system/event_loop.h"
+
+namespace railhead::mqtt {
+
+class SourceEngine final : public Link::Owner, public Session::Listener {
+ public:
+  SourceEngine(const SourceSettings& settings, const ports::Context& context, ports::Intake& intake);
+  ~SourceEngine() override;
+  void run(const std::stop_token& stop);
+
+ private:
+  // --- the connection
+
+  // What is known of a broker by its URL.
+  struct Known {
+    Version version;
+    bool connected = false;
+  };
+  Known& known();
+  void choose_server();
+  void connect();
+  void on_link_up() override;
+  void on_link_lost(const Error& why) override { lost(why); }
+  void lost(const Error& why);
+
+  // Where the broker sends us, if that is allowed.
+  bool follow();
+  void schedule_connect(Duration delay);
+  void on_connected(bool session_present) override;
+  void on_subscribed(std::size_t index, std::uint8_t reason) override;
+  void show_state();
+
+  // --- bytes in
+
+  [[nodiscard]] bool reads() const { return !blocked_ && !stopping_ && session_.accepts(); }
+  void on_link_ready(bool broken) override;
+  void take_turn(bool broken);
+
+  // So many acknowledgements wait that no more was taken; now there is room.
+  void go_on_if_stalled();
+  void pull();
+  void grow();
+
+  // Delivers every whole packet. False: the link is gone or the intake takes nothing.
+  bool take_all(BootTime now);
+
+  // --- into the intake
+
+  // False: the intake takes nothing now; tried again later.
+  bool deliver_batch();
+  void retry();
+  void on_durable();
+  void on_acknowledged(std::span<const std::uint16_t> packet_ids) override;
+  void on_quota_exceeded() override;
+  void schedule_window();
+  void close_windows();
+
+  // --- bytes out
+
+  void flush();
+  void flush_acknowledgements();
+
+  // A DISCONNECT with the reason, if it goes out at once.
+  void flush_last_words();
+
+  // --- time
+
+  void housekeep();
+  void relax_later();
+  void relax();
+
+  // What is durable by now is still acknowledged; then DISCONNECT without dropping the session. What the broker sent
+  // meanwhile is read and thrown away until it closes: unread bytes would make the system reset the connection, and the
+  // broker would never see the acknowledgements that were just written.
+  void drain();
+  void leave(bool broken);
+
+  const SourceSettings& settings_;
+  const ports::Context& context_;
+  ports::Intake& intake_;
+  system::EventLoop loop_;
+  Link link_;
+  Servers servers_;
+  Url url_;  // of the connection, and what is known by it:
+  std::uint64_t session_hash_ = 0;
+  bool session_is_ours_ = false;  // it began under this process: its subscriptions are known
+  std::map<std::string, Known> known_;
+  Session session_;
+  Interpreter interpreter_;
+  Batch batch_;
+  ReadBuffer buffer_;
+  std::size_t in_hand_ = 0;  // bytes of buffer_ that the batch looks at
+  system::Backoff backoff_;
+  system::Backoff long_backoff_;
+  system::Backoff retry_backoff_;
+  bool stopping_ = false;
+  bool leaving_ = false;  // DISCONNECT is on its way, what comes is thrown away
+  bool busy_ = false;
+  bool stalled_ = false;
+  bool blocked_ = false;
+  std::string blocked_by_;
+  std::vector<std::string> refused_filters_;
+  BootTime connected_at_{};
+  std::optional<BootTime> window_due_;
+  system::EventLoop::TimerId reconnect_timer_ = 0;
+  system::EventLoop::TimerId retry_timer_ = 0;
+  system::EventLoop::TimerId pull_timer_ = 0;
+  system::EventLoop::TimerId window_timer_ = 0;
+  system::EventLoop::TimerId housekeeping_timer_ = 0;
+  BootTime housekeeping_due_{};
+  system::EventLoop::TimerId relax_timer_ = 0;
+};
+
+}  // namespace railhead::mqtt
