@@ -137,6 +137,11 @@ TEST_CASE("what the kernel holds when a request is sent is gone, and never its a
     return bytes;
   };
   for (int rounds = 0; rounds < 5; ++rounds) {
+    // Nothing is out, and the line has long been silent when the next request is due.
+    REQUIRE(bus.until([&] {
+      const BootTime due = bus.polled.scheduler->due();
+      return due != BootTime::max() && due > bus.clock.boot_now() + milliseconds{5};
+    }));
     const unsigned before = bus.line.requests;
     int stale = 0;
     // Runs when the loop has looked at the line and before the link's timer: so the link has not seen these bytes.
