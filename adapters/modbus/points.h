@@ -75,11 +75,6 @@ enum class Type : std::uint8_t {
   eui48,
 };
 
-// A mask of the `count` least significant bits.
-[[nodiscard]] constexpr std::uint64_t low_bits(unsigned count) {
-  return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
-}
-
 // What the bits of a type are, apart from their number.
 enum class Nature : std::uint8_t { boolean, whole, fraction, bcd, mod10k, text, date, address };
 
