@@ -63,7 +63,7 @@ class FrameBuffer {
 class FrameBuffers {
  public:
   static constexpr std::size_t kLarge = std::size_t{32} << 10;
-  static constexpr std::size_t kBytesMost = std::size_t{4} << 20;
+  static constexpr std::size_t kBytesMost = std::size_t{1} << 20;
 
   // The smallest that holds `bytes` and not much more, or an empty one.
   [[nodiscard]] FrameBuffer take(std::size_t bytes) {
