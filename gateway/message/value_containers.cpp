@@ -18,6 +18,20 @@ Block* block_with(std::size_t parts) {
   return new (::operator new(sizeof(Block) + parts * sizeof(Part))) Block;
 }
 
+// By the index where the map has one, else key by key.
+template <class Map, class Key, class IsKey>
+const Value* find_in(Map& map, const Key& key, IsKey is_key) {
+  const Value::Entry* const entries = map.entries();
+  if (map.index != nullptr) {
+    const std::uint32_t place = map.index->find(key, entries);
+    return place == KeyIndex::kNone ? nullptr : &entries[place].second;
+  }
+  const Value::Entry* const end = entries + map.count;
+  const Value::Entry* const found =
+      std::find_if(entries, end, [&](const Value::Entry& entry) { return is_key(entry.first); });
+  return found == end ? nullptr : &found->second;
+}
+
 std::size_t more_room(std::size_t room) { return std::max<std::size_t>(4, 2 * room); }
 
 }  // namespace
@@ -109,32 +123,15 @@ Value Value::map(Entries entries) {
 const Value* Value::find(std::string_view key) const {
   if (key.size() <= kInlineMax) return find(text(key));
   if (kind() != Kind::map || !is_shared()) return nullptr;
-  auto* const map = static_cast<SharedMap*>(shared());
-  const Entry* const entries = map->entries();
-  if (map->index != nullptr) {
-    const std::uint32_t place = map->index->find(key, entries);
-    return place == KeyIndex::kNone ? nullptr : &entries[place].second;
-  }
-  const Entry* const end = entries + map->count;
-  const Entry* const found = std::find_if(
-      entries, end, [&](const Entry& entry) { return entry.first.is(Kind::string) && entry.first.as_text() == key; });
-  return found == end ? nullptr : &found->second;
+  return find_in(*static_cast<SharedMap*>(shared()), key,
+                 [&](const Value& one) { return one.is(Kind::string) && one.as_text() == key; });
 }
 
 const Value* Value::find(const Value& key) const {
   if (kind() != Kind::map || !is_shared()) return nullptr;
-  auto* const map = static_cast<SharedMap*>(shared());
-  const Entry* const entries = map->entries();
-  if (map->index != nullptr) {
-    const std::uint32_t place = map->index->find(key, entries);
-    return place == KeyIndex::kNone ? nullptr : &entries[place].second;
-  }
-  const Entry* const end = entries + map->count;
   const bool is_short = key.is(Kind::string) && !key.is_shared();
-  for (const Entry* entry = entries; entry != end; ++entry) {
-    if (is_short ? entry->first.same_bytes(key) : entry->first == key) return &entry->second;
-  }
-  return nullptr;
+  return find_in(*static_cast<SharedMap*>(shared()), key,
+                 [&](const Value& one) { return is_short ? one.same_bytes(key) : one == key; });
 }
 
 void Value::destroy() noexcept {
