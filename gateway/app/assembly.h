@@ -16,6 +16,7 @@
 #include "adapters/panel/status_thread.h"
 #include "adapters/panel/systemd.h"
 #include "gateway/app/configuration.h"
+#include "gateway/app/seats.h"
 #include "gateway/app/spool_desk.h"
 #include "gateway/app/spool_watch.h"
 #include "gateway/base/mutex.h"
@@ -61,13 +62,6 @@ class Assembly {
   [[nodiscard]] status::Snapshot snapshot() const;
 
  private:
-  // One source or sink and what it says of itself.
-  struct Seat {
-    std::string name;
-    std::string kind;
-    BootTime since{};
-    status::LinkStatus link;
-  };
   // Tells a source of the log's events, as long as it lives.
   class Listening {
    public:
@@ -82,15 +76,16 @@ class Assembly {
   void make_own_source();
   void add_own_source();
   void remove_own_source();
-  using Seats = std::vector<std::unique_ptr<Seat>>;
   void add(const Configuration::NamedSource& source);
   void add(const Configuration::NamedSink& sink);
   [[nodiscard]] std::unique_ptr<ports::Source> make(const Configuration::NamedSource& source, Seat& seat);
   [[nodiscard]] std::unique_ptr<ports::Sink> make(const Configuration::NamedSink& sink, Seat& seat);
-  Seat& put_seat(Seats Assembly::*which, std::string_view name, std::string_view kind) RAILHEAD_EXCLUDES(mutex_);
-  void drop_seat(Seats Assembly::*which, std::string_view name) RAILHEAD_EXCLUDES(mutex_);
-  void add_lanes(status::Snapshot& snapshot) const RAILHEAD_REQUIRES(mutex_);
-  void add_spools(status::Snapshot& snapshot) const;
+  // The parts of snapshot(), which stands with them in assembly_snapshot.cpp.
+  void add_sources(status::Snapshot& snapshot, BootTime now) const;
+  void add_lanes(status::Snapshot& snapshot) const;
+  void add_spools(status::Snapshot& snapshot, BootTime now) const;
+  void add_parts(status::Snapshot& snapshot, BootTime now) const;
+  void add_events(status::Snapshot& snapshot) const;
   void watch_spools();
   void set_rules(std::shared_ptr<const ports::Router> rules) RAILHEAD_EXCLUDES(mutex_);
 
@@ -105,8 +100,8 @@ class Assembly {
   std::shared_ptr<const ports::Router> rules_ RAILHEAD_GUARDED_BY(mutex_);
   std::unique_ptr<system::Disk> disk_;
   ports::CommandDesk commands_;
-  Seats sources_ RAILHEAD_GUARDED_BY(mutex_);
-  Seats sinks_ RAILHEAD_GUARDED_BY(mutex_);
+  Seats sources_;
+  Seats sinks_;
   std::unique_ptr<flow::OwnSource> own_source_;  // until the pipeline has it
   std::unique_ptr<flow::Pipeline> pipeline_;
   std::unique_ptr<Listening> listening_;

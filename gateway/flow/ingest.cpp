@@ -238,7 +238,7 @@ void Ingest::add_group(ports::Group& group, Work& work) {
   }
   if (!group.state.empty()) add_state();
   for (const ports::SetAside& failed : group.set_aside) add_failures(group, failed.rule, failed.reason, work);
-  for (const SpoolId id : {SpoolId::telemetry, SpoolId::alarms, SpoolId::dead}) {
+  for (const SpoolId id : ports::kAllSpools) {
     if (work.batch.group_bytes(id) <= shared_.stores.of(id).group_bytes_max()) continue;
     work.batch.drop_group();
     if (!group.state.empty()) add_state();

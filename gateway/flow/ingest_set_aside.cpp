@@ -36,7 +36,7 @@ void Ingest::add_failures(const ports::Group& group, std::string_view rule, std:
 void Ingest::replace_oversized_group(const Reading& reading, Work& work) {
   std::size_t bytes = 0;
   std::size_t most = 0;
-  for (const SpoolId id : {SpoolId::telemetry, SpoolId::alarms, SpoolId::dead}) {
+  for (const SpoolId id : ports::kAllSpools) {
     const std::size_t group = work.batch.group_bytes(id);
     const std::size_t allowed = shared_.stores.of(id).group_bytes_max();
     if (group > allowed) {

@@ -7,13 +7,8 @@
 #include "gateway/system/thread.h"
 
 namespace railhead::flow {
-namespace {
 
 using ports::SpoolId;
-
-std::uint64_t owed(const status::LaneLedger& ledger) { return ledger.spooled + ledger.held; }
-
-}  // namespace
 
 Pipeline::Pipeline(const system::Clock& clock, PipelineOptions options, status::Reporter& reporter)
     : clock_(clock), options_(std::move(options)), reporter_(reporter) {}
@@ -23,17 +18,17 @@ Result<std::unique_ptr<Pipeline>> Pipeline::open(system::Disk& disk, const syste
   std::unique_ptr<Pipeline> pipeline(new Pipeline(clock, std::move(options), reporter));
   const PipelineOptions& wanted = pipeline->options_;
   spool::SpoolOptions telemetry = wanted.telemetry;
-  telemetry.path = wanted.directory + "/telemetry";
-  telemetry.name = "telemetry";
+  telemetry.name = ports::name_of(SpoolId::telemetry);
+  telemetry.path = wanted.directory + "/" + telemetry.name;
   spool::SpoolOptions alarms = telemetry;
-  alarms.path = wanted.directory + "/alarms";
-  alarms.name = "alarms";
+  alarms.name = ports::name_of(SpoolId::alarms);
+  alarms.path = wanted.directory + "/" + alarms.name;
   alarms.limit = wanted.alarms_limit;
   alarms.when_full = spool::SpoolOptions::WhenFull::drop_oldest;
   alarms.tail_bytes = 256 * 1024;
   spool::SpoolOptions dead = alarms;
-  dead.path = wanted.directory + "/dead";
-  dead.name = "dead";
+  dead.name = ports::name_of(SpoolId::dead);
+  dead.path = wanted.directory + "/" + dead.name;
   dead.limit = wanted.dead_limit;
 
   Stores::All spools;
@@ -172,16 +167,15 @@ void Pipeline::stop(Duration drain) {
     if (seat->thread.joinable()) seat->thread.join();
   }
   stores_->of(SpoolId::telemetry).set_note(counts_.note());
-  for (const SpoolId id : {SpoolId::telemetry, SpoolId::alarms, SpoolId::dead}) {
+  for (const SpoolId id : ports::kAllSpools) {
     // A disk that fails now has been reported; what it did not take was not acknowledged.
     [[maybe_unused]] const Result<void> flushed = stores_->of(id).flush(std::chrono::seconds{5});
   }
   const BootTime until = clock_.boot_now() + drain;
   while (clock_.boot_now() < until) {
     const std::vector<LaneView> views = lanes();
-    const bool drained = std::all_of(views.begin(), views.end(), [](const LaneView& view) {
-      return view.orphan || owed(view.telemetry) + owed(view.alarms) == 0;
-    });
+    const bool drained =
+        std::all_of(views.begin(), views.end(), [](const LaneView& view) { return view.orphan || view.owed() == 0; });
     if (drained) break;
     std::this_thread::sleep_for(std::chrono::milliseconds{20});
   }
@@ -201,13 +195,10 @@ void Pipeline::tick() {
 
 std::vector<Pipeline::LaneView> Pipeline::lanes() const {
   std::map<std::string, LaneView> views;
-  const auto collect = [&](SpoolId id, status::LaneLedger LaneView::*ledger) {
+  const auto collect = [&](SpoolId id, LaneView::Part LaneView::*part) {
     for (const spool::LaneInfo& info : stores_->of(id).lanes()) {
       if (info.name == kStateLane) continue;
-      LaneView& view = views[info.name];
-      view.*ledger = info.ledger;
-      view.backlog_bytes[static_cast<std::size_t>(id)] = info.backlog_bytes;
-      view.oldest[static_cast<std::size_t>(id)] = info.oldest;
+      views[info.name].*part = {.ledger = info.ledger, .backlog_bytes = info.backlog_bytes, .oldest = info.oldest};
     }
   };
   collect(SpoolId::telemetry, &LaneView::telemetry);
@@ -218,7 +209,7 @@ std::vector<Pipeline::LaneView> Pipeline::lanes() const {
     view.name = name;
     view.orphan = std::none_of(sinks_.begin(), sinks_.end(),
                                [&view = view](const auto& seat) { return seat->name == view.name; });
-    if (view.orphan && owed(view.telemetry) + owed(view.alarms) == 0) continue;
+    if (view.orphan && view.owed() == 0) continue;
     result.push_back(view);
   }
   return result;
@@ -227,8 +218,7 @@ std::vector<Pipeline::LaneView> Pipeline::lanes() const {
 void Pipeline::report_orphans() {
   for (const LaneView& view : lanes()) {
     if (!view.orphan) continue;
-    reporter_.report(status::Event::lane_orphaned,
-                     {{"lane", view.name}, {"records", std::to_string(owed(view.telemetry) + owed(view.alarms))}});
+    reporter_.report(status::Event::lane_orphaned, {{"lane", view.name}, {"records", std::to_string(view.owed())}});
   }
 }
 

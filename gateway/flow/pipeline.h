@@ -6,7 +6,6 @@
 // and the views may be called from another one between start and stop.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <optional>
 #include <span>
@@ -77,11 +76,15 @@ class Pipeline {
   struct LaneView {
     std::string name;
     bool orphan = false;
-    status::LaneLedger telemetry;
-    status::LaneLedger alarms;
-    // Of what it is owed, in the same order: bytes on disk, and when the oldest was appended.
-    std::array<std::uint64_t, 2> backlog_bytes{};
-    std::array<std::optional<Time>, 2> oldest{};
+    // What it has in one spool. Of what it is owed: bytes on disk, and when the oldest was appended.
+    struct Part {
+      status::LaneLedger ledger;
+      std::uint64_t backlog_bytes = 0;
+      std::optional<Time> oldest{};
+    };
+    Part telemetry;
+    Part alarms;
+    [[nodiscard]] std::uint64_t owed() const { return telemetry.ledger.owed() + alarms.ledger.owed(); }
   };
   [[nodiscard]] std::vector<LaneView> lanes() const;
 

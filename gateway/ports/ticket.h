@@ -4,13 +4,20 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "gateway/base/strong.h"
 
 namespace railhead::ports {
 
 enum class SpoolId : std::uint8_t { telemetry, alarms, dead };
-inline constexpr std::size_t kSpools = 3;
+inline constexpr std::array kAllSpools{SpoolId::telemetry, SpoolId::alarms, SpoolId::dead};
+inline constexpr std::size_t kSpools = kAllSpools.size();
+
+// As users see it; also the folder's name under spool.path.
+[[nodiscard]] constexpr std::string_view name_of(SpoolId id) {
+  return id == SpoolId::telemetry ? "telemetry" : id == SpoolId::alarms ? "alarms" : "dead";
+}
 
 struct Ticket {
   std::array<Sequence, kSpools> through{};  // 0: nothing to wait for there

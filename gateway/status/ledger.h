@@ -53,6 +53,7 @@ struct LaneLedger {
   [[nodiscard]] bool adds_up() const {
     return carried_over + accepted == delivered + spooled + held + set_aside + expired + damaged + dropped;
   }
+  [[nodiscard]] std::uint64_t owed() const { return spooled + held; }  // what its sink is still to have
   friend bool operator==(const LaneLedger&, const LaneLedger&) = default;
 };
 

@@ -10,6 +10,7 @@
 #include "gateway/message/dead_letter.h"
 #include "gateway/message/json.h"
 #include "gateway/message/record.h"
+#include "gateway/ports/ticket.h"
 #include "gateway/spool/inspect.h"
 
 namespace railhead::app {
@@ -97,8 +98,8 @@ spool::PayloadMembers letter_members(bool whole) {
 // The spools in the directory that spool.path names, or the directory itself if it is one.
 std::vector<fs::path> spools_in(const fs::path& path) {
   std::vector<fs::path> spools;
-  for (const char* name : {"telemetry", "alarms", "dead"}) {
-    if (fs::is_directory(path / name)) spools.push_back(path / name);
+  for (const ports::SpoolId id : ports::kAllSpools) {
+    if (fs::is_directory(path / ports::name_of(id))) spools.push_back(path / ports::name_of(id));
   }
   if (spools.empty()) spools.push_back(path);
   return spools;

@@ -221,9 +221,8 @@ int run_dead_change(const DeadArguments& arguments) {
   const system::SystemClock clock;
   QuietReporter reporter;
   flow::Stores::All spools;
-  for (const auto& [id, name] : {std::pair{SpoolId::telemetry, "telemetry"}, std::pair{SpoolId::alarms, "alarms"},
-                                 std::pair{SpoolId::dead, "dead"}}) {
-    Result<std::unique_ptr<spool::Spool>> spool = open_spool(*disk, clock, directory / name, reporter);
+  for (const SpoolId id : ports::kAllSpools) {
+    Result<std::unique_ptr<spool::Spool>> spool = open_spool(*disk, clock, directory / ports::name_of(id), reporter);
     if (!spool) return spool.error().code == Errc::unavailable ? letters_running(arguments) : complain(spool.error());
     spools[static_cast<std::size_t>(id)] = std::move(*spool);
   }
