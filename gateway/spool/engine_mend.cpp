@@ -99,6 +99,14 @@ Result<void> Spool::Engine::apply(const Repair& repair) {
       ++counts_.syncs;
       return (*opened)->sync();  // S8; were it lost, the next segment's first sequence would still supersede the tail
     }
+    case Repair::Kind::renew_header: {
+      const auto opened = disk_.open(file, system::OpenMode::read_write);
+      if (!opened) return disk_.exists(file) ? fail(opened.error()) : Result<void>();
+      if (Result<void> written = (*opened)->write_at(0, repair.header); !written) return written;
+      counts_.bytes_written += repair.header.size();
+      ++counts_.syncs;
+      return (*opened)->sync();
+    }
     case Repair::Kind::remove: return disk_.exists(file) ? disk_.remove(file) : Result<void>();
     case Repair::Kind::set_aside: {
       if (!disk_.exists(file)) return {};

@@ -76,6 +76,10 @@ inline constexpr std::uint64_t kDiskBlockBytes = 4096;
 
 using BootId = std::array<std::uint8_t, 16>;
 
+// Of no kernel: where it is not known.
+inline constexpr BootId kNoBoot{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
 struct SegmentHeader {
   Epoch epoch;
   std::uint64_t number = 0;

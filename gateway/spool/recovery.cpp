@@ -75,6 +75,21 @@ void Recovery::list_repairs() {
     std::vector<Repair> repairs;
     const auto mend = [&](Repair repair) { repairs.push_back(std::move(repair)); };
     bool kept_bytes = false;
+    const bool whole_blocks = scanned.unreadable_blocks == 0;
+    if (scanned.headless) {
+      SegmentHeader header = *segment.header;
+      const std::uint64_t frames_begin = header.frames_begin();
+      kept_bytes = true;
+      if (disk_.exists(path("damaged/" + damaged_name(scanned.file, 0, frames_begin)))) {
+        ++out_.known_holes;
+      } else {
+        mend({Repair::Kind::keep_bytes, scanned.file, 0, frames_begin, false});
+        out_.damaged_bytes += frames_begin;
+        complain(scanned.file + ": its header is damaged; its records were read without");
+      }
+      if (whole_blocks)
+        mend({Repair::Kind::renew_header, scanned.file, 0, 0, false, false, false, encode_header(header)});
+    }
     for (const Hole& hole : scanned.scan.holes) {
       if (hole.zeros || disk_.exists(path("damaged/" + damaged_name(scanned.file, hole.begin, hole.end)))) {
         ++out_.known_holes;
@@ -86,7 +101,6 @@ void Recovery::list_repairs() {
       complain(scanned.file + ": bytes " + std::to_string(hole.begin) + " to " + std::to_string(hole.end) +
                (hole.whole_frames ? " are a group that is not whole" : " are damaged"));
     }
-    const bool whole_blocks = scanned.unreadable_blocks == 0;
     const std::uint64_t end = scanned.scan.end;
     if (segment.empty() || (segment.header->compacted && segment.records == 0)) {
       if (whole_blocks) mend({Repair::Kind::remove, scanned.file, 0, 0, false});
@@ -111,9 +125,11 @@ Result<Recovered> Recovery::run() {
   if (const Result<void> state = read_state(); !state) return fail(state.error());
   if (const Result<void> headers = read_headers(); !headers) return fail(headers.error());
   refuse_strangers();
+  read_headless();
   refuse_superseded();
   scan_all();
   find_end();
+  judge_lost_tail();
   settle_ledgers();
   choose_epoch();
   out_.durable = have_state_ ? state_.durable : Sequence(0);

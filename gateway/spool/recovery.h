@@ -11,6 +11,10 @@
 // Epoch.   A new one begins when the lane states are missing or unreadable beside segments, when they were copied here
 //          (restored, cloned), when the machine is another one, when bytes that are not zero were cut (they may have
 //          been seen outside), or when the last segment is all zeros or cannot be read (so may what it held).
+// Headers. A segment neither copy of whose header verifies is read without, where its neighbours or the lane states
+// tell
+//          its epoch and its lanes; else it is set aside. As the youngest, with nothing that proves any of it durable,
+//          it was torn while it was made.
 // Zeros.   A last segment of zeros was made and never written, or is lost: what the lane states knew in it counts as
 //          damaged; of what is younger nothing on disk tells that it was there.
 // Ledger.  Of the records the lane states knew: damaged += expected - found, per lane. Of younger ones that are missing
@@ -32,10 +36,11 @@ namespace railhead::spool {
 
 struct Repair {
   enum class Kind : std::uint8_t {
-    keep_bytes,  // copy [begin, end) of `file` to damaged/
-    cut,         // truncate `file` to `begin`
-    remove,      // `file` holds nothing
-    set_aside,   // move the whole `file` to damaged/
+    keep_bytes,    // copy [begin, end) of `file` to damaged/
+    cut,           // truncate `file` to `begin`
+    remove,        // `file` holds nothing
+    set_aside,     // move the whole `file` to damaged/
+    renew_header,  // write `header` at the beginning of `file`
   };
   Kind kind = Kind::cut;
   std::string file;  // name in the directory
@@ -44,6 +49,7 @@ struct Repair {
   bool tidy = false;           // not needed for anything but space: tried once
   bool before_states = false;  // it stands where the lane states are saved
   bool own_file_only = false;  // other segments may be trimmed before it
+  std::string header{};
 };
 
 struct Recovered {

@@ -62,10 +62,7 @@ Result<void> Recovery::read_headers() {
         if (!all->bytes.empty()) all_zeros_.push_back(name);
         continue;
       }
-      complain(name + ": " + header.error().what);
-      out_.repairs.push_back({Repair::Kind::set_aside, name, 0, 0, false});
-      const Result<std::uint64_t> size = (*file)->size();
-      out_.cut_bytes += size ? *size : 0;
+      headless_.emplace_back(name, header.error().what);
       continue;
     }
     if (header->number != *number || header->generation != segment_generation(name)) {

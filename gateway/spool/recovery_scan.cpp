@@ -33,6 +33,7 @@ bool Recovery::was_settled(Sequence one, LaneId lane, const std::vector<const St
 Scanned Recovery::scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max) const {
   Scanned result;
   result.file = file.name;
+  result.headless = file.headless;
   Segment& segment = result.segment;
   auto lane_of = std::make_shared<std::vector<LaneId>>();
   for (const std::string& name : file.header.lanes) lane_of->push_back(lane_by_name_.at(name));

@@ -5,7 +5,10 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gateway/spool/recovery.h"
@@ -18,7 +21,8 @@ struct Scanned {
   std::uint64_t file_bytes = 0;
   Segment segment;
   SegmentScan scan;
-  bool unreadable = false;              // left alone
+  bool unreadable = false;  // left alone
+  bool headless = false;
   std::uint64_t unreadable_blocks = 0;  // zeros in their place
   std::vector<std::string> complaints;
 };
@@ -39,12 +43,19 @@ class Recovery {
     std::string name;
     SegmentHeader header;
     std::uint64_t bytes = 0;
+    bool headless = false;  // the header was found again, not read
   };
 
   Result<void> read_state();
   Result<void> read_headers();
   [[nodiscard]] bool is_no_file(const std::string& name) const;
   void set_aside(const std::string& name, const std::string& why, std::uint64_t bytes, bool before_states);
+  void read_headless();
+  [[nodiscard]] std::optional<File> without_header(const std::string& name, std::string_view bytes, const File* front,
+                                                   const File* behind) const;
+  [[nodiscard]] std::optional<std::vector<std::string>> lanes_in_order() const;
+  [[nodiscard]] Sequence last_of(const File& file) const;
+  void judge_lost_tail();
   void refuse_strangers();
   void refuse_superseded();
   Scanned scan(const File& file, std::uint64_t superseded_at, std::uint64_t bytes_max) const;
@@ -67,7 +78,10 @@ class Recovery {
   bool have_state_ = false;
   bool state_damaged_ = false;
   bool is_copy_ = false;
-  std::vector<File> files_;
+  std::vector<File> files_;                                    // by name
+  std::vector<std::pair<std::string, std::string>> headless_;  // names of files whose header does not verify, and why
+  std::string lost_tail_;  // the oldest of those that are younger than every other file
+  std::uint64_t lost_tail_bytes_ = 0;
   std::vector<Scanned> scanned_;
   std::map<std::string, LaneId> lane_by_name_;
   Sequence proven_;

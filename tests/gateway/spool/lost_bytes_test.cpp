@@ -143,6 +143,7 @@ TEST_CASE("a segment that somebody removes under the running spool is counted, t
   s.image = s.disk->contents();
   const std::string path = s.segment(0);
   s.put("sink", {"late"});
+  REQUIRE(s.spool->flush(kPatience).has_value());
   REQUIRE(s.disk->remove(path).has_value());
   const std::size_t owed = s.owed("sink").size();
   CHECK(owed > 20);
