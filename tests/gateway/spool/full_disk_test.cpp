@@ -191,6 +191,34 @@ void start_read_only(const std::string& directory) {
   if (!stream.append(300)) throw std::runtime_error("a disk that can be written again took no records");
 }
 
+// A read-only mount over the directory: what is open can be written, and nothing can be opened, made, renamed or
+// removed. When it is gone, what was taken becomes durable, and more is taken, without a restart.
+void read_only_and_back(const std::string& directory) {
+  Stream stream(directory);
+  if (!stream.append(300)) throw std::runtime_error("an empty disk took no records");
+  const char* const at = directory.c_str();
+  if (::mount(at, at, nullptr, MS_BIND, nullptr) != 0 ||
+      ::mount(nullptr, at, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0) {
+    throw std::runtime_error("mount read-only");
+  }
+  if (stream.append(3000)) throw std::runtime_error("a read-only disk took 12 MB");
+  stream.wait_until("the spool says why",
+                    [&] { return stream.spool().usage().why.find("Read-only") != std::string::npos; });
+  stream.deliver();
+  if (stream.delivered() != stream.spool().durable().value()) throw std::runtime_error("not all that was acknowledged");
+  if (::umount(at) != 0) throw std::runtime_error("mount as it was");
+  stream.wait_until("the spool goes on by itself", [&] { return !stream.spool().usage().failing; });
+  stream.wait_until("what was taken becomes durable",
+                    [&] { return stream.spool().durable().value() + 1 == stream.spool().next().value(); });
+  if (!stream.append(300)) throw std::runtime_error("a disk that can be written again took no records");
+  stream.deliver();
+  if (stream.delivered() != stream.spool().next().value() - 1) throw std::runtime_error("not all was delivered");
+  if (stream.count(status::Event::disk_failed) != 1 || stream.count(status::Event::disk_recovered) != 1 ||
+      stream.count(status::Event::spool_damaged) != 0) {
+    throw std::runtime_error("not told once, or damage");
+  }
+}
+
 // An ext4 that met an error is read-only at once, under open files; nothing but another mount makes it writable again.
 void becomes_read_only(const std::string& directory) {
   struct stat about {};
@@ -244,6 +272,10 @@ TEST_CASE("a 32 MiB file system filled to the brim and emptied again mid-stream 
     if (std::system(("rm -rf '" + directory + "/spool'").c_str()) != 0) throw std::runtime_error("rm");
     stream_through(directory);
   });
+}
+
+TEST_CASE("a directory that becomes read-only under the running spool, and writable again: it goes on by itself") {
+  on_a_small_disk(read_only_and_back);
 }
 
 TEST_CASE("a file system that becomes read-only under the running spool acknowledges nothing more and gives the rest") {
