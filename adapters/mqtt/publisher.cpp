@@ -56,6 +56,24 @@ Error connect_error(const ::mqtt::exception& error, bool v5) {
   }
 }
 
+// What PUBLISH takes at MQTT 5 [5 3.3].
+std::size_t packet_bytes(const std::string& topic, const Enveloper::Wrapped& wrapped, bool expires, int qos) {
+  constexpr std::size_t kName = 1;
+  constexpr std::size_t kLength = 2;
+  std::size_t properties = expires ? kName + 4 : 0;
+  if (!wrapped.content_type.empty()) properties += kName + kLength + wrapped.content_type.size();
+  for (const Header& header : wrapped.headers) {
+    const bool own = header.name == kResponseTopicHeader || header.name == kCorrelationDataHeader;
+    properties += kName + kLength + header.value.size() + (own ? 0 : kLength + header.name.size());
+  }
+  const auto length_bytes = [](std::size_t length) -> std::size_t {
+    return length < 128 ? 1 : length < 16'384 ? 2 : length < 2'097'152 ? 3 : 4;
+  };
+  const std::size_t rest =
+      kLength + topic.size() + (qos > 0 ? 2 : 0) + length_bytes(properties) + properties + wrapped.body.size();
+  return 1 + length_bytes(rest) + rest;
+}
+
 }  // namespace
 
 // Why the observer is kept apart: it is taken away before the client goes, so no late callback reaches it.
@@ -112,6 +130,7 @@ struct Publisher::State final : public ::mqtt::callback, public ::mqtt::iaction_
   std::unique_ptr<::mqtt::async_client> client_;
   bool up_ = false;
   std::uint32_t window_ = 0;
+  std::uint32_t packet_bytes_max_ = 0;  // 0: the broker names none
   std::atomic<bool> lost_{false};
   base::Mutex mutex_;
   Observer* observer_ RAILHEAD_GUARDED_BY(mutex_);
@@ -164,9 +183,25 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
     state->window_ = settings.window;
     if (settings.v5) {
       const ::mqtt::connect_response response = answer->get_connect_response();
-      if (response.get_properties().contains(::mqtt::property::RECEIVE_MAXIMUM)) {
-        const auto most = ::mqtt::get<std::uint16_t>(response.get_properties(), ::mqtt::property::RECEIVE_MAXIMUM);
+      const ::mqtt::properties& said = response.get_properties();
+      if (said.contains(::mqtt::property::RECEIVE_MAXIMUM)) {
+        const auto most = ::mqtt::get<std::uint16_t>(said, ::mqtt::property::RECEIVE_MAXIMUM);
         state->window_ = std::min<std::uint32_t>(state->window_, std::max<std::uint16_t>(most, 1));
+      }
+      if (said.contains(::mqtt::property::MAXIMUM_PACKET_SIZE)) {
+        state->packet_bytes_max_ = ::mqtt::get<std::uint32_t>(said, ::mqtt::property::MAXIMUM_PACKET_SIZE);
+      }
+      // Why no lower QoS by itself: 0 confirms nothing, 1 repeats.
+      if (said.contains(::mqtt::property::MAXIMUM_QOS)) {
+        const auto most = ::mqtt::get<std::uint8_t>(said, ::mqtt::property::MAXIMUM_QOS);
+        if (most < settings.qos) {
+          const std::string level = std::to_string(most);
+          return fail(Errc::unsupported, "the broker takes QoS " + level + " at most: set qos: " + level);
+        }
+      }
+      if (settings.retain && said.contains(::mqtt::property::RETAIN_AVAILABLE) &&
+          ::mqtt::get<std::uint8_t>(said, ::mqtt::property::RETAIN_AVAILABLE) == 0) {
+        return fail(Errc::unsupported, "the broker keeps no retained messages: set retain: false");
       }
     }
   } catch (const ::mqtt::exception& error) {
@@ -175,6 +210,15 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
     return fail(Errc::unavailable, url.text() + ": " + error.what());
   }
   return std::unique_ptr<Publisher>(new Publisher(std::move(state)));
+}
+
+std::string Publisher::fault_of(const std::string& topic, const Enveloper::Wrapped& wrapped,
+                                std::optional<std::chrono::seconds> expiry) const {
+  if (state_->packet_bytes_max_ == 0) return {};
+  const std::size_t bytes = packet_bytes(topic, wrapped, expiry.has_value(), state_->settings_.qos);
+  if (bytes <= state_->packet_bytes_max_) return {};
+  return "a packet of " + std::to_string(bytes) + " bytes is larger than the broker takes (" +
+         std::to_string(state_->packet_bytes_max_) + ")";
 }
 
 Result<void> Publisher::publish(std::uint32_t number, const std::string& topic, const Enveloper::Wrapped& wrapped,

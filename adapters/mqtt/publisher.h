@@ -1,5 +1,6 @@
 // Publisher: one connection of the sink to a broker. It does not connect again: after on_lost() make a new one.
-// Errors:  from connect() and publish(): unavailable, denied, timeout, invalid (TLS files), stopped.
+// Errors:  from connect() and publish(): unavailable, denied, timeout, invalid (TLS files), stopped, unsupported (the
+//          broker takes neither this version, nor this QoS, nor retained messages).
 // Threads: connect(), publish() and the destructor belong to one thread; the observer is called on the library's,
 //          but on_waiting().
 #pragma once
@@ -43,6 +44,10 @@ class Publisher {
   // How many messages may be on the way: the settings' window, or what the broker takes at once if that is less. With
   // more the library would look for room once a second only.
   [[nodiscard]] std::uint32_t window() const;
+  // Why the broker, by what its CONNACK says, would not take this message; empty if it would. One that is sent all the
+  // same costs the connection.
+  [[nodiscard]] std::string fault_of(const std::string& topic, const Enveloper::Wrapped& wrapped,
+                                     std::optional<std::chrono::seconds> expiry) const;
   // Queues; `number` comes back in the confirm. Headers and `expiry` (the broker throws it away after so long) are
   // left out at 3.1.1.
   [[nodiscard]] Result<void> publish(std::uint32_t number, const std::string& topic, const Enveloper::Wrapped& wrapped,

@@ -299,8 +299,10 @@ void Session::read_limits(std::string_view properties) {
 }
 
 void Session::subscribe(bool session_present, BootTime now) {
-  // A session that stood while this process lived has our subscriptions. One from an earlier process may have others.
-  if (session_present && subscribed_once_) return;
+  // A session that stood while this process lived has our subscriptions. One from an earlier process may have others;
+  // a new one has none until its SUBACK, and may be there without them at the next connection.
+  if (!session_present) subscribed_once_ = false;
+  if (subscribed_once_) return;
   // An identifier counts for all filters of a packet [5 3.8.2.1.2].
   const bool identified =
       version_ == Version::v5 && options_.subscription_identifiers && limits_.subscription_identifiers;

@@ -176,7 +176,10 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
                                         .with_key = true,
                                         .headless = !settings_.v5};
     const Enveloper::Wrapped& wrapped = enveloper_.wrap(outgoing.record, headers_context, settings_.envelope);
-    if (const std::string fault = fault_of(outgoing.record.topic, wrapped); !fault.empty()) {
+    const std::optional<std::chrono::seconds> expiry = expiry_of(outgoing, context_.clock.boot_now());
+    std::string fault = fault_of(outgoing.record.topic, wrapped);
+    if (fault.empty()) fault = publisher.fault_of(outgoing.record.topic, wrapped, expiry);
+    if (!fault.empty()) {
       set_aside(outlet, outgoing, fault);
       return true;
     }
@@ -188,9 +191,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
       number = next_number_++;
       on_the_way_.emplace(number, outgoing);
     }
-    if (Result<void> queued =
-            publisher.publish(number, outgoing.record.topic, wrapped, expiry_of(outgoing, context_.clock.boot_now()));
-        !queued) {
+    if (Result<void> queued = publisher.publish(number, outgoing.record.topic, wrapped, expiry); !queued) {
       on_lost(queued.error().what);
       return false;
     }

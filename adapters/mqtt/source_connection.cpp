@@ -73,30 +73,43 @@ void SourceEngine::lost(const Error& why) {
     long_backoff_.reset();
   }
   Known& broker = known();
-  // An old broker refuses MQTT 5 with words, or just closes.
+  const Version spoken = broker.version;
   bool lowered = false;
-  if (settings_.protocol == Protocol::automatic && asked && !broker.connected) {
-    if (why.code == Errc::unsupported || (why.code == Errc::unavailable && !said_why)) {
-      lowered = broker.version == Version::v5;
-      broker.version = lowered ? Version::v3_1_1 : Version::v5;
+  if (settings_.protocol == Protocol::automatic) {
+    if (asked) {
+      lowered = choose_version(why);
       if (lowered && why.code == Errc::unsupported) return schedule_connect(Duration::zero());
+    } else if (was_connected && !broker.sure) {
+      broker.version = Version::v5;  // asked once more
     }
   }
   context_.link.set(LinkStatus::State::down, why.what);
   context_.reporter.report(Event::source_lost, {{"source", context_.name}, {"url", url_.text()}, {"error", why.what}});
   // Reason codes are MQTT 5's; a 3.1.1 broker says nothing that would ask for more than the usual wait.
-  Advice advice = said_why && broker.version == Version::v5 ? advice_of(*session_.broker_reason()) : Advice::again;
+  Advice advice = said_why && spoken == Version::v5 ? advice_of(*session_.broker_reason()) : Advice::again;
   if (advice == Advice::other_server) {
     if (follow()) return schedule_connect(Duration::zero());
     advice = Advice::next_server;
   }
-  if (said_why && *session_.broker_reason() == reason::kSessionTakenOver && broker.version == Version::v5) {
+  if (said_why && *session_.broker_reason() == reason::kSessionTakenOver && spoken == Version::v5) {
     context_.reporter.report(
         Event::session_taken_over,
         {{"source", context_.name}, {"url", url_.text()}, {"client_id", settings_.session.client_id}});
   }
   if (advice == Advice::next_server || (!was_connected && !lowered)) servers_.advance();
   schedule_connect(advice == Advice::later ? long_backoff_.next() : backoff_.next());
+}
+
+bool SourceEngine::choose_version(const Error& why) {
+  constexpr unsigned kSilentMost = 3;  // then also what was sure is asked again: the broker may be another one now
+  Known& broker = known();
+  const bool refused = why.code == Errc::unsupported;
+  const bool silent = why.code == Errc::unavailable && !session_.broker_reason();
+  if (!refused && !(silent && (!broker.sure || ++broker.silent >= kSilentMost))) return false;
+  const bool lowered = broker.version == Version::v5;
+  broker.version = lowered ? Version::v3_1_1 : Version::v5;
+  broker.sure = refused && lowered;
+  return lowered;
 }
 
 bool SourceEngine::follow() {
@@ -128,6 +141,9 @@ void SourceEngine::on_connected(bool session_present) {
   }
   interpreter_.trust_subscriptions(session_is_ours_);
   broker.connected = true;
+  broker.sure = broker.sure || broker.version == Version::v5 || broker.guessed;
+  broker.guessed = true;
+  broker.silent = 0;
   show_state();
   context_.reporter.report(Event::source_connected, {{"source", context_.name},
                                                      {"url", url_.text()},

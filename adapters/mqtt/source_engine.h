@@ -38,8 +38,13 @@ class SourceEngine final : public Link::Owner, public Session::Listener {
 
   // What is known of a broker by its URL.
   struct Known {
-    Version version;
-    bool connected = false;
+    Version version;         // to speak at the next connection
+    bool connected = false;  // once
+    // `automatic`: whether it takes MQTT 5 was seen, or is taken for sure. An old broker may refuse it without a word,
+    // and so does a proxy whose broker is just starting.
+    bool sure = false;
+    bool guessed = false;  // 3.1.1 served once after such a silence
+    unsigned silent = 0;   // refusals without a word since it last let us in
   };
   Known& known();
   void choose_server();
@@ -47,6 +52,8 @@ class SourceEngine final : public Link::Owner, public Session::Listener {
   void on_link_up() override;
   void on_link_lost(const Error& why) override { lost(why); }
   void lost(const Error& why);
+  // After a CONNECT that was not accepted: which version to speak next. True: it is lower than this one.
+  bool choose_version(const Error& why);
 
   // Where the broker sends us, if that is allowed.
   bool follow();

@@ -123,6 +123,13 @@ TEST_CASE("after CONNACK it subscribes once; a kept session is not subscribed ag
   script.output();
   REQUIRE(script.receive(script.packet(Connack{false, 0, {}})));
   CHECK(script.output() == "820800020003612f2301");
+
+  // The connection ended before the broker read that: its new session has no subscription.
+  script.session.close();
+  script.session.open(k3, script.now);
+  script.output();
+  REQUIRE(script.receive(script.packet(Connack{true, 0, {}})));
+  CHECK(script.output() == "820800030003612f2301");
 }
 
 TEST_CASE("many subscriptions go out in packets of a few") {

@@ -230,6 +230,65 @@ TEST_CASE("a record that MQTT cannot carry is set aside without disturbing the c
   CHECK(runner.outlet.aside().size() == 3);
 }
 
+TEST_CASE("a record above the broker's packet size is set aside, and what stands behind it goes on") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url()));
+  broker.accept();
+  runner.append("out", "1");
+  constexpr std::uint32_t kMost = 120'000;
+  // First without a bound, to know what a packet takes around its payload.
+  broker.send(Connack{false, 0, {}});
+  std::size_t around = 0;
+  {
+    const Packet packet = broker.read();
+    Publish publish = std::get<Publish>(packet);
+    const std::string payload(kMost - 1'000, 'x');
+    publish.payload = payload;
+    std::string bytes;
+    encode(Version::v5, publish, bytes);
+    around = bytes.size() - payload.size();
+  }
+  broker.close();
+  broker.accept();
+  PropertyWriter properties;
+  properties.number(PropertyId::maximum_packet_size, kMost);
+  broker.send(Connack{false, 0, properties.bytes()});
+  runner.append("out", std::string(kMost - around, 'x'));
+  runner.append("out", std::string(kMost - around + 1, 'y'));
+  runner.append("out", "2");
+  for (const char* begins : {"1", "x", "2"}) {
+    const Seen seen = read_publish(broker);
+    CHECK(seen.payload.substr(0, 1) == begins);
+    answer(broker, PacketType::puback, seen.packet_id);
+  }
+  CHECK(runner.done());
+  REQUIRE(runner.outlet.aside().size() == 1);
+  CHECK(runner.outlet.aside().begin()->second.find("larger than the broker takes (120000)") != std::string::npos);
+}
+
+TEST_CASE("a broker that takes no such QoS or nothing retained is named, and nothing is sent") {
+  ScriptedBroker broker;
+  SinkSettings settings = SinkRunner::settings(broker.url(), 2);
+  PropertyId property = PropertyId::maximum_qos;
+  std::uint32_t number = 1;
+  const char* said = "the broker takes QoS 1 at most: set qos: 1";
+  SUBCASE("QoS") {}
+  SUBCASE("retained") {
+    settings.retain = true;
+    property = PropertyId::retain_available;
+    number = 0;
+    said = "the broker keeps no retained messages: set retain: false";
+  }
+  SinkRunner runner(std::move(settings));
+  runner.append("out", "1");
+  broker.accept();
+  PropertyWriter properties;
+  properties.number(property, number);
+  broker.send(Connack{false, 0, properties.bytes()});
+  CHECK_MESSAGE(eventually(5s, [&] { return runner.link.why().find(said) != std::string::npos; }), runner.link.why());
+  CHECK(broker.closed());
+}
+
 TEST_CASE("a broker that confirms nothing is left and tried anew") {
   ScriptedBroker broker;
   SinkSettings settings = SinkRunner::settings(broker.url());

@@ -239,6 +239,43 @@ TEST_CASE("a broker that knows only 3.1.1 is spoken to in 3.1.1") {
   CHECK(eventually(5s, [&] { return runner.connected(); }));
 }
 
+TEST_CASE("a version is settled by the broker's word or by two silences, and asked again when it is refused") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  const auto version_of_next = [&] {
+    broker.close();
+    broker.welcome();
+    return broker.version();
+  };
+  SUBCASE("one connection that was cut does not condemn it to 3.1.1") {
+    broker.accept();
+    CHECK(version_of_next() == Version::v3_1_1);
+    CHECK(version_of_next() == Version::v5);
+    broker.close();
+    broker.accept();
+    CHECK(broker.version() == Version::v5);  // cut again, now it is known
+    CHECK(version_of_next() == Version::v5);
+  }
+  SUBCASE("an old broker that never says why is asked twice") {
+    for (int i = 0; i < 2; ++i) {
+      broker.close();
+      broker.accept();
+      REQUIRE(broker.version() == Version::v5);
+      CHECK(version_of_next() == Version::v3_1_1);
+    }
+    CHECK(version_of_next() == Version::v3_1_1);
+  }
+  SUBCASE("a broker that took MQTT 5 and was replaced by an old one") {
+    CHECK(version_of_next() == Version::v5);
+    broker.close();
+    broker.accept();
+    broker.send_raw(*base::from_hex("20020001"));
+    CHECK(broker.closed());
+    CHECK(version_of_next() == Version::v3_1_1);
+    CHECK(version_of_next() == Version::v3_1_1);
+  }
+}
+
 TEST_CASE("a session the broker forgot is told and subscribed anew") {
   ScriptedBroker broker;
   SourceRunner runner(SourceRunner::settings(broker.url()));
