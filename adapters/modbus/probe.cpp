@@ -20,9 +20,10 @@ struct Shape {
   double cost;  // a type that many values fit by chance costs more
 };
 constexpr Shape kShapes[] = {
-    {Type::float32, 0.0}, {Type::uint16, 1.0},  {Type::int16, 1.2},   {Type::uint32, 1.5},
-    {Type::int32, 1.7},   {Type::float64, 2.0}, {Type::uint64, 3.0},  {Type::int64, 3.2},
-    {Type::bcd16, 3.5},   {Type::bcd32, 3.7},   {Type::float16, 4.0}, {Type::mod10k32, 4.5},
+    {Type::float32, 0.0}, {Type::uint16, 1.0}, {Type::int16, 1.2},    {Type::uint32, 1.5},   {Type::int32, 1.7},
+    {Type::float64, 2.0}, {Type::uint64, 3.0}, {Type::int64, 3.2},    {Type::uint48, 3.3},   {Type::int48, 3.4},
+    {Type::bcd16, 3.5},   {Type::bcd32, 3.7},  {Type::bcd48, 3.8},    {Type::bcd64, 3.9},    {Type::float16, 4.0},
+    {Type::uint8, 4.2},   {Type::int8, 4.3},   {Type::mod10k32, 4.5}, {Type::mod10k48, 4.6}, {Type::mod10k64, 4.7},
 };
 
 struct Order {
@@ -30,8 +31,9 @@ struct Order {
   double cost;
 };
 constexpr Order kOrders[] = {
-    {"AB", 0},     {"BA", 1.5},     {"ABCD", 0},       {"CDAB", 0.3},     {"BADC", 1.5},
-    {"DCBA", 1.5}, {"ABCDEFGH", 0}, {"GHEFCDAB", 0.5}, {"BADCFEHG", 1.5}, {"HGFEDCBA", 1.5},
+    {"AB", 0},       {"BA", 1.5},       {"ABCD", 0},       {"CDAB", 0.3},     {"BADC", 1.5}, {"DCBA", 1.5},
+    {"ABCDEFGH", 0}, {"GHEFCDAB", 0.5}, {"BADCFEHG", 1.5}, {"HGFEDCBA", 1.5}, {"ABCDEF", 0}, {"EFCDAB", 0.5},
+    {"BADCFE", 1.5}, {"FEDCBA", 1.5},   {"B", 0},          {"A", 0.1},
 };
 
 struct Factor {
@@ -76,6 +78,7 @@ std::vector<Candidate> rank(const std::map<Table, Registers>& read, Table table,
           if (order.letters.size() != size_of(shape.type)) continue;
           point.order = *ByteOrder::parse(order.letters);
           for (const Factor& factor : kFactors) {
+            if (size_of(shape.type) == 1 && !(factor.decimal == Decimal{1, 0})) break;  // would fit anything
             point.scale = factor.decimal == Decimal{1, 0} ? std::nullopt : std::optional(factor.decimal);
             if (point.problem()) continue;
             const Decoded decoded = Decoder(point).decode(payload, 0);
@@ -101,7 +104,8 @@ std::string point_line(const std::string& name, const Point& point) {
   std::string line = name + ": { " + std::string(name_of(point.table)) + ": " + std::to_string(point.address);
   if (!holds_bits(point.table)) line += ", type: " + std::string(name_of(point.type));
   const std::size_t size = size_of(point.type);
-  if (point.order.size != 0 && size > 1 && !(point.order == ByteOrder::big_endian(size))) {
+  const bool usual = size == 1 ? point.order.value_byte[0] == 1 : point.order == ByteOrder::big_endian(size);
+  if (point.order.size != 0 && !usual) {
     line += ", order: ";
     for (std::size_t i = 0; i < size; ++i) line.push_back(static_cast<char>('A' + point.order.value_byte[i]));
   }

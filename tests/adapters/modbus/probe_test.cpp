@@ -102,6 +102,10 @@ TEST_CASE("the way to read an expected value is ranked first: type, order, scale
         "value: { holding: 30, type: float64, order: GHEFCDAB }");
   CHECK(best(Table::holding, point(30, Type::bcd32, "ABCD"), 12345678, 12345678) ==
         "value: { holding: 30, type: bcd32 }");
+  CHECK(best(Table::holding, point(30, Type::uint48, "EFCDAB", "0.001"), 123456789.012, 123456789.012) ==
+        "value: { holding: 30, type: uint48, order: EFCDAB, scale: 0.001 }");
+  CHECK(best(Table::holding, point(30, Type::bcd64, "ABCDEFGH"), 1234567890123456, 1234567890123456) ==
+        "value: { holding: 30, type: bcd64 }");
   CHECK(best(Table::input, point(30, Type::float32, "ABCD"), 229.03, 229.0) == "value: { input: 30, type: float32 }");
   CHECK(best(Table::holding, point(30, Type::float32, "ABCD"), 229.03, 17.7) == "nothing");
 }
