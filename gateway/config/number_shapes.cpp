@@ -163,7 +163,8 @@ class DecimalShape final : public ScalarShape {
     if (!without_quotes(written, context)) return;
     const auto decimal = parse_decimal(written.text);
     if (!decimal) {
-      context.error(written.node, "expected a decimal number like 0.1, not '" + std::string(written.text) + "'");
+      context.error(written.node, "expected a decimal number like 0.1, of at most 18 digits, not '" +
+                                      std::string(written.text) + "'");
       return;
     }
     if (within_bounds(base::parse_double(written.text).value_or(0), written, context))

@@ -238,7 +238,7 @@ TEST_CASE("a mistake is said with its place, and leaves the default") {
       {"limit: 5 B", "1:8: limit: 5 B is too small: at least 64 B"},
       {"rate: 5", "1:7: rate: a rate needs a unit, like 5/s; units are /s /min /h"},
       {"rate: 5/day", "1:7: rate: no unit '/day' for a rate; units are /s /min /h"},
-      {"scale: 1e99", "1:8: scale: expected a decimal number like 0.1, not '1e99'"},
+      {"scale: 1e99", "1:8: scale: expected a decimal number like 0.1, of at most 18 digits, not '1e99'"},
       {"quality: fine", "1:10: quality: 'fine' is not one of good, bad; did you mean 'good'?"},
       {"socket: 5", "1:1: unknown field 'socket' in test; did you mean 'port'?"},
       {"quality: god", "1:10: quality: 'god' is not one of good, bad; did you mean 'good'?"},
