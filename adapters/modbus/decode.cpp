@@ -102,7 +102,9 @@ Decoder::Decoder(const Point& point)
   word_mask_ = mask_;
   switch (nature) {
     case Nature::boolean: shape_ = Shape::truth; break;
-    case Nature::whole: shape_ = size == 8 && !is_signed(point.type) ? Shape::unsigned_whole : Shape::whole; break;
+    case Nature::whole:
+      shape_ = point.single ? Shape::truth : size == 8 && !is_signed(point.type) ? Shape::unsigned_whole : Shape::whole;
+      break;
     case Nature::fraction: shape_ = size == 2 ? Shape::float16 : size == 4 ? Shape::float32 : Shape::float64; break;
     case Nature::bcd: shape_ = Shape::bcd; break;
     case Nature::mod10k: shape_ = Shape::mod10k; break;
@@ -127,16 +129,20 @@ Decoder::Decoder(const Point& point)
   clamped_ = point.least.has_value() || point.most.has_value();
   if (clamped_) {
     constexpr double kEnd = std::numeric_limits<double>::infinity();
-    least_real_ = point.least ? to_real(*point.least) : -kEnd;
-    most_real_ = point.most ? to_real(*point.most) : kEnd;
-    // An integer stays one: the limits are the whole numbers within.
-    const auto whole_limit = [](double limit) {
-      if (limit >= 9223372036854775807.0) return std::numeric_limits<std::int64_t>::max();
-      if (limit <= -9223372036854775808.0) return std::numeric_limits<std::int64_t>::min();
-      return static_cast<std::int64_t>(limit);
-    };
-    least_ = point.least && whole_of(*point.least) ? *whole_of(*point.least) : whole_limit(std::ceil(least_real_));
-    most_ = point.most && whole_of(*point.most) ? *whole_of(*point.most) : whole_limit(std::floor(most_real_));
+    if (point.least) {
+      least_real_ = to_real(*point.least);
+      least_ = whole_from<std::int64_t>(*point.least);
+      least_wide_ = whole_from<std::uint64_t>(*point.least);
+    } else {
+      least_real_ = -kEnd;
+    }
+    if (point.most) {
+      most_real_ = to_real(*point.most);
+      most_ = whole_to<std::int64_t>(*point.most);
+      most_wide_ = whole_to<std::uint64_t>(*point.most);
+    } else {
+      most_real_ = kEnd;
+    }
   }
   // A negative offset can make an unsigned number negative.
   wide_ = shape_ == Shape::unsigned_whole && addend_ >= 0;
@@ -256,11 +262,7 @@ Decoded Decoder::whole(std::uint64_t raw, int exponent) const {
     }
     if (wide_) {
       if (__builtin_add_overflow(raw, static_cast<std::uint64_t>(addend_), &raw)) return {Value(), kTooLarge};
-      if (clamped_ && most_real_ < 0x1p64 && (most_ < 0 || raw > static_cast<std::uint64_t>(most_))) {
-        raw = static_cast<std::uint64_t>(std::max<std::int64_t>(most_, 0));
-      }
-      if (clamped_ && least_ > 0 && raw < static_cast<std::uint64_t>(least_)) raw = static_cast<std::uint64_t>(least_);
-      return {Value::uinteger(raw), {}};
+      return {Value::uinteger(clamped_ ? std::max(std::min(raw, most_wide_), least_wide_) : raw), {}};
     }
     std::int64_t sum = 0;
     if (__builtin_add_overflow(raw, addend_, &sum)) return {Value(), kTooLarge};

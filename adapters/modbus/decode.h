@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -109,10 +110,13 @@ class Decoder {
   Absent absent_;
   std::vector<Flag> flags_;
   std::vector<std::pair<std::int64_t, Value>> names_;  // by number
+  // An integer stays one: its limits are the whole numbers within.
   double least_real_ = 0;
   double most_real_ = 0;
-  std::int64_t least_ = 0;
-  std::int64_t most_ = 0;
+  std::int64_t least_ = std::numeric_limits<std::int64_t>::min();
+  std::int64_t most_ = std::numeric_limits<std::int64_t>::max();
+  std::uint64_t least_wide_ = 0;
+  std::uint64_t most_wide_ = std::numeric_limits<std::uint64_t>::max();
 };
 
 // The decimal digits in `raw`, four bits each, or nullopt.

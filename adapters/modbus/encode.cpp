@@ -74,7 +74,10 @@ Encoder::Encoder(const Point& point) {
   }
   switch (nature_of(point.type)) {
     case Nature::boolean: shape_ = Shape::truth; break;
-    case Nature::whole: signed_ = is_signed(point.type); break;
+    case Nature::whole:
+      signed_ = is_signed(point.type);
+      if (point.single) shape_ = Shape::truth;
+      break;
     case Nature::fraction: shape_ = size == 2 ? Shape::float16 : size == 4 ? Shape::float32 : Shape::float64; break;
     case Nature::bcd: shape_ = Shape::bcd; break;
     default: break;

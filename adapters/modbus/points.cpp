@@ -140,9 +140,10 @@ std::uint16_t Point::span() const noexcept {
 std::optional<Problem> Point::problem() const {
   using Field = Problem::Field;
   const std::string kind(name_of(type));
+  const std::string number(single ? "a single bit" : kind);
   const Nature nature = nature_of(type);
-  const bool is_number =
-      nature == Nature::whole || nature == Nature::fraction || nature == Nature::bcd || nature == Nature::mod10k;
+  const bool is_number = !single && (nature == Nature::whole || nature == Nature::fraction || nature == Nature::bcd ||
+                                     nature == Nature::mod10k);
   if (holds_bits(table)) {
     const std::string where(name_of(table));
     if (type != Type::boolean)
@@ -172,10 +173,10 @@ std::optional<Problem> Point::problem() const {
     }
   }
   if ((scale || offset) && !is_number) {
-    return Problem{Field::scale, "scale and offset are for numbers, not for " + kind};
+    return Problem{Field::scale, "scale and offset are for numbers, not for " + number};
   }
-  if ((least || most) && !is_number) return Problem{Field::clamp, "clamp is for numbers, not for " + kind};
-  if (factor && !is_number) return Problem{Field::factor, "scale_from is for numbers, not for " + kind};
+  if ((least || most) && !is_number) return Problem{Field::clamp, "clamp is for numbers, not for " + number};
+  if (factor && !is_number) return Problem{Field::factor, "scale_from is for numbers, not for " + number};
   const auto width_problem = [&](const BitField& field) -> std::optional<Problem> {
     const std::size_t width = type == Type::boolean ? 16 : size_of(type) * 8;
     const unsigned end = unsigned{field.lowest} + field.count;

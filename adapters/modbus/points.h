@@ -153,6 +153,7 @@ struct Point {
   Type type = Type::uint16;
   ByteOrder order;
   std::optional<BitField> bits;
+  bool single = false;       // `bits` is one bit, and the value a bool
   std::uint16_t length = 0;  // of a string, in bytes
   std::optional<Decimal> scale;
   std::optional<Decimal> offset;

@@ -227,7 +227,10 @@ bool PointReader::read_shape(const PointConfig& written, const Node& node, Point
     if (!order) return false;
     point.order = *order;
   }
-  if (written.bit) point.bits = BitField{.lowest = *written.bit, .count = 1};
+  if (written.bit) {
+    point.bits = BitField{.lowest = *written.bit, .count = 1};
+    point.single = true;
+  }
   return !written.bits.present() || read_bits(written, point);
 }
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,25 @@ std::optional<std::int64_t> raised(std::int64_t digits, int by) {
     if (__builtin_mul_overflow(digits, std::int64_t{10}, &digits)) return std::nullopt;
   }
   return digits;
+}
+
+// The next whole number in that direction (1 up, -1 down).
+template <class Whole>
+Whole rounded(Decimal limit, int direction) {
+  std::int64_t digits = limit.digits;
+  bool cut = false;
+  for (int exponent = limit.exponent; exponent < 0; ++exponent) {
+    cut = cut || digits % 10 != 0;
+    digits /= 10;  // towards 0
+  }
+  if (cut && (limit.digits > 0) == (direction > 0)) digits += direction;
+  if (digits < 0 && !std::is_signed_v<Whole>) return 0;
+  auto whole = static_cast<Whole>(digits);
+  for (int exponent = limit.exponent; exponent > 0 && whole != 0; --exponent) {
+    if (!__builtin_mul_overflow(whole, Whole{10}, &whole)) continue;
+    return digits < 0 ? std::numeric_limits<Whole>::min() : std::numeric_limits<Whole>::max();
+  }
+  return whole;
 }
 
 // Trailing zeros moved into the exponent.
@@ -205,6 +225,19 @@ double Scaling::exactly(bool negative, std::uint64_t magnitude, int binary_expon
   offset.raise(10, offset_.exponent - common);
   return product.plus(offset).to_double(common);
 }
+
+template <class Whole>
+Whole whole_from(Decimal limit) {
+  return rounded<Whole>(limit, 1);
+}
+template <class Whole>
+Whole whole_to(Decimal limit) {
+  return rounded<Whole>(limit, -1);
+}
+template std::int64_t whole_from(Decimal);
+template std::uint64_t whole_from(Decimal);
+template std::int64_t whole_to(Decimal);
+template std::uint64_t whole_to(Decimal);
 
 double to_real(Decimal decimal) { return Scaling(decimal, Decimal{0, 0}).apply(std::int64_t{1}); }
 

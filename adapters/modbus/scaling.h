@@ -35,6 +35,12 @@ class Scaling {
 
 // The nearest double.
 [[nodiscard]] double to_real(Decimal decimal);
+// The least whole number that is not below `limit`, and the greatest that is not above it; at the ends of Whole what
+// lies beyond them.
+template <class Whole>
+[[nodiscard]] Whole whole_from(Decimal limit);
+template <class Whole>
+[[nodiscard]] Whole whole_to(Decimal limit);
 // The integer that the decimal is, if it is one that fits.
 [[nodiscard]] std::optional<std::int64_t> whole_of(Decimal decimal);
 

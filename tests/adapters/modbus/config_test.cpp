@@ -196,6 +196,7 @@ TEST_CASE("each mistake in a point is named at its place") {
       {"t: { holding: 1, type: string }", "7:32", "a string needs its length in bytes"},
       {"t: { holding: 1, type: int16, length: 4 }", "7:47", "length is for strings"},
       {"t: { holding: 1, type: bool, scale: 0.1 }", "7:45", "scale and offset are for numbers"},
+      {"t: { holding: 1, type: uint16, bit: 3, scale: 2 }", "7:55", "for numbers, not for a single bit"},
       {"t: { holding: 1, type: int16, bits: 12..16 }", "7:45", "do not lie within the 16 bits"},
       {"t: { holding: 1, type: int16, bits: 7..4 }", "7:45", "expected a range of bits like 4..7"},
       {"t: { holding: 1, bit: 16 }", "7:31", "do not lie within the 16 bits"},
