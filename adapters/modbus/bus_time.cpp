@@ -75,7 +75,7 @@ double utilisation(const LinkPlan& link, const LinkGroups& groups) {
 
 std::string explain_plan(const SourceOptions& options) {
   const std::vector<LinkGroups> plans = plan_source(options);
-  std::string text;
+  std::string text = "addresses as they travel on the wire, counted from 0, whatever `addressing` says\n";
   for (std::size_t i = 0; i < plans.size(); ++i) {
     const LinkPlan& link = options.links[i];
     const Endpoint& endpoint = link.link.endpoint;

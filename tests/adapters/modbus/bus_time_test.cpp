@@ -149,6 +149,7 @@ TEST_CASE("check --plan shows each request with its time") {
       "int16 }, d: { coil: 9, every: 500 ms } } } } }");
   CHECK(right.text == "");
   CHECK(right.plan->explain() ==
+        "addresses as they travel on the wire, counted from 0, whatever `addressing` says\n"
         "link /dev/ttyUSB0 (9600 baud 8E1, 4.0 ms between frames): busy 12.4 % of its time\n"
         "  meter (unit 7) every 500 ms, first after 0.0 ms: 1 request, 40.1 ms\n"
         "    coil 9, 1 point, 40.1 ms\n"
