@@ -71,6 +71,7 @@ void Link::handshake() {
   }
   if (*progress == system::Stream::Progress::done) {
     state_ = State::ready;
+    scheduler_.connection(true);
     discards_ = 0;
     silences_ = 0;
     answered_ = false;
@@ -106,6 +107,7 @@ void Link::close() {
   if (stream_ != nullptr) {
     loop_.unwatch(stream_->fd());
     stream_.reset();
+    scheduler_.connection(false);
   }
   output_.clear();
   input_.clear();

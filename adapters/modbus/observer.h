@@ -2,6 +2,7 @@
 // the scheduler: an observer must not call back into it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -10,6 +11,11 @@
 #include "gateway/message/reading.h"
 
 namespace railhead::modbus {
+
+// Why ticks were left out: there was no connection; the time went in waiting for devices that did not answer; or all
+// that is asked of the link takes longer than there is time.
+enum class Missed : std::uint8_t { unconnected, silence, busy };
+inline constexpr std::size_t kMissedReasons = 3;
 
 class Observer {
  public:
@@ -21,7 +27,7 @@ class Observer {
   // A device's SunSpec models were looked for: where its points are now; `missing`: models that it has not.
   virtual void on_placed(const std::string& device, const PlacedPoints& placed, const SunspecChain& chain) = 0;
   virtual void on_refused(const std::string& device, const ReadRequest& request, const std::string& why) = 0;
-  virtual void on_missed(const std::string& device, std::uint64_t ticks) = 0;
+  virtual void on_missed(const std::string& device, std::uint64_t ticks, Missed why) = 0;
   virtual void on_connected(const std::string& endpoint) = 0;
   virtual void on_lost(const std::string& endpoint, const std::string& why) = 0;
   virtual void on_discarded(const std::string& endpoint, const std::string& why) = 0;

@@ -135,17 +135,29 @@ void Scheduler::begin(Device& device, Cycle& cycle, BootTime now) {
   cycle.unscaled.clear();
   cycle.last_answer.reset();
   cycle.begun = now;
-  if (!device.down) {
-    const std::int64_t missed = (now - cycle.due) / cycle.plan.every;
-    if (missed > 0) device.missed += static_cast<std::uint64_t>(missed);
-    // Told once a second: a link that is asked for more than it can give must not spend its time on saying so.
-    if (device.missed > 0 && now >= device.tell_missed) {
-      observer_.on_missed(device.name, std::exchange(device.missed, 0));
-      device.tell_missed = now + std::chrono::seconds{1};
-    }
-  }
+  if (!device.down) count_missed(device, cycle, now);
   const std::int64_t passed = now < cycle.origin ? -1 : (now - cycle.origin) / cycle.plan.every;
   cycle.due = cycle.origin + (passed + 1) * cycle.plan.every;
+}
+
+// The ticks from the one that begins only now on.
+void Scheduler::count_missed(Device& device, const Cycle& cycle, BootTime now) {
+  const Duration late = now - cycle.due;
+  const std::int64_t missed = late / cycle.plan.every;
+  if (missed > 0) {
+    const Duration without = (connected_ ? connected_at_ : now) - std::max(cycle.due, lost_at_);
+    const Missed why = without >= late / 2         ? Missed::unconnected
+                       : cycle.due < silent_until_ ? Missed::silence
+                                                   : Missed::busy;
+    device.missed[static_cast<std::size_t>(why)] += static_cast<std::uint64_t>(missed);
+  }
+  // Told once a second: a link that is asked for more than it can give must not spend its time on saying so.
+  if (now < device.tell_missed) return;
+  for (std::size_t i = 0; i < kMissedReasons; ++i) {
+    if (device.missed[i] == 0) continue;
+    observer_.on_missed(device.name, std::exchange(device.missed[i], 0), static_cast<Missed>(i));
+    device.tell_missed = now + std::chrono::seconds{1};
+  }
 }
 
 bool Scheduler::skip_quarantined(Device& device, Cycle& cycle) {
@@ -200,6 +212,7 @@ void Scheduler::repeat(std::uint32_t id) { take_out(id); }
 
 void Scheduler::failed(const std::string& why, std::uint32_t id) {
   const Out out = take_out(id);
+  silent_until_ = clock_.boot_now();
   // Why not go on with the cycle: a silent device would cost a timeout for each of its requests.
   if (out.cycle != nullptr) {
     Device& device = *out.device;
@@ -224,6 +237,12 @@ void Scheduler::link_down(const std::string& why) {
     }
     if (asked) count_failure(*device, why, true);
   }
+}
+
+void Scheduler::connection(bool there) {
+  if (there == connected_) return;
+  connected_ = there;
+  (there ? connected_at_ : lost_at_) = clock_.boot_now();
 }
 
 // What is left of the cycle is bad for this reason.

@@ -2,8 +2,8 @@
 // it, and tells what came of it by exactly one of answered, refused, failed or repeat. One request is out at a time.
 // Order:     earliest deadline (tick + every) first, request by request: a fast group overtakes a long cycle of a slow
 //            one.
-// Ticks:     fixed grid per group; a tick that comes while its predecessor still runs is left out and counted: newest
-//            wins.
+// Ticks:     fixed grid per group; a tick that comes while its predecessor still runs is left out and counted, with the
+//            reason: newest wins.
 // Readings:  one per group and tick (S22); going down and coming up are readings without value.
 // Faults:    a refused address (exceptions 01 02 03) splits its block within the same cycle until the offender stands
 //            alone; it is quarantined and tried again later. A device that is silent `failures_before_down` times in a
@@ -87,6 +87,8 @@ class Scheduler {
   // There is no connection and no turn out: whatever is due is bad. Devices that are down are tried as soon as the link
   // is back.
   void link_down(const std::string& why);
+  // From now on there is a connection, or none; until told otherwise there is one.
+  void connection(bool there);
 
  private:
   struct Outcome;
@@ -104,6 +106,7 @@ class Scheduler {
 
   [[nodiscard]] BootTime eligible(const Device& device, const Cycle& cycle) const;
   void begin(Device& device, Cycle& cycle, BootTime now);
+  void count_missed(Device& device, const Cycle& cycle, BootTime now);
   bool skip_quarantined(Device& device, Cycle& cycle);
   [[nodiscard]] static Piece piece_of(const Device& device, const Cycle& cycle, Block block);
   void mark(Cycle& cycle, const Block& block, const Value& reason);
@@ -132,6 +135,10 @@ class Scheduler {
   std::vector<Out> out_;
   std::uint32_t last_id_ = 0;
   BootTime probe_not_before_{};
+  bool connected_ = true;
+  BootTime connected_at_{};  // the last time without a connection: from lost_at_ to here
+  BootTime lost_at_{};
+  BootTime silent_until_{};  // the end of the last wait for an answer that did not come
 };
 
 }  // namespace railhead::modbus

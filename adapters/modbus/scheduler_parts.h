@@ -3,6 +3,7 @@
 // Threads: the scheduler's owner's.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -100,8 +101,8 @@ struct Scheduler::Device {
   std::vector<Cycle> cycles;  // the fastest first: its first block is also the probe
   system::Backoff backoff;
   unsigned failures = 0;
-  bool heard = false;        // it has answered, ever
-  std::uint64_t missed = 0;  // ticks that were not told yet
+  bool heard = false;                                  // it has answered, ever
+  std::array<std::uint64_t, kMissedReasons> missed{};  // ticks that were not told yet, by reason
   BootTime tell_missed = BootTime::min();
   bool down = false;
   bool link_failed = false;          // down, and not by its own silence: tried at once when the link is back

@@ -150,9 +150,15 @@ class Engine final : public Observer, private ports::CommandTaker {
                                                               {"count", std::to_string(request.count)},
                                                               {"error", why}});
   }
-  void on_missed(const std::string& device, std::uint64_t ticks) override {
-    context_.reporter.report(status::Event::poll_missed,
-                             {{"source", context_.name}, {"device", device}, {"ticks", std::to_string(ticks)}});
+  void on_missed(const std::string& device, std::uint64_t ticks, Missed why) override {
+    context_.reporter.report(
+        status::Event::poll_missed,
+        {{"source", context_.name},
+         {"device", device},
+         {"ticks", std::to_string(ticks)},
+         {"why", why == Missed::unconnected ? "there was no connection"
+                 : why == Missed::silence   ? "the link waited for devices that did not answer"
+                                            : "all that is asked of the link takes longer than there is time"}});
   }
   void on_connected(const std::string& endpoint) override {
     reached_ = true;

@@ -45,7 +45,7 @@ enum class Level : std::uint8_t { info, warning, error };
   X(model_missing,         warning, "a device lacks a SunSpec model that is to be read", "railhead probe modbus URL --sunspec shows what it has; it is looked for again ever more rarely") \
   X(request_refused,       warning, "device refused a request",                   "compare the addresses with the vendor's register map") \
   X(answer_discarded,      warning, "an answer that fits no open request was discarded", "the device is slower than timeout, or another master talks to it") \
-  X(poll_missed,           warning, "polls were left out: the link is busier than its plan", "raise every, or move devices to another link") \
+  X(poll_missed,           warning, "polls were left out",                        "`why` is the reason: see source_lost; mend or take out the silent devices, or lower their timeout; or raise every, or move devices to another link") \
   X(reading_superseded,    warning, "readings were left out while the spool takes none; the newest of each device is kept", "see why the spool does not take readings") \
   X(payload_refused,       warning, "a payload could not be read and was set aside", "railhead dead show has the bytes; check payload: in the subscription") \
   X(payload_time_missing,  warning, "a payload did not give its time: the time of arrival counts", "compare `time:` of the subscription with the payload") \

@@ -1,6 +1,8 @@
 // Keeps what a scheduler or a link tells, as short texts. Threads: one test's thread.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,9 +22,10 @@ class RecordingObserver final : public Observer {
     events.push_back("refused " + device + " " + std::string(name_of(request.table)) + " " +
                      std::to_string(request.address) + "+" + std::to_string(request.count) + ": " + why);
   }
-  void on_missed(const std::string& device, std::uint64_t ticks) override {
+  void on_missed(const std::string& device, std::uint64_t ticks, Missed why) override {
     events.push_back("missed " + device + " " + std::to_string(ticks));
     missed += ticks;
+    missed_by[static_cast<std::size_t>(why)] += ticks;
   }
   void on_placed(const std::string& device, const PlacedPoints& placed, const SunspecChain& chain) override {
     events.push_back("placed " + device + " " + std::to_string(chain.models.size()) + " models");
@@ -51,6 +54,7 @@ class RecordingObserver final : public Observer {
   std::vector<Reading> readings;
   std::vector<std::string> events;
   std::uint64_t missed = 0;
+  std::array<std::uint64_t, kMissedReasons> missed_by{};  // unconnected, silence, busy
   unsigned discarded = 0;
 };
 

@@ -72,6 +72,37 @@ TEST_CASE("missed ticks are not made up for: the newest wins") {
   CHECK(bus.seen.readings.size() <= 20);
   CHECK(bus.seen.readings.size() >= 17);
   CHECK(bus.seen.missed >= 45);
+  CHECK(bus.seen.missed_by == std::array<std::uint64_t, kMissedReasons>{0, 0, bus.seen.missed});
+}
+
+TEST_CASE("what is missed while there is no connection, or in waiting for silent devices, is not called a busy link") {
+  using Reasons = std::array<std::uint64_t, kMissedReasons>;
+  ScheduledBus bus;
+  bus.add(device_of("a", 1, {holding(0, milliseconds{100})}));
+  bus.add(device_of("b", 2, {holding(0, milliseconds{100})}));
+  bus.run_for(milliseconds{1000});
+  CHECK(bus.seen.missed == 0);
+  bus.scheduler.connection(false);
+  bus.clock.advance(milliseconds{950});
+  bus.scheduler.connection(true);
+  bus.run_for(milliseconds{2000});
+  CHECK(bus.seen.missed >= 16);
+  CHECK(bus.seen.missed_by == Reasons{bus.seen.missed, 0, 0});
+  bus.seen.missed = 0;
+  bus.seen.missed_by = {};
+  bus.scheduler.connection(false);
+  bus.clock.advance(milliseconds{950});
+  bus.scheduler.link_down("no route to host");
+  CHECK(bus.seen.missed >= 16);
+  CHECK(bus.seen.missed_by == Reasons{bus.seen.missed, 0, 0});
+  bus.scheduler.connection(true);
+  bus.run_for(milliseconds{2000});
+  bus.seen.missed = 0;
+  bus.seen.missed_by = {};
+  bus.silent.insert(2);
+  bus.run_for(milliseconds{2000});
+  CHECK(bus.seen.missed >= 3);
+  CHECK(bus.seen.missed_by == Reasons{0, bus.seen.missed, 0});
 }
 
 TEST_CASE("a refused address is isolated within the same cycle and the rest flows") {
