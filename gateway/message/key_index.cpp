@@ -23,12 +23,17 @@ std::uint64_t number_hash(const Value& number) {
 
 std::uint32_t folded(std::uint64_t hash) { return static_cast<std::uint32_t>(hash ^ hash >> 32); }
 
-std::uint32_t hash_of(std::string_view text) { return folded(std::hash<std::string_view>{}(text)); }
+std::uint32_t hash_of_long(std::string_view text) { return folded(std::hash<std::string_view>{}(text)); }
 
 std::uint32_t hash_of(const Value& key) {
-  if (key.is(Kind::string)) return hash_of(key.as_text());
+  if (key.is(Kind::string)) return key.is_shared() ? hash_of_long(key.as_text()) : folded(key.short_hash());
   if (key.is_number()) return folded(number_hash(key) * 0x9e3779b97f4a7c15U);
   return key.is(Kind::boolean) && key.as_boolean() ? 1 : 0;
+}
+
+bool are_equal(const Value& left, const Value& right) {
+  if (left.is(Kind::string) && right.is(Kind::string)) return left.same_characters(right);
+  return left == right;
 }
 
 }  // namespace
@@ -48,20 +53,20 @@ std::size_t KeyIndex::slot_of(std::uint32_t hash, IsKey is_key) const {
 }
 
 std::uint32_t KeyIndex::find(const Value& key, const Value::Entry* entries) const {
-  return slots_[slot_of(hash_of(key), [&](std::uint32_t place) { return entries[place].first == key; })].place;
+  return slots_[slot_of(hash_of(key), [&](std::uint32_t place) { return are_equal(entries[place].first, key); })].place;
 }
 
 std::uint32_t KeyIndex::find(std::string_view key, const Value::Entry* entries) const {
   const auto is_key = [&](std::uint32_t place) {
     return entries[place].first.is(Kind::string) && entries[place].first.as_text() == key;
   };
-  return slots_[slot_of(hash_of(key), is_key)].place;
+  return slots_[slot_of(hash_of_long(key), is_key)].place;
 }
 
 bool KeyIndex::add(const Value& key, std::uint32_t place, const Value::Entry* entries) {
   if (2 * used_ >= slots_.size()) grow();
   const std::uint32_t hash = hash_of(key);
-  Slot& slot = slots_[slot_of(hash, [&](std::uint32_t at) { return entries[at].first == key; })];
+  Slot& slot = slots_[slot_of(hash, [&](std::uint32_t at) { return are_equal(entries[at].first, key); })];
   if (slot.place != kNone) return false;
   slot = {hash, place};
   ++used_;

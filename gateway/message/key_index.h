@@ -15,6 +15,7 @@ class KeyIndex {
   void reserve(std::size_t keys);
   // The place of this key among `entries`, or kNone.
   [[nodiscard]] std::uint32_t find(const Value& key, const Value::Entry* entries) const;
+  // REQUIRES: so long a text that its Value is shared.
   [[nodiscard]] std::uint32_t find(std::string_view key, const Value::Entry* entries) const;
   // `key` is going to stand at `place` of `entries`. False when an equal one stands there already.
   bool add(const Value& key, std::uint32_t place, const Value::Entry* entries);

@@ -148,6 +148,11 @@ class Value {
     return same_bytes(other) || ((is_shared() && other.is_shared()) && as_text() == other.as_text());
   }
 
+  // Of a text that is not shared.
+  [[nodiscard]] std::uint64_t short_hash() const noexcept {
+    return (head_ ^ tail_ * 0x9e3779b97f4a7c15U) * 0xff51afd7ed558ccdU;
+  }
+
   // CEL equality: numbers compare by value across kinds, other kinds never equal each other; NaN equals nothing;
   // lists and maps by their members (the order of a map's entries is no part of its value).
   friend bool operator==(const Value& left, const Value& right);
@@ -226,9 +231,7 @@ class Value {
     return ((head_ ^ other.head_) | (tail_ ^ other.tail_)) == 0;
   }
   // 0 to 255, seldom the same for the short texts that are the names of one document.
-  [[nodiscard]] unsigned spread() const noexcept {
-    return static_cast<unsigned>((head_ ^ tail_ * 0x9e3779b97f4a7c15U) * 0xff51afd7ed558ccdU >> 56);
-  }
+  [[nodiscard]] unsigned spread() const noexcept { return static_cast<unsigned>(short_hash() >> 56); }
   [[nodiscard]] bool is_far() const noexcept { return length() == kFar; }
   template <class T>
   [[nodiscard]] T payload(Kind wanted) const {
@@ -270,7 +273,7 @@ inline std::span<const Value> Value::as_list() const {
 }
 
 inline const Value* Value::find_again(const Value& key, std::uint32_t& place) const {
-  if (!is(Kind::map) || !is_shared()) return nullptr;
+  if ((head_ & 0xffff) != head_of(Kind::map, kShared)) return nullptr;  // else an empty one, or none
   auto* const map = static_cast<SharedMap*>(shared());
   const Entry* const entries = map->entries();
   if (place < map->count && entries[place].first.same_bytes(key)) return &entries[place].second;

@@ -20,6 +20,8 @@ class Assembler {
     code_->result_shape = top.shape;
     if (top.form == Form::literal) code_->constant = top.value;
     visit(root);
+    code_->steps = code_->instructions.size();
+    code_->is_look_up = code_->steps == 1 && code_->instructions[0].op == Op::push;
     return std::move(code_);
   }
 
@@ -28,10 +30,12 @@ class Assembler {
 
   // `effect`: how many values the instruction leaves more (or less) on the stack.
   std::size_t emit(Op op, int effect, std::size_t a = 0, std::size_t b = 0) {
-    if (op == Op::list || op == Op::map || op == Op::add || op == Op::loop_collect || op == Op::call) {
-      code_->makes_containers = true;
-    }
-    code_->instructions.push_back({op, static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)});
+    if (op == Op::list || op == Op::map || op == Op::loop_collect || op == Op::call) code_->makes_containers = true;
+    return emit({op, From::stack, From::stack, static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)}, effect);
+  }
+
+  std::size_t emit(const Instruction& instruction, int effect) {
+    code_->instructions.push_back(instruction);
     depth_ = static_cast<std::size_t>(static_cast<int>(depth_) + effect);
     code_->stack_max = std::max(code_->stack_max, depth_);
     return code_->instructions.size() - 1;
@@ -78,19 +82,50 @@ class Assembler {
     }
   }
 
-  void emit_path(Op op, const MemberPath& read) {
+  std::size_t path(const MemberPath& read) {
     Path& path = code_->paths.emplace_back();
     path.slot = static_cast<std::uint32_t>(read.slot);
     for (const std::string& member : read.members) path.members.push_back({Value::text(member)});
-    emit(op, 1, code_->paths.size() - 1);
+    return code_->paths.size() - 1;
   }
 
-  bool visit_path(NodeId id) {
+  // What needs no instruction of its own to be an operand; From::stack: all else, and nothing is done.
+  struct Place {
+    From from = From::stack;
+    std::size_t number = 0;
+  };
+  Place place_of(NodeId id) {
+    const Node& node = ast_.at(id);
+    if (node.form == Form::literal) return {From::constant, constant(node.value)};
+    if (node.form == Form::name && node.binding == Binding::local) return {From::local, node.index};
     MemberPath read;
-    if (!path_of(id, read)) return false;
-    note_read(read, ast_.at(id));
-    emit_path(Op::path, read);
-    return true;
+    if (!path_of(id, read)) return {};
+    note_read(read, node);
+    if (read.members.empty()) return {From::variable, read.slot};
+    if (read.members.size() > 1) return {From::path, path(read)};
+    code_->members.push_back({static_cast<std::uint32_t>(read.slot), {Value::text(read.members[0])}});
+    return {From::member, code_->members.size() - 1};
+  }
+
+  void push(const Place& place) {
+    emit({Op::push, place.from, From::stack, static_cast<std::uint32_t>(place.number), 0}, 1);
+  }
+
+  // The operand stands where it is, or is computed.
+  Place operand(NodeId id) {
+    const Place place = place_of(id);
+    if (place.from == From::stack) visit(id);
+    return place;
+  }
+
+  void visit_binary(Op op, const Node& node) {
+    const Place left = operand(node.children[0]);
+    const Place right = operand(node.children[1]);
+    // A failure of the right one may be put above the left one.
+    code_->stack_max = std::max(code_->stack_max, depth_ + 1);
+    if (op == Op::add) code_->makes_containers = true;
+    emit({op, left.from, right.from, static_cast<std::uint32_t>(left.number), static_cast<std::uint32_t>(right.number)},
+         1 - (left.from == From::stack ? 1 : 0) - (right.from == From::stack ? 1 : 0));
   }
 
   void visit_test(const Node& node) {
@@ -99,7 +134,7 @@ class Assembler {
       read.members.push_back(node.name);
       read.only_tested = true;
       note_read(read, node);
-      emit_path(Op::test_path, read);
+      emit(Op::test_path, 1, path(read));
       return;
     }
     visit(node.children[0]);
@@ -112,30 +147,23 @@ class Assembler {
 
   void visit(NodeId id) {
     const Node& node = ast_.at(id);
+    if (const Place place = place_of(id); place.from != From::stack) return push(place);
     switch (node.form) {
-      case Form::literal: emit(Op::constant, 1, constant(node.value)); break;
-      case Form::name: visit_name(node); break;
+      case Form::literal:
+      case Form::name: RAILHEAD_ASSERT(false); break;
       case Form::select:
-        if (visit_path(id)) break;
         visit(node.children[0]);
         emit(Op::select, 0, constant(Value::text(node.name)));
         break;
       case Form::test: visit_test(node); break;
-      case Form::index:
-        if (visit_path(id)) break;
-        visit_all(node.children);
-        emit(Op::index, -1);
-        break;
+      case Form::index: visit_binary(Op::index, node); break;
       case Form::call: visit_call(node); break;
       case Form::aggregate: visit_aggregate(node); break;
       case Form::unary:
         visit(node.children[0]);
         emit(node.name == "!" ? Op::invert : Op::negate, 0);
         break;
-      case Form::binary:
-        visit_all(node.children);
-        emit(op_of(node.name), -1);
-        break;
+      case Form::binary: visit_binary(op_of(node.name), node); break;
       case Form::all_of: visit_chain(node, Op::and_jump, Op::and_join); break;
       case Form::any_of: visit_chain(node, Op::or_jump, Op::or_join); break;
       case Form::conditional: visit_conditional(node); break;
@@ -159,18 +187,6 @@ class Assembler {
     if (name == ">") return Op::greater;
     if (name == ">=") return Op::greater_equal;
     return Op::in;
-  }
-
-  void visit_name(const Node& node) {
-    if (node.binding == Binding::local) {
-      emit(Op::local, 1, node.index);
-      return;
-    }
-    MemberPath read;
-    read.slot = node.index;
-    read.variable = node.name;
-    note_read(read, node);
-    emit(Op::variable, 1, node.index);
   }
 
   void visit_call(const Node& node) {
@@ -202,7 +218,7 @@ class Assembler {
       aggregate.arguments.push_back(
           std::make_shared<const Program>(Assembler(text_, ast_, names_, problems_).run(child)));
     }
-    emit(Op::variable, 1, aggregate.slot);
+    push({From::variable, aggregate.slot});
     code_->aggregates.push_back(std::move(aggregate));
   }
 

@@ -6,19 +6,19 @@
 namespace railhead::expression {
 namespace {
 
-bool is_look_up(Op op) { return op == Op::constant || op == Op::variable || op == Op::path; }
-
-// What a program of one look-up gives; a failure is put into `own`.
-const Value& look_up(const Program::Code& code, const Instruction& instruction, Bindings& bindings, Value& own) {
-  if (instruction.op == Op::constant) return code.constants[instruction.a];
-  if (instruction.op == Op::variable) return bindings.at(instruction.a);
+// What a program of one look-up gives; nullptr: it fails.
+const Value* look_up(const Program::Code& code, Bindings& bindings) {
+  const Instruction& instruction = code.instructions[0];
+  if (instruction.left == From::constant) return &code.constants[instruction.a];
+  if (instruction.left == From::variable) return &bindings.at(instruction.a);
+  if (instruction.left == From::member) {
+    const MemberOfVariable& read = code.members[instruction.a];
+    return read.member.in(bindings.at(read.slot));
+  }
   const Path& path = code.paths[instruction.a];
   const Value* failed = nullptr;
   std::string_view name;
-  const Value* const found = follow(path, path.members.size(), bindings.at(path.slot), failed, name);
-  if (found != nullptr) return *found;
-  own = no_selection(*failed, name);
-  return own;
+  return follow(path, path.members.size(), bindings.at(path.slot), failed, name);
 }
 
 // What shares its parts may be far larger written out than it was to make: ten lists of ten lists of ten lists... False
@@ -54,7 +54,6 @@ struct Evaluator::State {
   std::uint64_t budget = kStepsMax;
   Work work;
   RegexCache regexes;
-  std::optional<std::string> missing;
   const Value too_deep = Value::error("variables depend on each other too deeply");
 };
 
@@ -65,42 +64,41 @@ const Value& Evaluator::look(const Program& program, Bindings& bindings) {
   State& state = *state_;
   if (state.running >= kEvaluationsMax) return state.too_deep;
   if (state.running == 0) state.work.left = state.budget;
-  if (state.running == state.frames.size()) state.frames.push_back(std::make_unique<Frame>());
-  Frame& frame = *state.frames[state.running];
   const Program::Code& code = program.code();
+  if (!code.is_look_up) return compute(code, bindings);
+  // Most leaves of a body: no machine is needed.
   ++state.running;
-  const Value* result = nullptr;
-  if (code.instructions.size() == 1 && is_look_up(code.instructions[0].op)) {
-    // Most leaves of a body: no machine is needed.
-    Value& own = frame.own[0];
-    if (state.work.charge(1)) {
-      result = &look_up(code, code.instructions[0], bindings, own);
-    } else {
-      own = too_much_work();
-      result = &own;
-    }
-  } else {
-    result = &run(code, bindings, frame, state.work);
-    if (code.makes_containers && (result->is(Kind::list) || result->is(Kind::map)) &&
-        !charge_whole(*result, state.work)) {
-      frame.own[0] = too_much_work();
-      result = &frame.own[0];
-    }
+  const Value* const found = look_up(code, bindings);
+  --state.running;
+  return found != nullptr && state.work.charge(1) ? *found : compute(code, bindings);
+}
+
+const Value& Evaluator::compute(const Program::Code& code, Bindings& bindings) {
+  State& state = *state_;
+  while (state.frames.size() <= state.running) state.frames.push_back(std::make_unique<Frame>());
+  Frame& frame = *state.frames[state.running];
+  ++state.running;
+  const Value* result = &run(code, bindings, frame, state.work);
+  if (code.makes_containers && (result->is(Kind::list) || result->is(Kind::map)) &&
+      !charge_whole(*result, state.work)) {
+    frame.own[0] = too_much_work();
+    result = &frame.own[0];
   }
   --state.running;
-  if (state.missing) state.missing.reset();
-  if (result->is(Kind::error) && result->as_text().starts_with(kNoSuchKey)) {
-    state.missing.emplace(result->as_text().substr(kNoSuchKey.size()));
-  }
   return *result;
 }
 
 bool Evaluator::stands_outside(const Value& result) const {
+  if (state_->running >= state_->frames.size()) return true;
   const Value& own = state_->frames[state_->running]->own[0];
   return &result != &own && !own.is_shared();  // else it may be a part of `own`
 }
 
-const std::optional<std::string>& Evaluator::missing_member() const { return state_->missing; }
+std::optional<std::string_view> Evaluator::missing_member(const Value& result) {
+  if (!result.is(Kind::error) || !result.as_text().starts_with(kNoSuchKey)) return {};
+  return result.as_text().substr(kNoSuchKey.size());
+}
+
 void Evaluator::set_budget(std::uint64_t steps) { state_->budget = steps; }
 std::uint64_t Evaluator::steps_used() const { return state_->budget - state_->work.left; }
 

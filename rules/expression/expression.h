@@ -196,13 +196,14 @@ class Evaluator {
   [[nodiscard]] const Value& look(const Program& program, Bindings& bindings);
   // Of what look() just gave: it stands where no evaluation of this Evaluator changes it.
   [[nodiscard]] bool stands_outside(const Value& result) const;
-  // Whether the last result is the error that a member of a map was absent; the member's name.
-  [[nodiscard]] const std::optional<std::string>& missing_member() const;
+  // Of a result that is the error that a member of a map was absent: the member's name, which stands in the result.
+  [[nodiscard]] static std::optional<std::string_view> missing_member(const Value& result);
   // Steps an evaluation may take from now on (kStepsMax at first), and those the last one took.
   void set_budget(std::uint64_t steps);
   [[nodiscard]] std::uint64_t steps_used() const;
 
  private:
+  const Value& compute(const Program::Code& code, Bindings& bindings);
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -34,15 +34,6 @@ Value not_comparable(Op op, const Value& left, const Value& right) {
                       std::string(name_of(type_of(right))));
 }
 
-bool holds(Op op, std::partial_ordering order) {
-  switch (op) {
-    case Op::less: return order < 0;
-    case Op::less_equal: return order <= 0;
-    case Op::greater: return order > 0;
-    default: return order >= 0;
-  }
-}
-
 bool is_key(const Value& value) {
   return value.is(Kind::string) || value.is(Kind::integer) || value.is(Kind::uinteger) || value.is(Kind::boolean);
 }
@@ -77,98 +68,178 @@ Value make_map(Operands values, Work& work) {
 class Machine {
  public:
   Machine(const Program::Code& code, Bindings& bindings, Frame& frame, Work& work)
-      : code_(code), bindings_(bindings), frame_(frame), work_(work) {}
+      : code_(code),
+        bindings_(bindings),
+        frame_(frame),
+        work_(work),
+        stack_(frame.stack.data()),
+        own_(frame.own.data()) {}
 
   // The result stands in the frame, the program or the bindings.
-  const Value& run() {
-    (void)work_.charge(code_.instructions.size());
+  // Why inline: rules run many short programs.
+  [[gnu::always_inline]] const Value& run() {
+    (void)work_.charge(code_.steps);
     at_ = code_.instructions.data();
-    const Instruction* const end = at_ + code_.instructions.size();
+    const Instruction* const end = at_ + code_.steps;
     while (at_ != end && work_.left > 0) step(*at_++);
-    if (work_.left > 0) return *frame_.stack[0];
-    frame_.own[0] = too_much_work();
-    return frame_.own[0];
+    if (work_.left > 0) return *stack_[0];
+    own_[0] = too_much_work();
+    return own_[0];
   }
 
  private:
-  [[nodiscard]] const Value& top(std::size_t below = 0) const { return *frame_.stack[used_ - 1 - below]; }
-  void push(const Value& value) { frame_.stack[used_++] = &value; }
+  [[nodiscard]] const Value& top(std::size_t below = 0) const { return *stack_[used_ - 1 - below]; }
+  void push(const Value& value) { stack_[used_++] = &value; }
   void push_own(Value value) {
-    frame_.own[used_] = std::move(value);
-    frame_.stack[used_] = &frame_.own[used_];
+    if (value.is_shared()) frame_.holds_memory = true;
+    own_[used_] = std::move(value);
+    stack_[used_] = &own_[used_];
     ++used_;
+  }
+  // As push_own(), built in its place: booleans and doubles are most of what is computed.
+  template <class Make>
+  void push_made(Make make) {
+    Value& own = own_[used_];
+    own.~Value();
+    new (&own) Value(make());
+    stack_[used_++] = &own;
+  }
+  void push_boolean(bool value) {
+    push_made([value] { return Value::boolean(value); });
   }
   // The result of the top `operands` values takes their place.
   void replace(std::size_t operands, Value value) {
     used_ -= operands;
     push_own(std::move(value));
   }
-  // As replace(), built in its place: booleans and doubles are most of what is computed.
-  template <class Make>
-  void replace_in_place(std::size_t operands, Make make) {
-    used_ -= operands;
-    Value& own = frame_.own[used_];
-    own.~Value();
-    new (&own) Value(make());
-    frame_.stack[used_++] = &own;
-  }
   void replace_boolean(std::size_t operands, bool value) {
-    replace_in_place(operands, [value] { return Value::boolean(value); });
+    used_ -= operands;
+    push_boolean(value);
   }
-  // Two doubles take the short way.
-  template <class OfReals, class OfAny>
-  void combine(OfReals of_reals, OfAny of_any) {
-    double left = 0;
-    double right = 0;
-    if (reals(left, right)) {
-      const double result = of_reals(left, right);
-      replace_in_place(2, [result] { return Value::real(result); });
-    } else {
-      replace(2, of_any());
+  void go_to(std::uint32_t target) { at_ = code_.instructions.data() + target; }
+  [[nodiscard]] Operands operands(std::size_t count) const { return {stack_ + used_ - count, count}; }
+
+  // An operand; popped if it stood on the stack. `spare`: how far above the top a failure may be written.
+  // Why inline: it is half of what rules do.
+  [[gnu::always_inline]] const Value& operand(From from, std::uint32_t number, std::size_t spare) {
+    switch (from) {
+      case From::stack: return *stack_[--used_];
+      case From::constant: return code_.constants[number];
+      case From::variable: return bindings_.at(number);
+      case From::local: return *frame_.locals[number];
+      case From::member: {
+        const MemberOfVariable& read = code_.members[number];
+        const Value& variable = bindings_.at(read.slot);
+        if (const Value* const found = read.member.in(variable)) return *found;
+        return fail_selection(variable, read.member.name.as_text(), own_[used_ + spare]);
+      }
+      case From::path: break;
     }
+    return long_path(code_.paths[number], own_[used_ + spare]);
   }
+
+  [[gnu::noinline]] const Value& fail_selection(const Value& container, std::string_view name, Value& failure) {
+    frame_.holds_memory = true;
+    failure = no_selection(container, name);
+    return failure;
+  }
+
+  [[gnu::noinline]] const Value& long_path(const Path& path, Value& failure) {
+    const Value* failed = nullptr;
+    std::string_view name;
+    const Value* const found = follow(path, path.members.size(), bindings_.at(path.slot), failed, name);
+    return found != nullptr ? *found : fail_selection(*failed, name, failure);
+  }
+
   // A double, and a double or an int beside it: what readings and the numbers in rules mostly are.
-  [[nodiscard]] bool reals(double& left, double& right) const {
-    if (!top(1).is(Kind::real)) return false;
-    left = top(1).as_real();
-    if (top().is(Kind::real)) {
-      right = top().as_real();
-    } else if (top().is(Kind::integer)) {
-      right = static_cast<double>(top().as_integer());
+  [[nodiscard]] static bool reals(const Value& left, const Value& right, double& a, double& b) {
+    if (!left.is(Kind::real)) return false;
+    a = left.as_real();
+    if (right.is(Kind::real)) {
+      b = right.as_real();
+    } else if (right.is(Kind::integer)) {
+      b = static_cast<double>(right.as_integer());
     } else {
       return false;
     }
     return true;
   }
-  [[nodiscard]] bool both(Kind kind) const { return top(1).is(kind) && top().is(kind); }
-  void go_to(std::uint32_t target) { at_ = code_.instructions.data() + target; }
-  [[nodiscard]] Operands operands(std::size_t count) const { return {frame_.stack.data() + used_ - count, count}; }
+  // Two doubles take the short way.
+  template <class OfReals, class OfAny>
+  void combine(const Value& left, const Value& right, OfReals of_reals, OfAny of_any) {
+    if (double a = 0, b = 0; reals(left, right, a, b)) {
+      push_made([&] { return Value::real(of_reals(a, b)); });
+    } else {
+      push_own(of_any());
+    }
+  }
+  template <class Holds>
+  void order(Op op, const Value& left, const Value& right, Holds holds) {
+    if (double a = 0, b = 0; reals(left, right, a, b)) return push_boolean(holds(a <=> b));
+    if (const Order order = compare(left, right); order.comparable) return push_boolean(holds(order.order));
+    push_own(not_comparable(op, left, right));
+  }
+  void compare_equal(bool wanted, const Value& left, const Value& right) {
+    if (left.is(Kind::string) && right.is(Kind::string) &&
+        (!right.is_shared() || work_.charge_bytes(right.as_text().size()))) {
+      push_boolean(left.same_characters(right) == wanted);
+    } else if (left.is(Kind::error) || right.is(Kind::error)) {
+      push_own(left.is(Kind::error) ? left : right);
+    } else {
+      push_boolean(equal(left, right, work_) == wanted);
+    }
+  }
 
   // Why inline: it is the whole of run(), which calls it from one place.
   [[gnu::always_inline]] void step(const Instruction& instruction) {
+    if (instruction.op <= Op::index) {
+      // What is on the stack was computed from left to right; a failure may stand above it and above the other one.
+      const Value& right = operand(instruction.right, instruction.b, 1);
+      const Value& left = operand(instruction.left, instruction.a, instruction.right == From::stack ? 1 : 0);
+      binary(instruction.op, left, right);
+    } else {
+      other(instruction);
+    }
+  }
+
+  [[gnu::always_inline]] void binary(Op op, const Value& left, const Value& right) {
+    switch (op) {
+      case Op::add: combine(left, right, std::plus<>(), [&] { return add(left, right, work_); }); break;
+      case Op::subtract: combine(left, right, std::minus<>(), [&] { return subtract(left, right); }); break;
+      case Op::multiply: combine(left, right, std::multiplies<>(), [&] { return multiply(left, right); }); break;
+      case Op::divide:
+        if (double a = 0, b = 0; reals(left, right, a, b) && b != 0) {
+          push_made([&] { return Value::real(a / b); });
+        } else {
+          push_own(divide(left, right));
+        }
+        break;
+      case Op::remainder: push_own(remainder(left, right)); break;
+      case Op::equal: compare_equal(true, left, right); break;
+      case Op::not_equal: compare_equal(false, left, right); break;
+      case Op::less: order(op, left, right, [](std::partial_ordering o) { return o < 0; }); break;
+      case Op::less_equal: order(op, left, right, [](std::partial_ordering o) { return o <= 0; }); break;
+      case Op::greater: order(op, left, right, [](std::partial_ordering o) { return o > 0; }); break;
+      case Op::greater_equal: order(op, left, right, [](std::partial_ordering o) { return o >= 0; }); break;
+      case Op::in:
+        if (left.is(Kind::error) || right.is(Kind::error)) {
+          push_own(left.is(Kind::error) ? left : right);
+        } else {
+          push_own(contains(left, right, work_));
+        }
+        break;
+      default: index(left, right); break;
+    }
+  }
+
+  [[gnu::always_inline]] void other(const Instruction& instruction) {
     switch (instruction.op) {
-      case Op::constant: push(code_.constants[instruction.a]); break;
-      case Op::variable: push(bindings_.at(instruction.a)); break;
-      case Op::local: push(*frame_.locals[instruction.a]); break;
-      case Op::path: path(code_.paths[instruction.a]); break;
+      case Op::push: push(operand(instruction.left, instruction.a, 0)); break;
       case Op::test_path: test_path(code_.paths[instruction.a]); break;
       case Op::select: select(code_.constants[instruction.a]); break;
       case Op::test: replace(1, expression::test(top(), code_.constants[instruction.a])); break;
-      case Op::index: index(); break;
       case Op::call: call(instruction); break;
       case Op::match: match(*code_.regexes[instruction.a]); break;
-      case Op::add: combine(std::plus<>(), [&] { return add(top(1), top(), work_); }); break;
-      case Op::subtract: combine(std::minus<>(), [&] { return subtract(top(1), top()); }); break;
-      case Op::multiply: combine(std::multiplies<>(), [&] { return multiply(top(1), top()); }); break;
-      case Op::divide:
-        if (double left = 0, right = 0; reals(left, right) && right != 0) {
-          const double result = left / right;
-          replace_in_place(2, [result] { return Value::real(result); });
-        } else {
-          replace(2, divide(top(1), top()));
-        }
-        break;
-      case Op::remainder: replace(2, remainder(top(1), top())); break;
       case Op::negate: replace(1, negate(top())); break;
       case Op::invert:
         if (top().is(Kind::boolean)) {
@@ -177,37 +248,6 @@ class Machine {
           replace(1, invert(top()));
         }
         break;
-      case Op::equal:
-      case Op::not_equal:
-        if (both(Kind::string) && work_.charge_bytes(top().as_text().size())) {
-          replace_boolean(2, top(1).same_characters(top()) == (instruction.op == Op::equal));
-        } else if (const Value* const error = first_error(operands(2))) {
-          replace(2, *error);
-        } else {
-          replace_boolean(2, expression::equal(top(1), top(), work_) == (instruction.op == Op::equal));
-        }
-        break;
-      case Op::less:
-      case Op::less_equal:
-      case Op::greater:
-      case Op::greater_equal: {
-        if (double left = 0, right = 0; reals(left, right)) {
-          replace_boolean(2, holds(instruction.op, left <=> right));
-          break;
-        }
-        const Order order = compare(top(1), top());
-        if (order.comparable) {
-          replace_boolean(2, holds(instruction.op, order.order));
-        } else {
-          replace(2, not_comparable(instruction.op, top(1), top()));
-        }
-        break;
-      }
-      case Op::in: {
-        const Value* const error = first_error(operands(2));
-        replace(2, error != nullptr ? *error : contains(top(1), top(), work_));
-        break;
-      }
       case Op::list: replace(instruction.a, make_list(operands(instruction.a))); break;
       case Op::map: replace(instruction.a, make_map(operands(instruction.a), work_)); break;
       case Op::and_jump:
@@ -255,25 +295,7 @@ class Machine {
         }
         break;
       }
-    }
-  }
-
-  // Why inline: it is half of what rules do.
-  [[gnu::always_inline]] void path(const Path& path) {
-    if (path.members.size() == 1) {
-      if (const Value* const found = path.members[0].in(bindings_.at(path.slot))) return push(*found);
-    }
-    long_path(path);
-  }
-
-  [[gnu::noinline]] void long_path(const Path& path) {
-    const Value* failed = nullptr;
-    std::string_view name;
-    const Value* const found = follow(path, path.members.size(), bindings_.at(path.slot), failed, name);
-    if (found != nullptr) {
-      push(*found);
-    } else {
-      push_own(no_selection(*failed, name));
+      default: RAILHEAD_ASSERT(false);
     }
   }
 
@@ -292,11 +314,10 @@ class Machine {
     push(*found);
   }
 
-  void index() {
+  void index(const Value& container, const Value& key) {
     Value failure;
-    const Value* const found = element(top(1), top(), work_, failure);
-    if (found == nullptr) return replace(2, std::move(failure));
-    used_ -= 2;
+    const Value* const found = element(container, key, work_, failure);
+    if (found == nullptr) return push_own(std::move(failure));
     push(*found);
   }
 
@@ -307,10 +328,11 @@ class Machine {
       return;
     }
     const std::size_t from = used_ - count;
+    frame_.holds_memory = true;
     for (std::size_t i = from; i < used_; ++i) {
-      if (frame_.stack[i] != &frame_.own[i]) frame_.own[i] = *frame_.stack[i];
+      if (stack_[i] != &own_[i]) own_[i] = *stack_[i];
     }
-    replace(count, functions()[instruction.a].code({frame_.own.data() + from, count}, work_));
+    replace(count, functions()[instruction.a].code({own_ + from, count}, work_));
   }
 
   void match(const Regex& regex) {
@@ -378,11 +400,30 @@ class Machine {
   Bindings& bindings_;
   Frame& frame_;
   Work& work_;
+  const Value** const stack_;
+  Value* const own_;
   const Instruction* at_ = nullptr;
   std::size_t used_ = 0;
 };
 
 }  // namespace
+
+void Frame::grow(const Program::Code& code) {
+  stack.resize(std::max(stack.size(), code.stack_max + 1));
+  own.resize(stack.size());
+  locals.resize(std::max(locals.size(), code.locals));
+  own_locals.resize(locals.size());
+}
+
+void Frame::release(const Program::Code& code) {
+  const auto let_go = [](Value& value) {
+    if (value.is_shared()) value = Value();
+  };
+  std::for_each(own.begin() + 1, own.begin() + static_cast<std::ptrdiff_t>(code.stack_max + 1), let_go);
+  std::for_each(own_locals.begin(), own_locals.begin() + static_cast<std::ptrdiff_t>(code.locals), let_go);
+  if (code.locals > 0) loops.clear();
+  holds_memory = false;
+}
 
 const Value& run(const Program::Code& code, Bindings& bindings, Frame& frame, Work& work) {
   frame.prepare(code);

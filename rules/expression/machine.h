@@ -43,6 +43,7 @@ inline constexpr std::string_view kNoSuchKey = "no such key: ";
 
 // What one evaluation works on; a Bindings that evaluates in turn gets the next one. Nothing here moves while it runs.
 struct Frame {
+  bool holds_memory = false;        // `own` may
   std::vector<const Value*> stack;  // refers to `own` of the same place, or to what outlives the evaluation or the turn
   std::vector<Value> own = std::vector<Value>(1);
   std::vector<const Value*> locals;
@@ -50,25 +51,16 @@ struct Frame {
   std::vector<Loop> loops;
 
   void prepare(const Program::Code& code) {
-    if (stack.size() < code.stack_max + 1) {
-      stack.resize(code.stack_max + 1);
-      own.resize(code.stack_max + 1);
-    }
-    if (locals.size() < code.locals) {
-      locals.resize(code.locals);
-      own_locals.resize(code.locals);
-    }
+    if (own.size() <= code.stack_max || locals.size() < code.locals) grow(code);
   }
   // Lets go of the memory that the evaluation took, but for its result, which stands at the bottom.
   void clear(const Program::Code& code) {
-    const auto release = [](Value& value) {
-      if (value.is_shared()) value = Value();
-    };
-    std::for_each(own.begin() + 1, own.begin() + static_cast<std::ptrdiff_t>(code.stack_max + 1), release);
-    if (code.locals == 0) return;
-    std::for_each(own_locals.begin(), own_locals.begin() + static_cast<std::ptrdiff_t>(code.locals), release);
-    loops.clear();
+    if (holds_memory || code.locals > 0) release(code);
   }
+
+ private:
+  void grow(const Program::Code& code);
+  void release(const Program::Code& code);
 };
 
 // The value of the program: it stands in the frame, the program or the bindings.

@@ -20,23 +20,12 @@
 namespace railhead::expression {
 
 enum class Op : std::uint8_t {
-  constant,   // push constants[a]
-  variable,   // push slot a
-  local,      // push local a
-  path,       // push paths[a]
-  test_path,  // push has(paths[a])
-  select,     // top = top.(constants[a])
-  test,       // top = has(top.(constants[a]))
-  index,
-  call,   // functions()[a] over the top b values
-  match,  // top = top.matches(regexes[a])
+  // Of two operands, see From.
   add,
   subtract,
   multiply,
   divide,
   remainder,
-  negate,
-  invert,
   equal,
   not_equal,
   less,
@@ -44,6 +33,16 @@ enum class Op : std::uint8_t {
   greater,
   greater_equal,
   in,
+  index,
+  // The others take their operands from the stack.
+  push,       // what `left` and a say
+  test_path,  // push has(paths[a])
+  select,     // top = top.(constants[a])
+  test,       // top = has(top.(constants[a]))
+  call,       // functions()[a] over the top b values
+  match,      // top = top.matches(regexes[a])
+  negate,
+  invert,
   list,          // of the top a values
   map,           // of the top a values, key value key value
   and_jump,      // to a if top is false
@@ -60,8 +59,13 @@ enum class Op : std::uint8_t {
   loop_collect,  // pop what the body gave and go to a, or end the loop and go to b
 };
 
+// Where an operand stands. Only what an instruction computed has to be on the stack.
+enum class From : std::uint8_t { stack, constant, variable, local, member, path };
+
 struct Instruction {
-  Op op = Op::constant;
+  Op op = Op::push;
+  From left = From::stack;   // with a: of constants, slots, locals, members or paths
+  From right = From::stack;  // with b
   std::uint32_t a = 0;
   std::uint32_t b = 0;
 };
@@ -99,6 +103,12 @@ struct Member {
   }
 };
 
+// variable.member
+struct MemberOfVariable {
+  std::uint32_t slot = 0;
+  Member member;
+};
+
 // variable.member.member...
 struct Path {
   std::uint32_t slot = 0;
@@ -109,9 +119,12 @@ struct Program::Code {
   std::string text;
   std::vector<Instruction> instructions;
   std::vector<Value> constants;
+  std::vector<MemberOfVariable> members;
   std::vector<Path> paths;
   std::vector<LoopShape> loops;
   std::vector<std::shared_ptr<const Regex>> regexes;
+  bool is_look_up = false;  // one instruction, a push of what stands somewhere
+  std::size_t steps = 0;    // what a run without loops costs
   std::size_t stack_max = 0;
   std::size_t locals = 0;
   bool makes_containers = false;  // lists or maps that may hold others more than once

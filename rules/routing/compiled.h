@@ -72,10 +72,21 @@ struct Body {
   enum class Shape : std::uint8_t { expression, list, map };
   Shape shape = Shape::expression;
   ExpressionPtr expression;
-  std::string path;               // "body.celsius", for messages
-  std::vector<std::string> keys;  // of a map: written as JSON with the colon, beside `members`
-  std::vector<Value> names;       // of a map: the same as texts
+  std::string path;          // "body.celsius", for messages
+  std::vector<Value> names;  // of a map: texts, beside `members`
   std::vector<Body> members;
+};
+
+// A body as it is written (body_layout.h).
+struct BodyLayout {
+  struct Part {
+    std::string before;  // bytes of the format
+    ExpressionPtr expression;
+    std::string path;  // as Body's
+  };
+  std::vector<Part> parts;
+  std::string after;
+  void (*write)(const Value& value, std::string& out) = nullptr;
 };
 
 // A `when`.
@@ -109,6 +120,7 @@ struct Send {
   Template key;
   std::vector<NamedTemplate> headers;
   std::optional<Body> body;  // none: the canonical document
+  BodyLayout layout;         // of the body, if it is not raw
   BodyFormat format = BodyFormat::json;
   Priority priority = Priority::normal;
   Duration ttl{};

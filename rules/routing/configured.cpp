@@ -24,23 +24,28 @@ const Value& Configured::get(std::size_t slot) {
   return slot == kGatewaySlot ? gateway_ : labels_;
 }
 
-bool Configured::appended(const expression::Program& program, std::string& to) {
+std::optional<Value> Configured::value_of(const expression::Program& program) {
   const bool ours = program.aggregates().empty() &&
                     std::all_of(program.reads().begin(), program.reads().end(), [](const expression::MemberPath& path) {
                       return path.slot == kGatewaySlot || path.slot == kLabelsSlot;
                     });
-  return ours && expression::append_text(evaluator_.look(program, *this), to);
+  if (!ours) return {};
+  Value value = evaluator_.evaluate(program, *this);
+  if (value.is(Kind::error)) return {};
+  return value;
 }
 
 void Configured::write_out(Template& text) {
   std::vector<Template::Part> parts;
   for (Template::Part& part : text.parts) {
-    std::string plain;
-    if (part.expression && !appended(*part.expression, plain)) {
-      parts.push_back(std::move(part));
-      continue;
+    std::string plain = std::move(part.text);
+    if (part.expression) {
+      const std::optional<Value> value = value_of(*part.expression);
+      if (!value || !expression::append_text(*value, plain)) {
+        parts.push_back(std::move(part));
+        continue;
+      }
     }
-    if (!part.expression) plain = std::move(part.text);
     if (parts.empty() || parts.back().expression) parts.emplace_back();
     parts.back().text += plain;
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "gateway/message/value.h"
@@ -17,12 +18,13 @@ class Configured final : private expression::Bindings {
 
   [[nodiscard]] const Value& gateway() const { return gateway_; }
   [[nodiscard]] const Value& labels() const { return labels_; }
-  // Expressions that read nothing else become text, and neighbouring texts one.
+  // Of an expression that reads nothing else and does not fail.
+  [[nodiscard]] std::optional<Value> value_of(const expression::Program& program);
+  // Such expressions become text, and neighbouring texts one.
   void write_out(Template& text);
 
  private:
   const Value& get(std::size_t slot) override;
-  [[nodiscard]] bool appended(const expression::Program& program, std::string& to);
 
   const Value gateway_;
   const Value labels_;

@@ -1,6 +1,7 @@
-// RuleStateOf's bodies in binary formats, and what schemas demand of bodies.
+// RuleStateOf's bodies, and what schemas demand of them.
 #include "gateway/message/binary_formats.h"
 #include "gateway/message/json.h"
+#include "rules/routing/expression_reader.h"
 #include "rules/routing/rule_state.h"
 
 namespace railhead::routing {
@@ -27,37 +28,46 @@ bool RuleStateOf::body_value(const Body& body, Value& out, std::string& why) {
   return true;
 }
 
-bool RuleStateOf::write_binary(const Send& send, std::string& out, std::string& why) {
-  if (send.body) return write_binary_body(*send.body, send.format, out, why);
+bool RuleStateOf::write_body(const Send& send, std::string& out, std::string& why) {
+  if (!send.body) return write_document(send.format, out, why);
+  if (send.format == BodyFormat::raw) return write_raw(*send.body, out, why);
+  for (const BodyLayout::Part& part : send.layout.parts) {
+    out += part.before;
+    const Value& value = look(*part.expression);
+    if (value.is(Kind::error)) {
+      why = part.path + ": " + std::string(value.as_text());
+      return false;
+    }
+    send.layout.write(value, out);
+  }
+  out += send.layout.after;
+  return true;
+}
+
+bool RuleStateOf::write_document(BodyFormat format, std::string& out, std::string& why) {
+  if (format != BodyFormat::messagepack && format != BodyFormat::cbor) {
+    write_json(canonical_value(*reading_, compiled_->gateway), out);
+    return true;
+  }
   const Result<Value> document = parser_.parse(canonical_json(*reading_, compiled_->gateway));
   if (!document) {
     why = document.error().what;
     return false;
   }
-  (send.format == BodyFormat::cbor ? write_cbor : write_messagepack)(*document, out);
+  (format == BodyFormat::cbor ? write_cbor : write_messagepack)(*document, out);
   return true;
 }
 
-bool RuleStateOf::write_binary_body(const Body& body, BodyFormat format, std::string& out, std::string& why) {
-  const bool cbor = format == BodyFormat::cbor;
-  const auto write = cbor ? write_cbor : write_messagepack;
-  if (body.shape == Body::Shape::expression) {
-    const Value& value = look(*body.expression);
-    if (value.is(Kind::error)) {
-      why = body.path + ": " + std::string(value.as_text());
-      return false;
-    }
-    write(value, out);
+bool RuleStateOf::write_raw(const Body& body, std::string& out, std::string& why) {
+  const Value& value = look(*body.expression);
+  if (value.is(Kind::bytes)) {
+    out += value.as_text();
     return true;
   }
-  const bool is_map = body.shape == Body::Shape::map;
-  (is_map ? (cbor ? begin_cbor_map : begin_messagepack_map) : (cbor ? begin_cbor_list : begin_messagepack_list))(
-      body.members.size(), out);
-  for (std::size_t i = 0; i < body.members.size(); ++i) {
-    if (is_map) write(body.names[i], out);
-    if (!write_binary_body(body.members[i], format, out, why)) return false;
-  }
-  return true;
+  if (expression::append_text(value, out)) return true;
+  why = body.path + ": " +
+        (value.is(Kind::error) ? std::string(value.as_text()) : type_with_article(value) + " has no text");
+  return false;
 }
 
 bool RuleStateOf::fits_schema(const Send& send, std::string_view written, std::string& why) {

@@ -1,4 +1,4 @@
-// RuleStateOf's records: destination, key, headers, body.
+// RuleStateOf's records: destination, key, headers.
 #include <utility>
 
 #include "gateway/message/json.h"
@@ -28,12 +28,7 @@ bool RuleStateOf::add_record(const Rule& rule, const Send& send, EncodedRecords&
   if (!render_destination(send, rest, why) || !render_headers(rule, send, why)) return false;
   body_.clear();
   bool is_document = false;  // in the place of a body that failed
-  const bool binary = send.format == BodyFormat::messagepack || send.format == BodyFormat::cbor;
-  if (!send.body && !binary) {
-    write_json(canonical_value(*reading_, compiled_->gateway), body_);
-  } else if (!(binary                           ? write_binary(send, body_, why)
-               : send.format == BodyFormat::raw ? write_raw(*send.body, body_, why)
-                                                : write_body(*send.body, body_, why))) {
+  if (!write_body(send, body_, why)) {
     if (!pass) return false;
     report(rule, "send to " + send.sink + ": " + why, "passed");
     body_ = canonical_json(*reading_, compiled_->gateway);
@@ -121,39 +116,6 @@ bool RuleStateOf::render(const Template& text, std::string& out, std::string& wh
     }
   }
   return true;
-}
-
-bool RuleStateOf::write_body(const Body& body, std::string& out, std::string& why) {
-  if (body.shape == Body::Shape::expression) {
-    const Value& value = look(*body.expression);
-    if (value.is(Kind::error)) {
-      why = body.path + ": " + std::string(value.as_text());
-      return false;
-    }
-    write_json(value, out);
-    return true;
-  }
-  const bool is_map = body.shape == Body::Shape::map;
-  out.push_back(is_map ? '{' : '[');
-  for (std::size_t i = 0; i < body.members.size(); ++i) {
-    if (i > 0) out.push_back(',');
-    if (is_map) out += body.keys[i];
-    if (!write_body(body.members[i], out, why)) return false;
-  }
-  out.push_back(is_map ? '}' : ']');
-  return true;
-}
-
-bool RuleStateOf::write_raw(const Body& body, std::string& out, std::string& why) {
-  const Value& value = look(*body.expression);
-  if (value.is(Kind::bytes)) {
-    out += value.as_text();
-    return true;
-  }
-  if (expression::append_text(value, out)) return true;
-  why = body.path + ": " +
-        (value.is(Kind::error) ? std::string(value.as_text()) : type_with_article(value) + " has no text");
-  return false;
 }
 
 }  // namespace railhead::routing

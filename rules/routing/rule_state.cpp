@@ -107,7 +107,7 @@ void RuleStateOf::route(const Reading& reading, const ports::Now& now, ports::Ro
   } else if (filtered) {
     out.verdict = ports::Verdict::filtered;
   }
-  attend_to(nullptr);
+  reading_ = nullptr;
 }
 
 const std::vector<RuleNumber>& RuleStateOf::matching_rules(const Reading& reading) {

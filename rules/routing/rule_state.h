@@ -103,10 +103,9 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   Truth decide(const Condition& condition, std::string& why);
   bool lacks_a_needed_point(const Condition& condition) const;
   bool render(const Template& text, std::string& out, std::string& why);
-  bool write_body(const Body& body, std::string& out, std::string& why);
+  bool write_body(const Send& send, std::string& out, std::string& why);
   bool write_raw(const Body& body, std::string& out, std::string& why);
-  bool write_binary(const Send& send, std::string& out, std::string& why);
-  bool write_binary_body(const Body& body, BodyFormat format, std::string& out, std::string& why);
+  bool write_document(BodyFormat format, std::string& out, std::string& why);  // the canonical one
   bool body_value(const Body& body, Value& out, std::string& why);
   bool fits_schema(const Send& send, std::string_view written, std::string& why);
   bool render_destination(const Send& send, RecordRest& rest, std::string& why);

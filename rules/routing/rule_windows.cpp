@@ -50,7 +50,7 @@ RuleStateOf::Outcome RuleStateOf::absorb_in_window(const Rule& rule, ports::Rout
     }
     Value value = evaluate(*call.argument);
     if (value.is(Kind::error)) {
-      if (!evaluator_.missing_member()) return fail(rule, std::string(value.as_text()), out);
+      if (!expression::Evaluator::missing_member(value)) return fail(rule, std::string(value.as_text()), out);
       value = Value{};  // a point that this reading does not hold counts for nothing
     }
     if (std::string why = Accumulator::fault(call.function, value); !why.empty())

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "gateway/base/text.h"
-#include "gateway/message/json.h"
+#include "rules/routing/body_layout.h"
 #include "rules/routing/hints.h"
 #include "rules/routing/rule_compiler.h"
 
@@ -89,6 +89,7 @@ std::optional<Send> RuleCompiler::read_send(const SendOptions& options, const st
   note(send.key);
   for (const NamedTemplate& header : send.headers) note(header.text);
   write_out(options, send);
+  if (send.body && send.format != BodyFormat::raw) send.layout = lay_out(*send.body, send.format, configured_);
   if (diagnostics_.error_count() != errors) return {};
   send.head = send.head_with(send.content_type);
   send.document_head = send.head_with({});
@@ -186,9 +187,6 @@ std::optional<Body> RuleCompiler::read_body(const config::Node& node, const std:
   if (node.is_map()) {
     body.shape = Body::Shape::map;
     for (const config::Member& member : node.members()) {
-      std::string key;
-      write_json_text(member.name(), key);
-      body.keys.push_back(key + ":");
       body.names.push_back(Value::text(member.name()));
       add(member.value, path + "." + std::string(member.name()));
     }

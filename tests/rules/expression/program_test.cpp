@@ -58,7 +58,7 @@ TEST_CASE("an absent member is told from other failures") {
     Expression expression(text);
     expression.with("value", value).with("zero", Value::integer(0));
     const Value result = expression.result();
-    return std::pair(result.is(Kind::error), expression.evaluator.missing_member().value_or("-"));
+    return std::pair(result.is(Kind::error), std::string(Evaluator::missing_member(result).value_or("-")));
   };
   using Answer = std::pair<bool, std::string>;
   CHECK(missing("value.temperature > 0", reading) == Answer{true, "temperature"});
