@@ -18,7 +18,7 @@ struct Look {
   bool running = false;  // another process has it open
 };
 
-Result<Look> look(system::Disk& disk, const std::string& directory) {
+Result<Look> look(system::Disk& disk, const std::string& directory, const ReadProgress& progress) {
   Look look;
   std::unique_ptr<system::Disk::Lock> lock;
   if (disk.exists(directory + "/lock")) {
@@ -27,7 +27,7 @@ Result<Look> look(system::Disk& disk, const std::string& directory) {
     if (taken) lock = std::move(*taken);
   }
   const std::uint64_t machine = machine_hash(system::machine_id());
-  Result<Recovered> found = recover(disk, {directory, machine, parse_boot_id(system::boot_id()), Epoch(1)});
+  Result<Recovered> found = recover(disk, {directory, machine, parse_boot_id(system::boot_id()), Epoch(1), progress});
   if (!found) return fail(found.error());
   if (found->fresh && found->repairs.empty()) return fail(Errc::invalid, directory + " holds no spool");
   look.found = std::move(*found);
@@ -61,8 +61,8 @@ void print_lanes(const Recovered& found, std::ostream& out) {
 
 }  // namespace
 
-Condition verify(system::Disk& disk, const std::string& directory, std::ostream& out) {
-  const Result<Look> looked = look(disk, directory);
+Condition verify(system::Disk& disk, const std::string& directory, std::ostream& out, const ReadProgress& progress) {
+  const Result<Look> looked = look(disk, directory, progress);
   if (!looked) {
     out << "unusable: " << looked.error().what << "\n";
     return Condition::unusable;
@@ -93,15 +93,15 @@ Condition verify(system::Disk& disk, const std::string& directory, std::ostream&
   return damaged ? Condition::damaged : Condition::whole;
 }
 
-Result<void> for_each_kept(system::Disk& disk, const std::string& directory, const KeptOptions& options,
-                           const std::function<void(const KeptRecord&)>& visit) {
-  const Result<Look> looked = look(disk, directory);
+Result<void> dump(system::Disk& disk, const std::string& directory, const DumpOptions& options,
+                  const PayloadMembers& payload, std::ostream& out, const ReadProgress& progress) {
+  const Result<Look> looked = look(disk, directory, progress);
   if (!looked) return fail(looked.error());
   const Recovered& found = looked->found;
   if (options.lane && std::find(found.lanes.begin(), found.lanes.end(), *options.lane) == found.lanes.end()) {
     return fail(Errc::invalid, directory + " has no lane '" + *options.lane + "'");
   }
-  KeptRecord record;
+  std::string line;
   for (const auto& segment : found.segments.all()) {
     if (segment->last < options.from || (segment->unsettled == 0 && !options.settled)) continue;
     if (options.through && *options.through < segment->first()) break;
@@ -109,51 +109,36 @@ Result<void> for_each_kept(system::Disk& disk, const std::string& directory, con
     if (!file && looked->running) continue;  // trimmed meanwhile
     const Result<ReadBack> read = file ? read_whole(**file, segment->used) : fail(file.error());
     if (!read) return fail(read.error());
-    record.epoch = segment->header->epoch;
-    static_cast<void>(
-        scan_segment(read->bytes, *segment->header, segment->last.next().value(), [&](const ScannedFrame& frame) {
-          if (frame.header.sequence < options.from || frame.header.lane >= segment->lane_of->size()) return;
-          const LaneId lane = (*segment->lane_of)[frame.header.lane];
-          record.lane = found.lanes[lane.value()];
-          record.settled = segment->settled(lane, frame.header.sequence);
-          if ((record.settled && !options.settled) || (frame.header.internal && !options.internal)) return;
-          if (options.lane && record.lane != *options.lane) return;
-          if (options.through && *options.through < frame.header.sequence) return;
-          if (options.since && frame.header.appended < *options.since) return;
-          if (options.until && *options.until < frame.header.appended) return;
-          record.sequence = frame.header.sequence;
-          record.appended = frame.header.appended;
-          record.clock_trusted = frame.header.clock_trusted;
-          record.internal = frame.header.internal;
-          record.klass = frame.header.klass;
-          record.payload = frame.payload;
-          visit(record);
-        }));
+    const auto visit = [&](const ScannedFrame& frame) {
+      const FrameHeader& header = frame.header;
+      if (header.sequence < options.from || header.lane >= segment->lane_of->size()) return;
+      const LaneId lane = (*segment->lane_of)[header.lane];
+      const std::string& lane_name = found.lanes[lane.value()];
+      const bool settled = segment->settled(lane, header.sequence);
+      if ((settled && !options.settled) || (header.internal && !options.internal)) return;
+      if (options.lane && lane_name != *options.lane) return;
+      if (options.through && *options.through < header.sequence) return;
+      if (options.since && header.appended < *options.since) return;
+      if (options.until && *options.until < header.appended) return;
+      line = "{\"sequence\":" + std::to_string(header.sequence.value());
+      line += ",\"epoch\":\"" + hex(segment->header->epoch.value()) + "\"";
+      line += ",\"lane\":" + quoted(lane_name);
+      line += ",\"appended\":\"" + to_rfc3339(header.appended) + "\"";
+      line += header.clock_trusted ? ",\"clock\":\"trusted\"" : ",\"clock\":\"unsynced\"";
+      line += settled ? ",\"settled\":true" : ",\"settled\":false";
+      if (header.internal) line += ",\"internal\":true";
+      if (payload) payload(frame.payload, line);
+      line += "}\n";
+      out << line;
+    };
+    static_cast<void>(scan_segment(read->bytes, *segment->header, segment->last.next().value(), visit));
   }
+  out.flush();
   return {};
 }
 
-Result<void> dump(system::Disk& disk, const std::string& directory, const DumpOptions& options,
-                  const PayloadMembers& payload, std::ostream& out) {
-  std::string line;
-  Result<void> done = for_each_kept(disk, directory, options, [&](const KeptRecord& record) {
-    line = "{\"sequence\":" + std::to_string(record.sequence.value());
-    line += ",\"epoch\":\"" + hex(record.epoch.value()) + "\"";
-    line += ",\"lane\":" + quoted(record.lane);
-    line += ",\"appended\":\"" + to_rfc3339(record.appended) + "\"";
-    line += record.clock_trusted ? ",\"clock\":\"trusted\"" : ",\"clock\":\"unsynced\"";
-    line += record.settled ? ",\"settled\":true" : ",\"settled\":false";
-    if (record.internal) line += ",\"internal\":true";
-    if (payload) payload(record.payload, line);
-    line += "}\n";
-    out << line;
-  });
-  out.flush();
-  return done;
-}
-
-Result<void> stats(system::Disk& disk, const std::string& directory, std::ostream& out) {
-  const Result<Look> looked = look(disk, directory);
+Result<void> stats(system::Disk& disk, const std::string& directory, std::ostream& out, const ReadProgress& progress) {
+  const Result<Look> looked = look(disk, directory, progress);
   if (!looked) return fail(looked.error());
   const Recovered& found = looked->found;
   std::uint64_t allocated = 0;

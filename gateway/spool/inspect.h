@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "gateway/base/result.h"
+#include "gateway/spool/recovery.h"
 #include "gateway/spool/spool.h"
 #include "gateway/system/disk.h"
 
@@ -17,22 +18,12 @@ namespace railhead::spool {
 
 enum class Condition : std::uint8_t { whole = 0, damaged = 1, unusable = 2 };  // the exit codes of `verify`
 
-// Reads every frame and says what it found, a line each.
-[[nodiscard]] Condition verify(system::Disk& disk, const std::string& directory, std::ostream& out);
+// Reads every frame and says what it found, a line each. `progress` is told before anything is said.
+[[nodiscard]] Condition verify(system::Disk& disk, const std::string& directory, std::ostream& out,
+                               const ReadProgress& progress = {});
 
-// One record as it lies on disk. Its views are valid during the visit.
-struct KeptRecord {
-  Epoch epoch;
-  Sequence sequence;
-  std::string_view lane;
-  Time appended;
-  bool clock_trusted = false;
-  bool settled = false;
-  bool internal = false;
-  std::uint8_t klass = 1;
-  std::string_view payload;
-};
-struct KeptOptions {
+// Which records.
+struct DumpOptions {
   std::optional<std::string> lane;  // only this one
   Sequence from{1};
   std::optional<Sequence> through;
@@ -41,19 +32,16 @@ struct KeptOptions {
   bool settled = false;   // also what nobody owes any more and is still on disk
   bool internal = false;  // also the gateway's own state
 };
-// In order of sequence. What `replay` reads.
-[[nodiscard]] Result<void> for_each_kept(system::Disk& disk, const std::string& directory, const KeptOptions& options,
-                                         const std::function<void(const KeptRecord&)>& visit);
 
 // Appends the payload's own members to an open JSON object, with a comma before each: `,"key":"a","body":{}`.
 using PayloadMembers = std::function<void(std::string_view payload, std::string& json)>;
 
-using DumpOptions = KeptOptions;
 // One JSON object a line: sequence, epoch, lane, appended, settled, and the payload's members. In order of sequence.
 [[nodiscard]] Result<void> dump(system::Disk& disk, const std::string& directory, const DumpOptions& options,
-                                const PayloadMembers& payload, std::ostream& out);
+                                const PayloadMembers& payload, std::ostream& out, const ReadProgress& progress = {});
 
 // Sizes, sequences, ages, and every lane's ledger.
-[[nodiscard]] Result<void> stats(system::Disk& disk, const std::string& directory, std::ostream& out);
+[[nodiscard]] Result<void> stats(system::Disk& disk, const std::string& directory, std::ostream& out,
+                                 const ReadProgress& progress = {});
 
 }  // namespace railhead::spool

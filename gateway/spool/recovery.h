@@ -24,6 +24,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -72,11 +73,15 @@ struct Recovered {
   bool state_changed = false;           // the lane states must be saved before the repairs
 };
 
+// Bytes of segments read, of all. On the caller's thread.
+using ReadProgress = std::function<void(std::uint64_t done, std::uint64_t all)>;
+
 struct RecoveryInput {
   std::string directory;
   std::uint64_t machine = 0;
   BootId boot{};
   Epoch fresh_epoch;  // taken when a new one begins
+  ReadProgress progress{};
 };
 
 [[nodiscard]] Result<Recovered> recover(system::Disk& disk, const RecoveryInput& input);

@@ -89,19 +89,24 @@ void Recovery::scan_all() {
   }
   scanned_.resize(files_.size());
   std::atomic<std::size_t> taken = 0;
-  const auto work = [&] {
+  std::atomic<std::uint64_t> done = 0;
+  std::uint64_t all = 0;
+  for (const File& file : files_) all += file.bytes;
+  const auto work = [&](const ReadProgress& progress) {
     for (std::size_t i = taken++; i < files_.size(); i = taken++) {
       const bool last = i + 1 == files_.size();
       scanned_[i] = scan(files_[i], last ? kNotSuperseded : files_[i + 1].header.first.value(), 0);
+      done += files_[i].bytes;
+      if (progress) progress(done, all);
     }
   };
   {
     std::optional<std::jthread> beside;
     const auto is_large = [](const File& file) { return file.bytes >= kSideBySideFrom; };
     if (std::count_if(files_.begin(), files_.end(), is_large) > 1) {
-      beside = system::start_thread("spool-recovery", [&](const std::stop_token&) { work(); });
+      beside = system::start_thread("spool-recovery", [&](const std::stop_token&) { work({}); });
     }
-    work();
+    work(input_.progress);
   }
   for (Scanned& scanned : scanned_) {
     for (std::string& complaint : scanned.complaints) complain(std::move(complaint));

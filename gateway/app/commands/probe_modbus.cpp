@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -12,6 +10,7 @@
 #include "adapters/modbus/config.h"
 #include "adapters/modbus/probe.h"
 #include "gateway/app/commands/commands.h"
+#include "gateway/app/commands/progress_line.h"
 #include "gateway/base/text.h"
 
 namespace railhead::app {
@@ -20,24 +19,6 @@ namespace {
 using modbus::Table;
 
 constexpr std::size_t kRowsMax = 12;
-
-// On a terminal one line that changes; nothing in a pipe.
-class ProgressLine {
- public:
-  ~ProgressLine() { clear(); }
-  void show(const std::string& what) {
-    if (isatty(STDERR_FILENO) == 0) return;
-    std::fprintf(stderr, "\r\033[K%s ...", what.c_str());
-    shown_ = true;
-  }
-  void clear() {
-    if (shown_) std::fprintf(stderr, "\r\033[K");
-    shown_ = false;
-  }
-
- private:
-  bool shown_ = false;
-};
 
 std::string number_text(double value) {
   std::ostringstream out;
@@ -274,7 +255,7 @@ int run_probe_modbus(const ProbeModbusArguments& arguments) {
   const modbus::ProbeOptions options{
       .unit = static_cast<std::uint8_t>(arguments.unit), .pause = *pause, .requests_max = arguments.most};
   ProgressLine line;
-  const modbus::Progress progress = [&](const std::string& what) { line.show(what); };
+  const modbus::Progress progress = [&](const std::string& what) { line.show(what + " ..."); };
 
   if (!arguments.units.empty()) {
     const auto units = parse_units(arguments.units);

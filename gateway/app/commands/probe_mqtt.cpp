@@ -1,10 +1,9 @@
-#include <unistd.h>
-
 #include <cstdio>
 #include <iostream>
 
 #include "adapters/mqtt/probe.h"
 #include "gateway/app/commands/commands.h"
+#include "gateway/app/commands/progress_line.h"
 #include "gateway/base/text.h"
 
 namespace railhead::app {
@@ -39,12 +38,11 @@ int run_probe_mqtt(const ProbeMqttArguments& arguments) {
   settings.tls.cert = arguments.cert;
   settings.tls.key = arguments.key;
 
-  const bool watched = ::isatty(STDERR_FILENO) != 0;
+  ProgressLine line;
   mqtt::Probed probed;
-  const Result<void> done = mqtt::probe(settings, probed, [&](std::uint64_t messages) {
-    if (watched) std::fprintf(stderr, "\r\033[K%llu messages", static_cast<unsigned long long>(messages));
-  });
-  if (watched) std::fprintf(stderr, "\r\033[K");
+  const Result<void> done =
+      mqtt::probe(settings, probed, [&](std::uint64_t messages) { line.show(std::to_string(messages) + " messages"); });
+  line.clear();
   if (!done) {
     std::cerr << "railhead: " << settings.url.text() << ": " << done.error().what << '\n';
     return 2;

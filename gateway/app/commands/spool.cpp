@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gateway/app/commands/commands.h"
+#include "gateway/app/commands/progress_line.h"
 #include "gateway/base/bytes.h"
 #include "gateway/base/text.h"
 #include "gateway/message/dead_letter.h"
@@ -152,19 +153,24 @@ int run_spool(const SpoolArguments& arguments) {
     std::cerr << "railhead spool dump: " << options.error().what << '\n';
     return 1;
   }
+  ProgressLine line;
   for (const fs::path& path : spools) {
+    const spool::ReadProgress progress = [&](std::uint64_t done, std::uint64_t all) {
+      done < all ? line.show_share("reading " + path.string(), done, all) : line.clear();
+    };
     if (arguments.action == "verify") {
-      exit_code = std::max(exit_code, static_cast<int>(spool::verify(*disk, path.string(), std::cout)));
+      exit_code = std::max(exit_code, static_cast<int>(spool::verify(*disk, path.string(), std::cout, progress)));
       continue;
     }
-    if (arguments.action == "stats") std::cout << path.string() << '\n';
     if (arguments.action == "stats") {
-      if (const Result<void> done = spool::stats(*disk, path.string(), std::cout); !done) return say(done.error());
+      std::cout << path.string() << std::endl;
+      const Result<void> done = spool::stats(*disk, path.string(), std::cout, progress);
+      if (!done) return say(done.error());
       continue;
     }
     const Result<void> done = spool::dump(
         *disk, path.string(), *options,
-        path.filename() == "dead" ? letter_members(true) : spool::PayloadMembers(payload_members), std::cout);
+        path.filename() == "dead" ? letter_members(true) : spool::PayloadMembers(payload_members), std::cout, progress);
     if (!done && done.error().code == Errc::invalid && options->lane && spools.size() > 1) continue;  // not in this one
     if (!done) return say(done.error());
     found = true;

@@ -1,7 +1,5 @@
 // `railhead spool replay` and `drop`, `railhead dead requeue` and `drop`: on the directory while no gateway has it,
 // over the control socket of the one that does otherwise.
-#include <unistd.h>
-
 #include <chrono>
 #include <filesystem>
 #include <iostream>
@@ -9,6 +7,7 @@
 
 #include "adapters/panel/control_client.h"
 #include "gateway/app/commands/commands.h"
+#include "gateway/app/commands/progress_line.h"
 #include "gateway/app/configuration.h"
 #include "gateway/app/spool_desk.h"
 #include "gateway/base/text.h"
@@ -36,22 +35,6 @@ class QuietReporter final : public status::Reporter {
     for (const auto& field : fields) std::cerr << ' ' << field.name << '=' << field.value;
     std::cerr << '\n';
   }
-};
-
-class Progress {
- public:
-  void show(std::uint64_t records, unsigned percent) {
-    if (!terminal_) return;
-    std::cerr << "\r" << percent << " %, " << records << " records ";
-    shown_ = true;
-  }
-  ~Progress() {
-    if (shown_) std::cerr << '\n';
-  }
-
- private:
-  const bool terminal_ = ::isatty(STDERR_FILENO) == 1;
-  bool shown_ = false;
 };
 
 int complain(const Error& error) {
@@ -96,13 +79,17 @@ std::uint64_t number_in(const Value& map, std::string_view name) {
   return found != nullptr && found->is_number() ? static_cast<std::uint64_t>(found->to_real()) : 0;
 }
 
-Result<std::uint64_t> replay_running(const SpoolArguments& arguments, bool alarms, Progress& progress) {
+void show(ProgressLine& line, std::uint64_t records, std::uint64_t percent) {
+  line.show(std::to_string(percent) + " %, " + std::to_string(records) + " records");
+}
+
+Result<std::uint64_t> replay_running(const SpoolArguments& arguments, bool alarms, ProgressLine& line) {
   Result<std::string> answer = panel::ask_line(arguments.socket, request_of("spool_replay", arguments, alarms));
   for (;;) {
     if (!answer) return fail(answer.error());
     const Result<Value> state = JsonParser().parse(*answer);
     if (!state) return fail(state.error());
-    progress.show(number_in(*state, "appended"), static_cast<unsigned>(number_in(*state, "percent")));
+    show(line, number_in(*state, "appended"), number_in(*state, "percent"));
     if (const Value* running = state->find("running"); running != nullptr && *running == Value::boolean(false)) {
       const Value* error = state->find("error");
       if (error != nullptr && error->is(Kind::string) && !error->as_text().empty()) {
@@ -144,23 +131,23 @@ int run_spool_change(const SpoolArguments& arguments) {
   std::uint64_t records = 0;
   bool known = false;
   for (const fs::path& path : spools) {
-    Progress progress;
+    ProgressLine line;
     Result<std::unique_ptr<spool::Spool>> spool = open_spool(*disk, clock, path, reporter);
     Result<std::uint64_t> done;
     if (!spool && spool.error().code == Errc::unavailable) {
       if (!replay) return drop_running(arguments);
-      done = replay_running(arguments, path.filename() == "alarms", progress);
+      done = replay_running(arguments, path.filename() == "alarms", line);
       // Not every lane has alarms.
       if (!done && known && path.filename() == "alarms") continue;
     } else if (!spool) {
       return complain(spool.error());
     } else {
       if (!flow::has_lane(**spool, options->lane)) continue;
-      done = replay ? flow::replay(
-                          **spool, *options,
-                          [&](std::uint64_t appended, unsigned percent) { progress.show(records + appended, percent); },
-                          {})
-                    : flow::drop_lane(**spool, options->lane);
+      done = replay
+                 ? flow::replay(
+                       **spool, *options,
+                       [&](std::uint64_t appended, unsigned percent) { show(line, records + appended, percent); }, {})
+                 : flow::drop_lane(**spool, options->lane);
     }
     if (!done) return complain(done.error());
     known = true;

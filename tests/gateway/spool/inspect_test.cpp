@@ -82,6 +82,25 @@ TEST_CASE("looking changes nothing on disk, not even where a start would mend") 
   CHECK_FALSE(i.h.disk->exists(i.h.options.path + "/damaged"));
 }
 
+TEST_CASE("whoever looks is told how far it has come, up to the end") {
+  SpoolHarness h(1 << 20);
+  h.open();
+  for (int i = 0; i < 200; ++i) h.put("sink", {std::string(1000, 'x')});
+  h.flush();
+  std::vector<std::uint64_t> told;
+  std::uint64_t most = 0;
+  const ReadProgress progress = [&](std::uint64_t done, std::uint64_t all) {
+    told.push_back(done);
+    most = all;
+  };
+  std::ostringstream out;
+  CHECK(verify(*h.disk, h.options.path, out, progress) == Condition::whole);
+  REQUIRE(told.size() >= 3);
+  CHECK(std::is_sorted(told.begin(), told.end()));
+  CHECK(told.back() == most);
+  CHECK(most > 200'000);
+}
+
 TEST_CASE("stats print sizes and ledgers") {
   Inspected i;
   std::ostringstream out;
