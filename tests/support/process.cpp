@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -45,10 +46,11 @@ int patience() {
 
 bool eventually(milliseconds at_most, const std::function<bool()>& condition) {
   const auto until = std::chrono::steady_clock::now() + at_most * patience();
-  for (;;) {
+  // What happens at once is seen at once; what takes long is not asked for all the time.
+  for (std::chrono::microseconds pause{50};; pause = std::min<std::chrono::microseconds>(pause * 2, milliseconds{5})) {
     if (condition()) return true;
     if (std::chrono::steady_clock::now() >= until) return condition();
-    std::this_thread::sleep_for(milliseconds{5});
+    std::this_thread::sleep_for(pause);
   }
 }
 

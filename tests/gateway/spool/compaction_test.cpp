@@ -124,7 +124,9 @@ TEST_CASE("a dead lane with 1 % of the traffic loses nothing while everything el
   one_percent(1 << 20, 30'000, 200);  // some 7 limits
 }
 
-TEST_CASE("the same on 32 MiB with large records") { one_percent(32 << 20, test::effort(60'000, 18'000), 2'000); }
+TEST_CASE("the same on 32 MiB with large records") {
+  one_percent(test::effort(32 << 20, 8 << 20), test::effort(60'000, 5'000), 2'000);
+}
 
 TEST_CASE("what a bound drops is the oldest of the lowest class, and never more than it must") {
   Bench b;
