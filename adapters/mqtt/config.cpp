@@ -41,7 +41,8 @@ Fields<Options> with_connection(Fields<Options> fields, const Fields<tls::Option
                  .example = "[mqtts://broker-2.local:8883]",
                  .check = url_fault})
       .optional("client_id", &Options::client_id,
-                {.sentence = "How the broker knows this client; must be its own. Without it railhead-<gateway>-<name>.",
+                {.sentence = "How the broker knows this client; must be its own. Without it railhead-<gateway>-<name>, "
+                             "of a sink railhead-<gateway>-<name>-out.",
                  .example = "railhead-plant-7",
                  .check = client_id_fault})
       .optional("user", &Options::user, {.sentence = "User name, if the broker wants one.", .example = "plant-7"})

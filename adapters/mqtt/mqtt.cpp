@@ -8,8 +8,19 @@
 namespace railhead::mqtt {
 namespace {
 
-std::string client_id_of(const std::string& written, const ports::Context& context) {
-  return written.empty() ? "railhead-" + context.gateway + "-" + context.name : written;
+// Why a sink's is another one: a source and a sink of one name at one broker would take each other's session.
+std::string source_client_id(const std::string& written, const std::string& gateway, const std::string& name) {
+  return written.empty() ? "railhead-" + gateway + "-" + name : written;
+}
+std::string sink_client_id(const std::string& written, const std::string& gateway, const std::string& name) {
+  return written.empty() ? "railhead-" + gateway + "-" + name + "-out" : written;
+}
+
+// A broker has one session of a client_id [MQTT-3.1.4-3]. Which broker it is, only its address tells.
+std::vector<ports::Claim> claims_of(const std::string& client_id, const std::vector<Url>& urls) {
+  std::vector<ports::Claim> claims;
+  for (const Url& url : urls) claims.push_back({"client_id '" + client_id + "' at " + url.authority(), "client_id"});
+  return claims;
 }
 
 class SourcePlan final : public ports::SourcePlan {
@@ -27,8 +38,11 @@ class SourcePlan final : public ports::SourcePlan {
   }
   std::unique_ptr<ports::Source> make(ports::Context context) const override {
     SourceSettings settings = settings_;
-    settings.session.client_id = client_id_of(settings.session.client_id, context);
+    settings.session.client_id = source_client_id(settings.session.client_id, context.gateway, context.name);
     return make_source(std::move(settings), std::move(context));
+  }
+  std::vector<ports::Claim> claims(const std::string& gateway, const std::string& name) const override {
+    return claims_of(source_client_id(settings_.session.client_id, gateway, name), settings_.urls);
   }
   std::unique_ptr<ports::Simulation> simulate(ports::SimulationOptions options,
                                               const system::Clock& clock) const override {
@@ -45,8 +59,11 @@ class SinkPlan final : public ports::SinkPlan {
   explicit SinkPlan(SinkSettings settings) : settings_(std::move(settings)) {}
   std::unique_ptr<ports::Sink> make(ports::Context context) const override {
     SinkSettings settings = settings_;
-    settings.client_id = client_id_of(settings.client_id, context);
+    settings.client_id = sink_client_id(settings.client_id, context.gateway, context.name);
     return make_sink(std::move(settings), std::move(context));
+  }
+  std::vector<ports::Claim> claims(const std::string& gateway, const std::string& name) const override {
+    return claims_of(sink_client_id(settings_.client_id, gateway, name), settings_.urls);
   }
   bool needs_topic() const override { return true; }
 

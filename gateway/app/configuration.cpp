@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "gateway/app/catalogue.h"
 #include "gateway/base/text.h"
@@ -146,6 +147,25 @@ void read_sinks(Configuration& configuration, config::Diagnostics& diagnostics) 
   }
 }
 
+// What only one part may have at its peer.
+void check_claims(const Configuration& configuration, config::Diagnostics& diagnostics) {
+  std::map<std::string, std::string> claimed;
+  const auto claim = [&](const auto& named, std::string_view what, const config::Node& parts) {
+    const std::string title = std::string(what) + " '" + named.name + "'";
+    for (const ports::Claim& one : named.plan->claims(configuration.options.gateway.value, named.name)) {
+      const auto [had, first] = claimed.try_emplace(named.kind + " " + one.what, title);
+      if (first || had->second == title) continue;
+      const config::Node part = parts.find(named.name).find(named.kind);
+      const config::Node field = part.find(one.field);
+      diagnostics.error(field.present() ? field : part, title + " has the " + one.what + ", and so has " + had->second,
+                        "they would disturb each other for ever: give each its own " + std::string(one.field));
+      break;
+    }
+  };
+  for (const auto& source : configuration.sources) claim(source, "source", configuration.options.sources);
+  for (const auto& sink : configuration.sinks) claim(sink, "sink", configuration.options.sinks);
+}
+
 // The topic of dead letters may hold ${gateway} and ${labels.NAME}, which never change.
 void read_dead_letters(Configuration& configuration, config::Diagnostics& diagnostics) {
   const config::DeadLetterSettings& settings = configuration.options.dead_letters;
@@ -194,6 +214,7 @@ Configuration load_configuration(const std::filesystem::path& path, config::Diag
   configuration.options = config::read_gateway(configuration.document, diagnostics);
   read_sources(configuration, diagnostics);
   read_sinks(configuration, diagnostics);
+  check_claims(configuration, diagnostics);
   configuration.routing.gateway = configuration.options.gateway.value;
   configuration.routing.labels = configuration.options.labels;
   configuration.routing.rules = configuration.options.rules;

@@ -55,6 +55,12 @@ struct KnownDevice {
   std::vector<KnownPoint> points = {};  // empty: not known (MQTT)
 };
 
+// What only one may have at its peer: two parts of a configuration with an equal one disturb each other for ever.
+struct Claim {
+  std::string what;        // "client_id 'a' at broker.local:1883"
+  std::string_view field;  // of the part's own that makes it another one
+};
+
 class SourcePlan {
  public:
   virtual ~SourcePlan() = default;
@@ -66,6 +72,10 @@ class SourcePlan {
   [[nodiscard]] virtual std::string explain() const { return {}; }
   // True when devices() is complete: any other name is a mistake.
   [[nodiscard]] virtual bool devices_are_known() const { return false; }
+  // Of the source of this name in this gateway.
+  [[nodiscard]] virtual std::vector<Claim> claims(const std::string& /*gateway*/, const std::string& /*name*/) const {
+    return {};
+  }
   // A stand-in for what it would read; null where this kind of source has none.
   [[nodiscard]] virtual std::unique_ptr<Simulation> simulate(SimulationOptions, const system::Clock&) const {
     return nullptr;
@@ -79,6 +89,9 @@ class SinkPlan {
   // What a rule's send must name for this sink: checked by the rules.
   [[nodiscard]] virtual bool needs_topic() const { return false; }
   [[nodiscard]] virtual bool takes_routing_key() const { return false; }
+  [[nodiscard]] virtual std::vector<Claim> claims(const std::string& /*gateway*/, const std::string& /*name*/) const {
+    return {};
+  }
   // The source whose devices it writes, which must be of the same kind; empty: none.
   [[nodiscard]] virtual std::string_view writes_to() const { return {}; }
 };
