@@ -271,7 +271,8 @@ Result<void> Session::handle_connack(const Connack& packet, BootTime now) {
   state_ = State::connected;
   read_limits(packet.properties);
   if (const auto seconds = number_of(packet.properties, PropertyId::server_keep_alive)) {
-    keep_alive_ = std::chrono::seconds{*seconds};  // [MQTT-3.1.2-21]
+    // [MQTT-3.1.2-21]. 0: the broker does not look after us; we still look after the broker, and may ping [5 3.1.2.10].
+    if (*seconds != 0) keep_alive_ = std::chrono::seconds{*seconds};
   }
   refused_.clear();
   subscribe(packet.session_present, now);

@@ -543,6 +543,21 @@ TEST_CASE("MQTT 5: the server's keep-alive counts") {
   CHECK(script.session.next_due(true) == script.now + 5s);
 }
 
+TEST_CASE("MQTT 5: a broker that wants no keep-alive is pinged all the same, and left when it falls silent") {
+  Script script(k5);
+  PropertyWriter properties;
+  properties.number(PropertyId::server_keep_alive, 0);
+  REQUIRE(script.receive(script.packet(Connack{false, 0, properties.bytes()})));
+  script.output();
+  REQUIRE(script.receive(script.packet(Suback{1, {}, std::string_view("\x01", 1)})));
+  CHECK(script.session.next_due(true) == script.now + 30s);
+  script.now += 30s;
+  REQUIRE(script.session.tick(script.now, true));
+  CHECK(script.output() == "c000");
+  script.now += 30s;
+  CHECK_FALSE(script.session.tick(script.now, true));
+}
+
 TEST_CASE("CONNACK and SUBACK are waited for within a bound") {
   Script script;
   script.now += 20s;
