@@ -32,6 +32,8 @@ void Session::open(Version version, BootTime now) {
   skip_ = 0;
   quota_used_ = 0;
   quota_exceeded_ = false;
+  ask_again_at_.reset();
+  ask_again_after_ = kAskAgainFirst;
   keep_alive_ = std::chrono::seconds{options_.keep_alive_seconds};
   opened_at_ = received_at_ = sent_at_ = pinged_at_ = now;
 
@@ -207,7 +209,7 @@ Result<std::size_t> Session::take_oversized(const FixedHeader& header, std::stri
 
 Result<void> Session::handle(const Packet& packet, BootTime now) {
   if (const auto* connack = std::get_if<Connack>(&packet)) return handle_connack(*connack, now);
-  if (const auto* suback = std::get_if<Suback>(&packet)) return handle_suback(*suback);
+  if (const auto* suback = std::get_if<Suback>(&packet)) return handle_suback(*suback, now);
   if (std::holds_alternative<Pingresp>(packet)) return {};
   if (const auto* ack = std::get_if<Ack>(&packet); ack != nullptr && ack->type == PacketType::pubrel) {
     Inbound& inbound = inbox_.emplace_back();
@@ -300,22 +302,43 @@ void Session::read_limits(std::string_view properties) {
 }
 
 void Session::subscribe(bool session_present, BootTime now) {
-  // A session that stood while this process lived has our subscriptions. One from an earlier process may have others;
-  // a new one has none until its SUBACK, and may be there without them at the next connection.
+  // A session that stood while this process lived has our subscriptions but those that were refused. One from an
+  // earlier process may have others; a new one has none until its SUBACK, and may be there without them at the next
+  // connection.
   if (!session_present) subscribed_once_ = false;
-  if (subscribed_once_) return;
+  if (!subscribed_once_) {
+    not_granted_.clear();
+    for (std::size_t index = 0; index < options_.subscriptions.size(); ++index) not_granted_.push_back(index);
+  }
+  std::vector<std::size_t> askable;
+  for (const std::size_t index : not_granted_) {
+    if (const auto refused = refused_unasked(options_.subscriptions[index])) {
+      refused_.emplace_back(index, *refused);
+    } else {
+      askable.push_back(index);
+    }
+  }
+  ask_for(askable, session_present, now);
+}
+
+void Session::ask_again(BootTime now) {
+  ask_again_at_.reset();
+  std::vector<std::size_t> askable;
+  for (const std::size_t index : not_granted_) {
+    if (!refused_unasked(options_.subscriptions[index])) askable.push_back(index);
+  }
+  ask_for(askable, true, now);
+}
+
+void Session::ask_for(const std::vector<std::size_t>& subscriptions, bool session_present, BootTime now) {
   // An identifier counts for all filters of a packet [5 3.8.2.1.2].
   const bool identified =
       version_ == Version::v5 && options_.subscription_identifiers && limits_.subscription_identifiers;
   const std::size_t most = identified ? 1 : kFiltersPerSubscribe;
   std::vector<std::size_t> together;
   std::size_t bytes = 0;
-  for (std::size_t index = 0; index < options_.subscriptions.size(); ++index) {
+  for (const std::size_t index : subscriptions) {
     const Wanted& wanted = options_.subscriptions[index];
-    if (const auto refused = refused_unasked(wanted)) {
-      refused_.emplace_back(index, *refused);
-      continue;
-    }
     constexpr std::size_t kAround = 16;  // header, packet identifier, properties
     const std::size_t more = wanted.filter.size() + 3;
     const bool too_large = limits_.packet_bytes_max != 0 && kAround + bytes + more > limits_.packet_bytes_max;
@@ -367,7 +390,7 @@ void Session::send_subscribe(const std::vector<std::size_t>& subscriptions, bool
   asked_.push_back({packet.packet_id, subscriptions});
 }
 
-Result<void> Session::handle_suback(const Suback& packet) {
+Result<void> Session::handle_suback(const Suback& packet, BootTime now) {
   const auto found = std::find_if(asked_.begin(), asked_.end(),
                                   [&](const Asked& asked) { return asked.packet_id == packet.packet_id; });
   if (found == asked_.end()) return violated(reason::kProtocolError, "SUBACK with an unknown packet identifier");
@@ -377,6 +400,14 @@ Result<void> Session::handle_suback(const Suback& packet) {
   asked_.erase(found);
   if (asked_.empty()) subscribed_once_ = true;
   for (std::size_t i = 0; i < asked.subscriptions.size(); ++i) {
+    if (static_cast<std::uint8_t>(packet.reasons[i]) >= 0x80) {
+      if (!ask_again_at_) {
+        ask_again_at_ = now + ask_again_after_;
+        ask_again_after_ = std::min<Duration>(2 * ask_again_after_, kAskAgainMost);
+      }
+    } else {
+      std::erase(not_granted_, asked.subscriptions[i]);
+    }
     listener_.on_subscribed(asked.subscriptions[i], static_cast<std::uint8_t>(packet.reasons[i]));
   }
   return {};
@@ -455,6 +486,7 @@ Result<void> Session::tick(BootTime now, bool reading) {
     return fail(Errc::timeout,
                 "no SUBACK within " + std::to_string(options_.answer_timeout / std::chrono::seconds{1}) + " s");
   }
+  if (asked_.empty() && reading && ask_again_at_ && now >= *ask_again_at_) ask_again(now);
   if (keep_alive_ == Duration::zero()) return {};
   if (reading && now >= received_at_ + keep_alive_)
     return fail(Errc::timeout, "the broker is silent beyond the keep-alive");
@@ -473,6 +505,7 @@ std::optional<BootTime> Session::next_due(bool reading) const {
     if (!due || time < *due) due = time;
   };
   if (!asked_.empty() && reading) earlier(asked_at_ + options_.answer_timeout);
+  if (asked_.empty() && reading && ask_again_at_) earlier(*ask_again_at_);
   if (keep_alive_ > Duration::zero()) {
     if (reading) earlier(received_at_ + keep_alive_);
     earlier(std::max(pinged_at_, std::min(sent_at_, received_at_)) + keep_alive_ / 2);

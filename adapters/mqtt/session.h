@@ -60,6 +60,9 @@ class Session {
   static constexpr std::size_t kOutputBytesMax = 1024 * 1024;
   static constexpr std::size_t kFiltersPerSubscribe = 8;
   static constexpr std::uint32_t kOversizedKept = 64 * 1024;
+  // A refused subscription is asked for again at every connection, and on one connection after these times.
+  static constexpr Duration kAskAgainFirst = std::chrono::minutes{1};  // doubles
+  static constexpr Duration kAskAgainMost = std::chrono::minutes{10};
 
   // What the owner learns besides deliveries. Called from within receive() and sent().
   class Listener {
@@ -166,13 +169,15 @@ class Session {
   [[nodiscard]] tl::unexpected<Error> violated(std::uint8_t reason, std::string what);
   [[nodiscard]] Result<void> handle(const Packet& packet, BootTime now);
   [[nodiscard]] Result<void> handle_connack(const Connack& packet, BootTime now);
-  [[nodiscard]] Result<void> handle_suback(const Suback& packet);
+  [[nodiscard]] Result<void> handle_suback(const Suback& packet, BootTime now);
   [[nodiscard]] Result<bool> take_publish(const Publish& publish);
   // The topic behind an alias, or a new alias. False: the next batch must take it.
   [[nodiscard]] Result<bool> resolve_alias(std::uint32_t alias, std::string_view& topic);
   [[nodiscard]] Result<std::size_t> take_oversized(const FixedHeader& header, std::string_view bytes);
   void read_limits(std::string_view properties);
   void subscribe(bool session_present, BootTime now);
+  void ask_for(const std::vector<std::size_t>& subscriptions, bool session_present, BootTime now);
+  void ask_again(BootTime now);
   [[nodiscard]] std::optional<std::uint8_t> refused_unasked(const Wanted& wanted) const;
   void send_subscribe(const std::vector<std::size_t>& subscriptions, bool session_present);
   [[nodiscard]] bool in_inbox(std::uint16_t packet_id) const;
@@ -204,6 +209,9 @@ class Session {
 
   std::vector<Asked> asked_;
   std::vector<std::pair<std::size_t, std::uint8_t>> refused_;  // without asking
+  std::vector<std::size_t> not_granted_;                       // of Options::subscriptions, in order
+  std::optional<BootTime> ask_again_at_;
+  Duration ask_again_after_ = kAskAgainFirst;
   BootTime asked_at_{};
   std::uint16_t next_packet_id_ = 1;
 

@@ -54,7 +54,7 @@ enum class Level : std::uint8_t { info, warning, error };
   X(session_shortened,     warning, "the broker keeps our session for less time than asked", "raise the broker's limit: what is published while we are away for longer is lost there") \
   X(quota_exceeded,        info,    "the broker sends more at once than the receive maximum", "nothing is lost: it is taken all the same; a newer broker keeps to it") \
   X(broker_redirects,      warning, "the broker sends us to another server",      "change url, or allow it with follow_redirects") \
-  X(subscription_refused,  error,   "the broker refused a subscription",          "check the rights of the user and the topic; the other subscriptions go on") \
+  X(subscription_refused,  error,   "the broker refused a subscription",          "check the rights of the user and the topic; it is asked for again after some minutes, the other subscriptions go on") \
   X(subscription_lowered,  warning, "the broker granted a lower QoS than asked",  "messages of this topic may be lost on the way; check the broker's limits") \
   X(subscription_stale,    warning, "the broker still sends a topic that is no longer subscribed", "nothing is lost: it is ignored and counted; delete the session at the broker to stop it") \
   X(modbus_command_done,   info,    "a command was carried out",                  "") \

@@ -132,6 +132,41 @@ TEST_CASE("after CONNACK it subscribes once; a kept session is not subscribed ag
   CHECK(script.output() == "820800030003612f2301");
 }
 
+TEST_CASE("a refused subscription is asked for again: after a minute, then less often, and at every connection") {
+  Session::Options options = Script::with_topics({"a", "b", "c"});
+  options.keep_alive_seconds = 0;
+  Script script(k5, options);
+  REQUIRE(script.receive(script.packet(Connack{false, 0, {}})));
+  script.output();
+  REQUIRE(script.receive(script.packet(Suback{1, {}, std::string_view("\x01\x87\x01", 3)})));
+  const auto asks_after = [&](Duration wait, std::string_view packet) {
+    CHECK(script.session.next_due(true) == script.now + wait);
+    script.now += wait - 1s;
+    REQUIRE(script.session.tick(script.now, true));
+    CHECK(script.output().empty());
+    script.now += 1s;
+    REQUIRE(script.session.tick(script.now, true));
+    CHECK(script.output() == packet);
+  };
+  std::uint16_t id = 2;
+  for (const auto& wait : {1min, 2min, 4min, 8min, 10min, 10min}) {
+    CAPTURE(id);
+    asks_after(wait, "820700" + base::to_hex(std::string(1, static_cast<char>(id))) + "0000016211");
+    REQUIRE(script.receive(script.packet(Suback{id++, {}, std::string_view("\x87", 1)})));
+  }
+  script.session.close();
+  script.session.open(k5, script.now);
+  script.output();
+  REQUIRE(script.receive(script.packet(Connack{true, 0, {}})));
+  CHECK(script.output() ==
+        "8207000800000162"
+        "11");
+  script.listens.heard.clear();
+  REQUIRE(script.receive(script.packet(Suback{8, {}, std::string_view("\x01", 1)})));
+  CHECK(script.listens.heard == std::vector<std::string>{"subscribed 1: 1"});
+  CHECK_FALSE(script.session.next_due(true));
+}
+
 TEST_CASE("many subscriptions go out in packets of a few") {
   std::vector<std::string> topics;
   for (int i = 0; i < 20; ++i) topics.push_back("t" + std::to_string(i));
