@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "adapters/mqtt/packet.h"
+#include "adapters/mqtt/trial.h"
+#include "adapters/tls/context.h"
 #include "gateway/base/mutex.h"
 
 namespace railhead::mqtt {
@@ -15,10 +17,14 @@ namespace {
 constexpr std::chrono::milliseconds kStopSlice{100};
 constexpr std::chrono::seconds kGoodbye{2};
 constexpr int kFirstFailure = 0x80;
+constexpr std::chrono::seconds kTrial{5};
 
 std::string paho_url(const Url& url) {
   // The library knows ws and wss by these names, and mqtt by others.
   if (url.websocket) return url.text();
+  // Why no brackets: the library takes the port off behind the last colon, but compares the certificate's addresses
+  // with "[::1".
+  if (url.tls && url.host.find(':') != std::string::npos) return "ssl://" + url.host + ":" + std::to_string(url.port);
   return (url.tls ? "ssl://" : "tcp://") + url.authority();
 }
 
@@ -32,6 +38,11 @@ std::string paho_url(const Url& url) {
   options.set_verify(tls.verify);
   if (!tls.alpn.empty()) options.set_alpn_protos(tls.alpn);
   return options;
+}
+
+// Not the broker's word.
+bool came_to_nothing(const ::mqtt::exception& error) {
+  return error.get_return_code() < 0 && error.get_reason_code() < kFirstFailure;
 }
 
 Error connect_error(const ::mqtt::exception& error, bool v5) {
@@ -151,6 +162,11 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
   }
   const Result<std::string> key_password = tls::key_password_of(settings.tls);
   if (!key_password) return fail(key_password.error());
+  if (url.tls) {
+    // The library would say of a file that is missing or does not fit only that there is no connection.
+    const auto files = tls::Context::make(settings.tls);
+    if (!files) return fail(files.error().in(url.text()));
+  }
   auto state = std::make_unique<State>(settings, observer);
   try {
     const int version = settings.v5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
@@ -205,6 +221,10 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
       }
     }
   } catch (const ::mqtt::exception& error) {
+    if (url.tls && came_to_nothing(error)) {
+      const auto why = trial(url, settings.tls, kTrial, stop, [&] { observer.on_waiting(); });
+      if (why) return fail(why->in(url.text()));
+    }
     return fail(connect_error(error, settings.v5).in(url.text()));
   } catch (const std::exception& error) {
     return fail(Errc::unavailable, url.text() + ": " + error.what());

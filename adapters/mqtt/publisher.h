@@ -1,6 +1,6 @@
 // Publisher: one connection of the sink to a broker. It does not connect again: after on_lost() make a new one.
-// Errors:  from connect() and publish(): unavailable, denied, timeout, invalid (TLS files), stopped, unsupported (the
-//          broker takes neither this version, nor this QoS, nor retained messages).
+// Errors:  from connect() and publish(): unavailable, denied, protocol (TLS), timeout, invalid (TLS files), stopped,
+//          unsupported (the broker takes neither this version, nor this QoS, nor retained messages).
 // Threads: connect(), publish() and the destructor belong to one thread; the observer is called on the library's,
 //          but on_waiting().
 #pragma once

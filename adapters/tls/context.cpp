@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <system_error>
 #include <utility>
 
 #include "gateway/base/assert.h"
@@ -34,6 +35,8 @@ std::string library_error() {
   const unsigned long code = ::ERR_get_error();
   ::ERR_clear_error();
   if (code == 0) return "unknown TLS error";
+  // errno, of a file.
+  if (ERR_SYSTEM_ERROR(code)) return std::generic_category().message(ERR_GET_REASON(code));
   const char* reason = ::ERR_reason_error_string(code);
   return reason != nullptr ? reason : "TLS error " + std::to_string(code);
 }

@@ -1,5 +1,8 @@
 #include "adapters/tls/options.h"
 
+#include <system_error>
+#include <utility>
+
 #include "gateway/config/diagnostics.h"
 #include "gateway/config/document.h"
 
@@ -59,6 +62,14 @@ void check(const Options& options, const config::Node& at, config::Diagnostics& 
   }
   if (!options.key.empty() && !options.key_uri.empty()) {
     diagnostics.error(at.find("key_uri"), "`key_uri` beside `key`", "one key is enough");
+  }
+  for (const auto& [field, file] : {std::pair{"ca", &options.ca}, {"cert", &options.cert}, {"key", &options.key}}) {
+    std::error_code error;
+    const config::Node node = at.find(field);
+    if (!file->empty() && !std::filesystem::exists(*file, error)) {
+      diagnostics.warning(node, "there is no file '" + std::string(node.text()) + "'",
+                          "without it no connection comes up; it is looked for at each connect");
+    }
   }
   if (!options.verify) {
     const config::Node node = at.find("verify");

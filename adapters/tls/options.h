@@ -29,7 +29,8 @@ struct Options {
 // The field `alpn`, for a library that takes it.
 void add_alpn(config::Fields<Options>& fields);
 
-// What the table alone cannot say: cert and key go together; a peer that is not verified is a warning.
+// What the table alone cannot say: cert and key go together; a peer that is not verified and a file that is not there
+// are warnings (the gateway may be another machine).
 void check(const Options& options, const config::Node& at, config::Diagnostics& diagnostics);
 // The password of `key`, empty if none is needed. Errors: as Secret::read().
 [[nodiscard]] Result<std::string> key_password_of(const Options& options);

@@ -118,8 +118,10 @@ TEST_CASE("a source's mistakes are told at their place") {
       {"url: \"ws://x/a b\"\nsubscribe: [{ topic: a }]\n", "1:6 error"},
       {"url: mqtt://x\nsubscribe: [{ topic: \"a/{x}\" }, { topic: a/+ }]\n", "2:42 warning an earlier subscription"},
       {"url: mqtt://x\nsubscribe: [{ topic: a }]\npassword: { env: HOME }\n", "3:11 error a password needs a user"},
-      {"url: mqtt://x\nsubscribe: [{ topic: a }]\ntls: { ca: ca.pem }\n", "1:6 warning `tls` has no meaning"},
-      {"url: mqtts://x\nsubscribe: [{ topic: a }]\ntls: { cert: c.pem }\n", "3:6 error `cert` without `key`"},
+      {"url: mqtt://x\nsubscribe: [{ topic: a }]\ntls: {}\n", "1:6 warning `tls` has no meaning"},
+      {"url: mqtts://x\nsubscribe: [{ topic: a }]\ntls: { cert: / }\n", "3:6 error `cert` without `key`"},
+      {"url: mqtts://x\nsubscribe: [{ topic: a }]\ntls: { ca: /no/such.pem }\n",
+       "3:12 warning there is no file '/no/such.pem'"},
       {"url: mqtts://x\nsubscribe: [{ topic: a }]\ntls: { verify: false }\n", "3:16 warning the peer is not verified"},
   };
   for (const Row& row : rows) {

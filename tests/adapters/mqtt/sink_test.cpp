@@ -315,6 +315,26 @@ TEST_CASE("a refused connection is told and tried again") {
   CHECK(eventually(5s, [&] { return runner.link.state() == status::LinkStatus::State::up; }));
 }
 
+TEST_CASE("a TLS file that is not there is named, and so is why a handshake fails") {
+  const auto says = [](const SinkSettings& settings, const std::string& what) {
+    SinkRunner runner(settings);
+    CHECK_MESSAGE(eventually(10s, [&] { return runner.link.why().find(what) != std::string::npos; }),
+                  runner.link.why());
+  };
+  ScriptedBroker broker;
+  SinkSettings settings = SinkRunner::settings("mqtts://" + broker.authority());
+  settings.tls.ca = "/no/such.pem";
+  says(settings, "ca '/no/such.pem': No such file or directory");
+  settings.tls.ca.clear();
+  SinkRunner runner(settings);
+  broker.accept_only();
+  broker.close();  // the library's
+  broker.accept_only();
+  broker.send_raw("this is no TLS\n");
+  CHECK_MESSAGE(eventually(10s, [&] { return runner.link.why().find("wrong version number") != std::string::npos; }),
+                runner.link.why());
+}
+
 TEST_CASE("stopping waits for the confirms on the way") {
   ScriptedBroker broker;
   SinkSettings settings = SinkRunner::settings(broker.url());
