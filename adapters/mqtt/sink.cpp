@@ -215,7 +215,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
         set_aside(outlet, one.outgoing, reason_text(one.reason));
       } else {
         context_.reporter.report(
-            Event::sink_refused,
+            Event::sink_retried,
             {{"sink", context_.name}, {"topic", one.outgoing.record.topic}, {"error", reason_text(one.reason)}});
         outlet.retry(one.outgoing, {Errc::unavailable, reason_text(one.reason)});
       }

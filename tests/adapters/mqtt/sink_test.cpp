@@ -210,6 +210,8 @@ TEST_CASE("a refusal for good sets the record aside, another one tries again, ne
   const Seen again = read_publish(broker);
   CHECK(again.payload == "2");
   CHECK(again.headers.find("rh-late=1") != std::string::npos);
+  CHECK(runner.reporter.count(Event::sink_refused) == 1);
+  CHECK(runner.reporter.count(Event::sink_retried) == 1);
   answer(broker, PacketType::puback, again.packet_id);
   CHECK(runner.done());
   CHECK(runner.outlet.settled() == 2);
