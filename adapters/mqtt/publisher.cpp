@@ -106,10 +106,19 @@ struct Publisher::State final : public ::mqtt::callback, public ::mqtt::iaction_
     client_.reset();
   }
 
+  // MQTT 5: the broker's DISCONNECT; that the connection is lost comes after it.
+  void disconnected(const ::mqtt::properties& properties, int code) {
+    const base::MutexLock lock(mutex_);
+    said_ = "the broker disconnects us: " + reason_text(static_cast<std::uint8_t>(code));
+    if (properties.contains(::mqtt::property::REASON_STRING)) {
+      said_ += ": " + ::mqtt::get<std::string>(properties, ::mqtt::property::REASON_STRING);
+    }
+  }
   void connection_lost(const std::string& cause) override {
     lost_ = true;
     const base::MutexLock lock(mutex_);
-    if (observer_ != nullptr) observer_->on_lost(cause.empty() ? "the connection broke" : cause);
+    if (observer_ == nullptr) return;
+    observer_->on_lost(!said_.empty() ? said_ : cause.empty() ? "the connection broke" : cause);
   }
   void on_success(const ::mqtt::token& token) override {
     const base::MutexLock lock(mutex_);
@@ -130,7 +139,8 @@ struct Publisher::State final : public ::mqtt::callback, public ::mqtt::iaction_
     } else {
       // Not the broker's word: the library gave it up, so the connection is no longer what it was.
       lost_ = true;
-      observer_->on_lost("a message could not be sent (" + std::to_string(token.get_return_code()) + ")");
+      observer_->on_lost(
+          !said_.empty() ? said_ : "a message could not be sent (" + std::to_string(token.get_return_code()) + ")");
     }
   }
   static std::uint32_t number_of(const ::mqtt::token& token) {
@@ -144,6 +154,7 @@ struct Publisher::State final : public ::mqtt::callback, public ::mqtt::iaction_
   std::uint32_t packet_bytes_max_ = 0;  // 0: the broker names none
   std::atomic<bool> lost_{false};
   base::Mutex mutex_;
+  std::string said_ RAILHEAD_GUARDED_BY(mutex_);  // the broker, when it ended the connection
   Observer* observer_ RAILHEAD_GUARDED_BY(mutex_);
 };
 
@@ -175,6 +186,12 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
     create.set_send_while_disconnected(false);
     state->client_ = std::make_unique<::mqtt::async_client>(paho_url(url), settings.client_id, create, nullptr);
     state->client_->set_callback(*state);
+    if (settings.v5) {
+      state->client_->set_disconnected_handler(
+          [told = state.get()](const ::mqtt::properties& properties, ::mqtt::ReasonCode code) {
+            told->disconnected(properties, static_cast<int>(code));
+          });
+    }
     ::mqtt::connect_options options;
     options.set_mqtt_version(version);
     if (settings.v5) {

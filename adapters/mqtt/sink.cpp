@@ -261,7 +261,14 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
   }
   void on_lost(const std::string& why) override {
     const base::MutexLock lock(mutex_);
-    if (!lost_) lost_ = why;
+    if (!lost_) {
+      lost_ = why;
+      if (on_the_way_.size() == 1) {
+        const Record& record = on_the_way_.begin()->second.record;
+        *lost_ += "; only a record to '" + record.topic + "' was on the way, its body " +
+                  std::to_string(record.body.size()) + " bytes";
+      }
+    }
     changed_.notify_all();
   }
 

@@ -306,6 +306,21 @@ TEST_CASE("a broker that confirms nothing is left and tried anew") {
   CHECK(runner.done());
 }
 
+TEST_CASE("a broker's reason for ending the connection is told, with the record if it was the only one") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url()));
+  accept(broker);
+  runner.append("out/far", "12345");
+  read_publish(broker);
+  PropertyWriter properties;
+  properties.text(PropertyId::reason_string, "no more of these");
+  broker.send(Disconnect{0x99, properties.bytes()});
+  broker.close();
+  const std::string expected = "the broker disconnects us: " + reason_text(0x99) +
+                               ": no more of these; only a record to 'out/far' was on the way, its body 5 bytes";
+  CHECK_MESSAGE(eventually(5s, [&] { return runner.link.why() == expected; }), runner.link.why());
+}
+
 TEST_CASE("a refused connection is told and tried again") {
   ScriptedBroker broker;
   SinkRunner runner(SinkRunner::settings(broker.url()));
