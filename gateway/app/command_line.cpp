@@ -2,12 +2,17 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "adapters/panel/control_socket.h"
 #include "gateway/app/commands/commands.h"
 #include "gateway/app/version.h"
+#include "gateway/base/text.h"
 
 namespace railhead::app {
 namespace {
@@ -187,6 +192,28 @@ void add_commands(CLI::App& app, int& exit_code) {
   add<ControlArguments>(app, exit_code, "top", "The running gateway, live", "railhead top", run_top, control);
 }
 
+// Of the first word that is no command where one must stand; empty: there is none. CLI11 would only ask for a
+// subcommand.
+std::string unknown_command(const CLI::App& app, int argc, char** argv) {
+  const CLI::App* at = &app;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const std::vector<const CLI::App*> commands = at->get_subcommands([](const CLI::App*) { return true; });
+    if (commands.empty() || word.starts_with('-')) return {};
+    std::vector<std::string> names;
+    for (const CLI::App* command : commands) names.push_back(command->get_name());
+    const auto found = std::find(names.begin(), names.end(), word);
+    if (found == names.end()) {
+      const std::optional<std::string> near = base::nearest(word, names);
+      const std::string before = at == &app ? "" : at->get_name() + " ";
+      return "no command '" + before + word + "'" + (near ? "; did you mean '" + before + *near + "'?" : "") + "\n'" +
+             "railhead " + before + "--help' lists them";
+    }
+    at = commands[static_cast<std::size_t>(found - names.begin())];
+  }
+  return {};
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -195,6 +222,10 @@ int run_command_line(int argc, char** argv) {
   app.require_subcommand(1);
   int exit_code = 0;
   add_commands(app, exit_code);
+  if (const std::string fault = unknown_command(app, argc, argv); !fault.empty()) {
+    std::fprintf(stderr, "railhead: %s\n", fault.c_str());
+    return 1;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
