@@ -64,8 +64,9 @@ const Fields<SubscriptionOptions>& subscription_fields() {
   static const Fields<SubscriptionOptions> fields =
       Fields<SubscriptionOptions>("MQTT subscription", "Topics to read, and how their payloads are read.")
           .required("topic", &SubscriptionOptions::topic,
-                    {.sentence = "A topic filter. {name} matches one level and becomes attributes.name; {device} names "
-                                 "the device; + and a last # are allowed; $share/group/topic shares the load.",
+                    {.sentence = "A topic filter. {name} matches one level and becomes attributes.name (not a name "
+                                 "that messages have of themselves, such as topic); {device} names the device; + and a "
+                                 "last # are allowed; $share/group/topic shares the load.",
                      .example = "plant/{area}/{device}/telemetry",
                      .check = topic_fault})
           .optional("qos", &SubscriptionOptions::qos,
@@ -212,6 +213,12 @@ std::optional<SourceSettings> read_source(const Node& node, std::vector<RowExpre
     const std::vector<std::string>& names = pattern->names();
     if (!subscription.device.empty() && std::find(names.begin(), names.end(), "device") != names.end()) {
       diagnostics.warning(topic.mark, topic.length, "`device` has no meaning beside {device} in the topic");
+    }
+    for (const std::string& name : names) {
+      if (std::find(kOwnAttributes.begin(), kOwnAttributes.end(), name) == kOwnAttributes.end()) continue;
+      diagnostics.error(topic.mark, topic.length,
+                        "{" + name + "} is an attribute that every message may have of itself",
+                        "give the level another name, such as {" + name + "_level}");
     }
     filters.push_back(pattern->filter());
     settings.rows.push_back(

@@ -10,6 +10,7 @@
 // Threads: one source's thread (it holds a parser and scratch).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -30,6 +31,10 @@ namespace railhead::mqtt {
 enum class PayloadFormat : std::uint8_t { json, number, text, raw };
 enum class Compression : std::uint8_t { none, gzip, zstd };
 enum class Retained : std::uint8_t { mark, ignore };
+
+// The attributes that a message has of itself; {name} in a topic must be another one.
+inline constexpr std::array<std::string_view, 7> kOwnAttributes{
+    "topic", "retained", "content_type", "response_topic", "correlation_data", "expiry", "user_properties"};
 
 class Interpreter {
  public:

@@ -112,6 +112,8 @@ TEST_CASE("a source's mistakes are told at their place") {
       {"url: mqtt://x\nsubscribe: [{ topic: a, qos: 3 }]\n", "2:30 error"},
       {"url: mqtt://x\nsubscribe: [{ topic: a, payload: xml }]\n", "2:34 error"},
       {"url: mqtt://x\nsubscribe: []\n", "2:12 error"},
+      {"url: mqtt://x\nsubscribe: [{ topic: \"a/{retained}\" }]\n", "2:22 error {retained} is an attribute"},
+      {"url: mqtt://x\nsubscribe: [{ topic: \"a/{user_properties}/b\" }]\n", "2:22 error {user_properties} is"},
       {"subscribe: [{ topic: a }]\n", "1:1 error"},
       {"url: mqtt://x\nsubscribe: [{ topic: a, compression: rar }]\n", "2:38 error"},
       {"url: mqtt://x\nfurther_urls: [mqtt://y, http://z]\nsubscribe: [{ topic: a }]\n", "2:26 error"},
