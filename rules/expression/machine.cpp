@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -19,7 +20,8 @@ Value test(const Value& operand, const Value& name) {
 }
 
 // Neither operand decided alone, or the right one does now.
-Value join(bool deciding, std::string_view name, const Value& left, const Value& right) {
+Value join(bool deciding, const Value& left, const Value& right) {
+  const std::string_view name = deciding ? "||" : "&&";
   if (right.is(Kind::boolean) && right.as_boolean() == deciding) return right;
   if (!left.is(Kind::boolean)) return not_boolean(name, left);
   return right.is(Kind::boolean) ? right : not_boolean(name, right);
@@ -32,6 +34,12 @@ Value not_comparable(Op op, const Value& left, const Value& right) {
   return Value::error("no such overload: " + std::string(name_of(type_of(left))) + " " +
                       std::string(kNames[static_cast<std::size_t>(op) - static_cast<std::size_t>(Op::less)]) + " " +
                       std::string(name_of(type_of(right))));
+}
+
+double sign_of(std::partial_ordering order) {
+  if (order < 0) return -1;
+  if (order > 0) return 1;
+  return order == 0 ? 0 : std::numeric_limits<double>::quiet_NaN();
 }
 
 bool is_key(const Value& value) {
@@ -100,7 +108,7 @@ class Machine {
   template <class Make>
   void push_made(Make make) {
     Value& own = own_[used_];
-    own.~Value();
+    if (own.is_shared()) own = Value();
     new (&own) Value(make());
     stack_[used_++] = &own;
   }
@@ -122,19 +130,16 @@ class Machine {
   // An operand; popped if it stood on the stack. `spare`: how far above the top a failure may be written.
   // Why inline: it is half of what rules do.
   [[gnu::always_inline]] const Value& operand(From from, std::uint32_t number, std::size_t spare) {
-    switch (from) {
-      case From::stack: return *stack_[--used_];
-      case From::constant: return code_.constants[number];
-      case From::variable: return bindings_.at(number);
-      case From::local: return *frame_.locals[number];
-      case From::member: {
-        const MemberOfVariable& read = code_.members[number];
-        const Value& variable = bindings_.at(read.slot);
-        if (const Value* const found = read.member.in(variable)) return *found;
-        return fail_selection(variable, read.member.name.as_text(), own_[used_ + spare]);
-      }
-      case From::path: break;
+    if (from == From::member) {
+      const MemberOfVariable& read = code_.members[number];
+      const Value& variable = bindings_.at(read.slot);
+      if (const Value* const found = read.member.in(variable)) return *found;
+      return fail_selection(variable, read.member.name.as_text(), own_[used_ + spare]);
     }
+    if (from == From::constant) return code_.constants[number];
+    if (from == From::stack) return *stack_[--used_];
+    if (from == From::variable) return bindings_.at(number);
+    if (from == From::local) return *frame_.locals[number];
     return long_path(code_.paths[number], own_[used_ + spare]);
   }
 
@@ -175,8 +180,8 @@ class Machine {
   }
   template <class Holds>
   void order(Op op, const Value& left, const Value& right, Holds holds) {
-    if (double a = 0, b = 0; reals(left, right, a, b)) return push_boolean(holds(a <=> b));
-    if (const Order order = compare(left, right); order.comparable) return push_boolean(holds(order.order));
+    if (double a = 0, b = 0; reals(left, right, a, b)) return push_boolean(holds(a, b));
+    if (const Order order = compare(left, right); order.comparable) return push_boolean(holds(sign_of(order.order), 0));
     push_own(not_comparable(op, left, right));
   }
   void compare_equal(bool wanted, const Value& left, const Value& right) {
@@ -192,11 +197,12 @@ class Machine {
 
   // Why inline: it is the whole of run(), which calls it from one place.
   [[gnu::always_inline]] void step(const Instruction& instruction) {
-    if (instruction.op <= Op::index) {
+    const Op op = instruction.op;
+    if (op <= Op::index) {
       // What is on the stack was computed from left to right; a failure may stand above it and above the other one.
       const Value& right = operand(instruction.right, instruction.b, 1);
       const Value& left = operand(instruction.left, instruction.a, instruction.right == From::stack ? 1 : 0);
-      binary(instruction.op, left, right);
+      binary(op, left, right);
     } else {
       other(instruction);
     }
@@ -217,10 +223,10 @@ class Machine {
       case Op::remainder: push_own(remainder(left, right)); break;
       case Op::equal: compare_equal(true, left, right); break;
       case Op::not_equal: compare_equal(false, left, right); break;
-      case Op::less: order(op, left, right, [](std::partial_ordering o) { return o < 0; }); break;
-      case Op::less_equal: order(op, left, right, [](std::partial_ordering o) { return o <= 0; }); break;
-      case Op::greater: order(op, left, right, [](std::partial_ordering o) { return o > 0; }); break;
-      case Op::greater_equal: order(op, left, right, [](std::partial_ordering o) { return o >= 0; }); break;
+      case Op::less: order(op, left, right, std::less<double>()); break;
+      case Op::less_equal: order(op, left, right, std::less_equal<double>()); break;
+      case Op::greater: order(op, left, right, std::greater<double>()); break;
+      case Op::greater_equal: order(op, left, right, std::greater_equal<double>()); break;
       case Op::in:
         if (left.is(Kind::error) || right.is(Kind::error)) {
           push_own(left.is(Kind::error) ? left : right);
@@ -256,8 +262,8 @@ class Machine {
       case Op::or_jump:
         if (top().is(Kind::boolean) && top().as_boolean()) go_to(instruction.a);
         break;
-      case Op::and_join: logic(false, "&&"); break;
-      case Op::or_join: logic(true, "||"); break;
+      case Op::and_join:
+      case Op::or_join: logic(instruction.op == Op::or_join); break;
       case Op::branch:
         if (!top().is(Kind::boolean)) {
           replace(1, not_boolean("? :", top()));
@@ -343,13 +349,14 @@ class Machine {
     }
   }
 
-  void logic(bool deciding, std::string_view name) {
+  // `deciding`: true of ||, false of &&.
+  [[gnu::always_inline]] void logic(bool deciding) {
     const Value& left = top(1);
     const Value& right = top();
     if (left.is(Kind::boolean) && right.is(Kind::boolean)) {
       replace_boolean(2, right.as_boolean());  // the left one did not decide, or would have jumped
     } else {
-      replace(2, join(deciding, name, left, right));
+      replace(2, join(deciding, left, right));
     }
   }
 

@@ -24,8 +24,8 @@ RuleStateOf::Outcome RuleStateOf::send(const Rule& rule, const Send& send, ports
 
 bool RuleStateOf::add_record(const Rule& rule, const Send& send, EncodedRecords& records, std::string& why) {
   const bool pass = rule.on_error == OnError::pass;
-  RecordRest rest;
-  if (!render_destination(send, rest, why) || !render_headers(rule, send, why)) return false;
+  Destination destination;
+  if (!render_destination(send, destination, why) || !render_headers(rule, send, why)) return false;
   body_.clear();
   bool is_document = false;  // in the place of a body that failed
   if (!write_body(send, body_, why)) {
@@ -35,15 +35,19 @@ bool RuleStateOf::add_record(const Rule& rule, const Send& send, EncodedRecords&
     is_document = true;
   }
   if (send.enforce && !fits_schema(send, body_, why)) return false;
-  rest.flags = static_cast<std::uint8_t>((reading_->maybe_repeat ? kMaybeRepeat : 0) |
-                                         (reading_->clock_trusted ? 0 : kClockUnsynced));
-  rest.time = reading_->time;
-  rest.source = reading_->source;
-  rest.device = reading_->device;
-  if (reading_->quality != Quality::good) rest.quality = name_of(reading_->quality);
-  rest.headers = headers_;
-  rest.body = body_;
-  records.add(is_document ? send.document_head : send.head, rest);
+  const int flags = (reading_->maybe_repeat ? kMaybeRepeat : 0) | (reading_->clock_trusted ? 0 : kClockUnsynced);
+  records.add(is_document ? send.document_head : send.head,
+              {.flags = static_cast<std::uint8_t>(flags),
+               .time = reading_->time,
+               .source = reading_->source,
+               .device = reading_->device,
+               .quality = reading_->quality == Quality::good ? std::string_view() : name_of(reading_->quality),
+               .identity = {},
+               .key = destination.key,
+               .topic = destination.topic,
+               .routing_key = destination.routing_key,
+               .headers = headers_,
+               .body = body_});
   return true;
 }
 
@@ -62,11 +66,11 @@ bool RuleStateOf::render_headers(const Rule& rule, const Send& send, std::string
   return true;
 }
 
-bool RuleStateOf::render_destination(const Send& send, RecordRest& rest, std::string& why) {
-  const auto place = [&](const Template& text, std::string_view name, std::string& memory, std::string_view& out,
+bool RuleStateOf::render_destination(const Send& send, Destination& out, std::string& why) {
+  const auto place = [&](const Template& text, std::string_view name, std::string& memory, std::string_view& rendered,
                          const auto& fault_of) {
     if (const std::string* const plain = text.plain()) {  // checked when the configuration was read
-      out = *plain;
+      rendered = *plain;
       return true;
     }
     memory.clear();
@@ -75,12 +79,12 @@ bool RuleStateOf::render_destination(const Send& send, RecordRest& rest, std::st
       return false;
     }
     why = fault_of(memory);
-    out = memory;
+    rendered = memory;
     return why.empty();
   };
   const auto topic_fault_of = [&](const std::string& topic) { return topic_fault(send.upstream, topic); };
-  if (send.topic && !place(*send.topic, "topic", topic_, rest.topic, topic_fault_of)) return false;
-  if (send.routing_key && !place(*send.routing_key, "routing_key", routing_key_, rest.routing_key, routing_key_fault))
+  if (send.topic && !place(*send.topic, "topic", topic_, out.topic, topic_fault_of)) return false;
+  if (send.routing_key && !place(*send.routing_key, "routing_key", routing_key_, out.routing_key, routing_key_fault))
     return false;
   record_key_.clear();
   switch (send.key_kind) {
@@ -95,7 +99,7 @@ bool RuleStateOf::render_destination(const Send& send, RecordRest& rest, std::st
         return false;
       }
   }
-  rest.key = record_key_;
+  out.key = record_key_;
   return true;
 }
 

@@ -108,7 +108,12 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   bool write_document(BodyFormat format, std::string& out, std::string& why);  // the canonical one
   bool body_value(const Body& body, Value& out, std::string& why);
   bool fits_schema(const Send& send, std::string_view written, std::string& why);
-  bool render_destination(const Send& send, RecordRest& rest, std::string& why);
+  struct Destination {
+    std::string_view topic;
+    std::string_view routing_key;
+    std::optional<std::string_view> key;
+  };
+  bool render_destination(const Send& send, Destination& out, std::string& why);
   bool render_headers(const Rule& rule, const Send& send, std::string& why);
   // False with a reason when an expression failed; `changed` says whether the rule is due.
   bool due(const Rule& rule, bool& is_due, std::string& why);
