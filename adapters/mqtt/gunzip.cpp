@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "adapters/mqtt/unwrap.h"
+#include "gateway/base/assert.h"
 
 namespace railhead::mqtt {
 namespace {
@@ -49,6 +50,23 @@ Result<void> gunzip(std::string_view packed, std::size_t bytes_max, std::string&
                                                        : std::string("gzip: ") + (stream.msg ? stream.msg : "damaged"));
     }
   }
+}
+
+std::string gzip(std::string_view bytes) {
+  constexpr int kGzip = 15 + 16;  // the largest window; a gzip header
+  constexpr int kMemory = 8;      // zlib's own default
+  z_stream stream{};
+  RAILHEAD_ASSERT(::deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzip, kMemory, Z_DEFAULT_STRATEGY) ==
+                  Z_OK);
+  std::string out(::deflateBound(&stream, static_cast<uLong>(bytes.size())), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  RAILHEAD_ASSERT(::deflate(&stream, Z_FINISH) == Z_STREAM_END);
+  out.resize(stream.total_out);
+  ::deflateEnd(&stream);
+  return out;
 }
 
 }  // namespace railhead::mqtt

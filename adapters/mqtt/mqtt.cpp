@@ -46,7 +46,11 @@ class SourcePlan final : public ports::SourcePlan {
   }
   std::unique_ptr<ports::Simulation> simulate(ports::SimulationOptions options,
                                               const system::Clock& clock) const override {
-    return std::make_unique<Simulator>(settings_, std::move(options), clock);
+    std::vector<Simulator::Written> written;
+    for (const RowExpressions& row : expressions_) {
+      written.push_back({std::string(row.time.text()), std::string(row.split.text())});
+    }
+    return std::make_unique<Simulator>(settings_, written, std::move(options), clock);
   }
 
  private:

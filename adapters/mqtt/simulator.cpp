@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "adapters/mqtt/topic_pattern.h"
+#include "adapters/mqtt/unwrap.h"
 #include "gateway/base/text.h"
 #include "gateway/message/json.h"
 #include "gateway/message/value.h"
@@ -56,15 +57,47 @@ Value example_value(std::string_view field, double seconds, std::uint64_t seed) 
 struct PayloadNode {
   std::string name;
   std::vector<PayloadNode> below;
+  std::optional<Value> ready = std::nullopt;  // in place of an example
 };
+
+// The node at `path`, made if it is not there.
+PayloadNode& node_at(PayloadNode& root, std::string_view path) {
+  PayloadNode* at = &root;
+  if (path.empty()) return *at;
+  for (const std::string_view part : base::split(path, '.')) {
+    auto found =
+        std::find_if(at->below.begin(), at->below.end(), [&](const PayloadNode& node) { return node.name == part; });
+    if (found == at->below.end()) found = at->below.insert(at->below.end(), {std::string(part), {}});
+    at = &*found;
+  }
+  return *at;
+}
 
 Value value_of(const std::vector<PayloadNode>& nodes, double seconds, std::uint64_t seed) {
   Value::Entries entries;
   for (const PayloadNode& node : nodes) {
-    entries.emplace_back(Value::text(node.name), node.below.empty() ? example_value(node.name, seconds, seed)
-                                                                    : value_of(node.below, seconds, seed));
+    entries.emplace_back(Value::text(node.name), node.ready           ? *node.ready
+                                                 : node.below.empty() ? example_value(node.name, seconds, seed)
+                                                                      : value_of(node.below, seconds, seed));
   }
   return Value::map(std::move(entries));
+}
+
+// `timestamp(value.ts)`: the path; nullopt of any other expression.
+std::optional<std::string> time_path(std::string_view expression) {
+  constexpr std::string_view kBegin = "timestamp(";
+  expression = base::trim(expression);
+  if (!expression.starts_with(kBegin) || !expression.ends_with(')')) return std::nullopt;
+  return plain_path(expression.substr(kBegin.size(), expression.size() - kBegin.size() - 1));
+}
+
+std::string wrapped(std::string body, Compression compression) {
+  switch (compression) {
+    case Compression::gzip: return gzip(body);
+    case Compression::zstd: return zstd(body);
+    case Compression::none: break;
+  }
+  return body;
 }
 
 class Confirms final : public Publisher::Observer {
@@ -130,21 +163,43 @@ std::vector<std::string> example_topics(const TopicPattern& pattern, unsigned de
   return topics;
 }
 
-std::string example_document(const std::vector<std::string>& fields, double seconds, std::uint64_t seed) {
-  std::vector<PayloadNode> roots;
-  for (const std::string& path : fields) {
-    std::vector<PayloadNode>* at = &roots;
-    for (const std::string_view part : base::split(path, '.')) {
-      auto found = std::find_if(at->begin(), at->end(), [&](const PayloadNode& node) { return node.name == part; });
-      if (found == at->end()) found = at->insert(at->end(), {std::string(part), {}});
-      at = &found->below;
-    }
+std::optional<std::string> plain_path(std::string_view expression) {
+  constexpr std::string_view kValue = "value";
+  expression = base::trim(expression);
+  if (!expression.starts_with(kValue)) return std::nullopt;
+  expression.remove_prefix(kValue.size());
+  if (expression.empty()) return std::string();
+  if (!expression.starts_with('.')) return std::nullopt;
+  expression.remove_prefix(1);
+  for (const std::string_view part : base::split(expression, '.')) {
+    if (!base::is_identifier(part)) return std::nullopt;
   }
-  if (roots.empty()) roots.push_back({"temperature", {}});
-  return to_json(value_of(roots, seconds, seed));
+  return std::string(expression);
 }
 
-Simulator::Simulator(const SourceSettings& source, ports::SimulationOptions options, const system::Clock& clock)
+std::string example_document(const std::vector<std::string>& fields, double seconds, std::uint64_t seed,
+                             const ExampleForm& form, Time now) {
+  constexpr Duration kApart = std::chrono::milliseconds{100};
+  Value::List elements;
+  for (unsigned i = 0; i < form.elements; ++i) {
+    const unsigned before_last = form.elements - 1 - i;
+    PayloadNode root;
+    for (const std::string& path : fields) node_at(root, path);
+    if (root.below.empty()) node_at(root, "temperature");
+    if (form.time && !form.time->empty()) {
+      node_at(root, *form.time).ready = Value::text(to_rfc3339_ms(now - before_last * kApart));
+    }
+    elements.push_back(value_of(root.below, seconds - 0.1 * before_last, seed));
+  }
+  if (!form.list) return to_json(elements.front());
+  if (form.list->empty()) return to_json(Value::list(std::move(elements)));
+  PayloadNode root;
+  node_at(root, *form.list).ready = Value::list(std::move(elements));
+  return to_json(value_of(root.below, seconds, seed));
+}
+
+Simulator::Simulator(const SourceSettings& source, const std::vector<Written>& written,
+                     ports::SimulationOptions options, const system::Clock& clock)
     : options_(std::move(options)), clock_(clock) {
   settings_.urls = source.urls;
   settings_.tls = source.tls;
@@ -152,9 +207,27 @@ Simulator::Simulator(const SourceSettings& source, ports::SimulationOptions opti
   settings_.client_id = "railhead-simulate-" + options_.source;
   settings_.user = source.user;
   settings_.password = source.password;
-  for (const Interpreter::Row& row : source.rows) {
+  for (std::size_t i = 0; i < source.rows.size(); ++i) {
+    const Interpreter::Row& row = source.rows[i];
+    const Written& expressions = written[i];
+    const std::string title = "'" + row.pattern.filter() + "'";
+    ExampleForm form;
+    if (!expressions.split.empty()) {
+      form.list = row.payload == PayloadFormat::json ? plain_path(expressions.split) : std::nullopt;
+      form.elements = kElements;
+      if (!form.list) {
+        not_played_.push_back(title + " is left out: only a split: of the form value.samples can be played");
+        continue;
+      }
+    }
+    if (!expressions.time.empty()) {
+      form.time = row.payload == PayloadFormat::json ? time_path(expressions.time) : std::nullopt;
+      if (!form.time || form.time->empty()) {
+        not_played_.push_back(title + ": only a time: of the form timestamp(value.ts) can be played; arrival counts");
+      }
+    }
     for (std::string& topic : example_topics(row.pattern, kDevices)) {
-      if (topics_.size() < kTopicsMax) topics_.push_back({std::move(topic), row.payload});
+      if (topics_.size() < kTopicsMax) topics_.push_back({std::move(topic), row.payload, row.compression, form});
     }
   }
 }
@@ -168,13 +241,15 @@ Result<std::vector<std::string>> Simulator::open() {
     }
     shown += (shown.empty() ? "" : ", ") + topic.name;
   }
-  return std::vector<std::string>{settings_.urls.front().text() + " <- " + shown};
+  std::vector<std::string> lines{settings_.urls.front().text() + " <- " + shown};
+  lines.insert(lines.end(), not_played_.begin(), not_played_.end());
+  return lines;
 }
 
 std::string Simulator::payload(const Topic& topic, double seconds) const {
   const std::uint64_t seed = options_.seed ^ std::hash<std::string>()(topic.name);
   switch (topic.payload) {
-    case PayloadFormat::json: return example_document(options_.fields, seconds, seed);
+    case PayloadFormat::json: return example_document(options_.fields, seconds, seed, topic.form, clock_.now());
     case PayloadFormat::number: return to_json(example_value(topic.name, seconds, seed));
     case PayloadFormat::text:
     case PayloadFormat::raw: break;
@@ -203,7 +278,7 @@ void Simulator::run(std::stop_token stop) {
     while (!stop.stop_requested() && !confirms.lost()) {
       const double seconds = std::chrono::duration<double>(clock_.boot_now() - started).count();
       for (const Topic& topic : topics_) {
-        const std::string body = payload(topic, seconds);
+        const std::string body = wrapped(payload(topic, seconds), topic.compression);
         const Enveloper::Wrapped message{.headers = {}, .content_type = "application/json", .body = body};
         if (!(*publisher)->publish(++number, topic.name, message, std::nullopt)) break;
         served_.fetch_add(1, std::memory_order_relaxed);

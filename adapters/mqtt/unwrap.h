@@ -1,4 +1,4 @@
-// Compressed payloads -> their bytes, bounded: a small message can unpack to gigabytes.
+// Compressed payloads -> their bytes, bounded: a small message can unpack to gigabytes. And back, for a simulation.
 // Standards: gzip RFC 1952 (several members are one text), zlib RFC 1950 is taken too; Zstandard RFC 8878.
 // Errors:    Errc::invalid: not such a stream, cut short, bytes behind its end, or more than `bytes_max` unpacked.
 // Threads:   pure functions. zlib's and zstd's headers stay in gunzip.cpp and unzstd.cpp.
@@ -17,5 +17,8 @@ inline constexpr std::size_t kUnpackStep = 16 * 1024;  // so much room is added 
 // Appends to `out`.
 [[nodiscard]] Result<void> gunzip(std::string_view packed, std::size_t bytes_max, std::string& out);
 [[nodiscard]] Result<void> unzstd(std::string_view packed, std::size_t bytes_max, std::string& out);
+
+[[nodiscard]] std::string gzip(std::string_view bytes);
+[[nodiscard]] std::string zstd(std::string_view bytes);
 
 }  // namespace railhead::mqtt

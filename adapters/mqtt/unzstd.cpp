@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "adapters/mqtt/unwrap.h"
+#include "gateway/base/assert.h"
 
 namespace railhead::mqtt {
 namespace {
@@ -37,6 +38,14 @@ Result<void> unzstd(std::string_view packed, std::size_t bytes_max, std::string&
     if (left == 0 && in.pos == in.size) return {};  // a frame ended with the input; several are one text
     if (left != 0 && in.pos == in.size && to.pos < room) return fail(Errc::invalid, "zstd: cut short");
   }
+}
+
+std::string zstd(std::string_view bytes) {
+  std::string out(::ZSTD_compressBound(bytes.size()), '\0');
+  const std::size_t size = ::ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), ZSTD_CLEVEL_DEFAULT);
+  RAILHEAD_ASSERT(::ZSTD_isError(size) == 0);
+  out.resize(size);
+  return out;
 }
 
 }  // namespace railhead::mqtt

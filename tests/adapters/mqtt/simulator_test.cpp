@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include "adapters/mqtt/unwrap.h"
+#include "gateway/base/time.h"
 #include "gateway/message/json.h"
+#include "gateway/system/clock.h"
 
 namespace railhead::mqtt {
 namespace {
@@ -38,6 +41,61 @@ TEST_CASE("a payload has the fields that the rules read, at their depth, and mov
   CHECK(example_document(fields, 3, 1) == example_document(fields, 3, 1));
   CHECK(example_document(fields, 3, 1) != example_document(fields, 20, 1));
   CHECK(example_document(fields, 3, 1) != example_document(fields, 3, 2));
+}
+
+TEST_CASE("a payload that is to be split is a list of documents, each with its own time") {
+  ExampleForm form;
+  form.elements = 3;
+  form.time = "meta.ts";
+  const Time now = *parse_rfc3339("2026-01-02T03:04:05Z");
+  const auto check_list = [](const Value& list) {
+    REQUIRE(list.as_list().size() == 3);
+    CHECK(list.as_list()[1].find("temperature")->is_number());
+    CHECK(list.as_list()[0].find("meta")->find("ts")->as_text() == "2026-01-02T03:04:04.800Z");
+    CHECK(list.as_list()[2].find("meta")->find("ts")->as_text() == "2026-01-02T03:04:05.000Z");
+  };
+  JsonParser parser;
+  form.list = "data.samples";
+  const Result<Value> below = parser.parse(example_document({"temperature"}, 3, 1, form, now));
+  REQUIRE(below);
+  check_list(*below->find("data")->find("samples"));
+  form.list = "";
+  const Result<Value> whole = parser.parse(example_document({"temperature"}, 3, 1, form, now));
+  REQUIRE(whole);
+  check_list(*whole);
+}
+
+TEST_CASE("only plain paths of a payload can be played, the rest is said at the start") {
+  CHECK(plain_path("value") == "");
+  CHECK(plain_path(" value.a.b_1 ") == "a.b_1");
+  for (const char* other : {"", "values", "value.", "value[0]", "value.a.filter(x, x > 1)", "attributes.a"}) {
+    CAPTURE(other);
+    CHECK_FALSE(plain_path(other));
+  }
+  SourceSettings settings;
+  settings.urls = {*parse_url("mqtt://127.0.0.1")};
+  for (const char* topic : {"a", "b", "c", "d"})
+    settings.rows.push_back({*TopicPattern::parse(topic), PayloadFormat::json, {}});
+  const system::SystemClock clock;
+  Simulator simulator(settings, {{"timestamp(value.ts)", "value.s"}, {"", "value.s.map(x, x)"}, {"time", ""}, {"", ""}},
+                      {}, clock);
+  const auto lines = simulator.open();
+  REQUIRE(lines);
+  REQUIRE(lines->size() == 3);
+  CHECK((*lines)[0] == "mqtt://127.0.0.1:1883 <- a, c, d");
+  CHECK((*lines)[1].find("'b' is left out") == 0);
+  CHECK((*lines)[2].find("'c': only a time:") == 0);
+}
+
+TEST_CASE("what a simulation wraps is unwrapped to the same") {
+  for (const std::string& bytes : {std::string(), std::string("on"), std::string(100'000, 'x')}) {
+    std::string out;
+    CHECK(gunzip(gzip(bytes), 200'000, out));
+    CHECK(out == bytes);
+    out.clear();
+    CHECK(unzstd(zstd(bytes), 200'000, out));
+    CHECK(out == bytes);
+  }
 }
 
 }  // namespace railhead::mqtt
