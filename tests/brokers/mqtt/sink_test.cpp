@@ -141,7 +141,7 @@ TEST_CASE("1,000 records over a broker restart in the middle: none lost, order k
   CHECK(runner.outlet.aside().empty());
 }
 
-TEST_CASE("TLS with a client certificate; a wrong authority is refused") {
+TEST_CASE("TLS with a client certificate; a wrong authority is refused, and so is no certificate, each by its name") {
   Mosquitto::Options options;
   options.tls = true;
   options.client_certificate = true;
@@ -155,11 +155,22 @@ TEST_CASE("TLS with a client certificate; a wrong authority is refused") {
     runner.append("out/1", "1");
     CHECK(runner.done());
   }
-  settings.tls.ca.clear();
-  settings.client_id = "other";
-  SinkRunner runner(settings);
-  CHECK(eventually(10s, [&] { return runner.link.state() == status::LinkStatus::State::down; }));
-  CHECK(runner.reporter.count(status::Event::sink_connected) == 0);
+  const auto says = [&](const SinkSettings& wrong, const std::string& what) {
+    SinkRunner runner(wrong);
+    CHECK_MESSAGE(eventually(10s, [&] { return runner.link.why().find(what) != std::string::npos; }),
+                  runner.link.why());
+    CHECK(runner.reporter.count(status::Event::sink_connected) == 0);
+  };
+  SinkSettings wrong = settings;
+  wrong.tls.ca.clear();
+  says(wrong, "the certificate of '127.0.0.1' is not accepted: ");
+  wrong = settings;
+  wrong.tls.cert.clear();
+  wrong.tls.key.clear();
+  says(wrong, "certificate required");
+  wrong = settings;
+  wrong.tls.key = broker.file("server.key");
+  says(wrong, "key values mismatch");
 }
 
 TEST_CASE("retain keeps the last value for those who come later") {
