@@ -72,6 +72,10 @@ void SourceEngine::lost(const Error& why) {
     backoff_.reset();
     long_backoff_.reset();
   }
+  if (was_connected) {
+    const bool ended_by_peer = why.code == Errc::unavailable && !said_why;
+    short_lives_ = ended_by_peer && now - connected_at_ < settings_.short_life ? short_lives_ + 1 : 0;
+  }
   Known& broker = known();
   const Version spoken = broker.version;
   bool lowered = false;
@@ -95,6 +99,15 @@ void SourceEngine::lost(const Error& why) {
     context_.reporter.report(
         Event::session_taken_over,
         {{"source", context_.name}, {"url", url_.text()}, {"client_id", settings_.session.client_id}});
+  }
+  if (was_connected && is_contested()) {
+    advice = Advice::later;
+    context_.reporter.report(Event::session_taken_over,
+                             {{"source", context_.name},
+                              {"url", url_.text()},
+                              {"client_id", settings_.session.client_id},
+                              {"why", "perhaps: it ended " + std::to_string(short_lives_) +
+                                          " connections in a row without a reason, soon after it accepted them"}});
   }
   if (advice == Advice::next_server || (!was_connected && !lowered)) servers_.advance();
   schedule_connect(advice == Advice::later ? long_backoff_.next() : backoff_.next());

@@ -57,6 +57,12 @@ class SourceEngine final : public Link::Owner, public Session::Listener {
 
   // Where the broker sends us, if that is allowed.
   bool follow();
+
+  // Several connections in a row ended without a word soon after they were accepted. A broker that knows only 3.1.1,
+  // and mosquitto 2.0 at MQTT 5 too, gives no reason when another client comes with our client_id: each comes back
+  // and throws the other out, for ever.
+  [[nodiscard]] bool is_contested() const { return short_lives_ >= kShortLivesMost; }
+  static constexpr unsigned kShortLivesMost = 4;
   void schedule_connect(Duration delay);
   void on_connected(bool session_present) override;
   void on_subscribed(std::size_t index, std::uint8_t reason) override;
@@ -133,6 +139,7 @@ class SourceEngine final : public Link::Owner, public Session::Listener {
   std::string blocked_by_;
   std::vector<std::string> refused_filters_;
   BootTime connected_at_{};
+  unsigned short_lives_ = 0;  // in a row
   std::optional<BootTime> window_due_;
   system::EventLoop::TimerId reconnect_timer_ = 0;
   system::EventLoop::TimerId retry_timer_ = 0;

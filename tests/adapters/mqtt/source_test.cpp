@@ -386,6 +386,23 @@ TEST_CASE("a source whose session was taken over does not fight for it") {
   CHECK(broker.nobody_comes(500));
 }
 
+TEST_CASE("a source that is thrown out again and again without a word does not fight for its session") {
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.long_backoff = {1h, 2h};
+  settings.short_life = 1h;
+  SourceRunner runner(std::move(settings));
+  for (int times = 0; times < 4; ++times) {
+    CHECK(runner.reporter.count(Event::session_taken_over) == 0);
+    broker.welcome(times > 0, times == 0);
+    REQUIRE(eventually(5s, [&] { return runner.connected(); }));
+    broker.close();
+    REQUIRE(eventually(5s, [&] { return !runner.connected(); }));
+  }
+  CHECK(eventually(5s, [&] { return runner.reporter.count(Event::session_taken_over) == 1; }));
+  CHECK(broker.nobody_comes(500));
+}
+
 TEST_CASE("a broker's server reference is followed only when that is allowed, and not in circles") {
   ScriptedBroker broker;
   ScriptedBroker other;
