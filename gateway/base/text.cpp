@@ -148,12 +148,29 @@ std::string counted(std::uint64_t count, std::string_view noun) {
   return std::to_string(count).append(" ").append(noun).append(count == 1 ? "" : "s");
 }
 
+namespace {
+constexpr double kWholeExact = 9007199254740992;  // 2^53: from here on not every whole number is a double
+}  // namespace
+
 std::string shortest(double number) {
   if (std::isnan(number)) return "NaN";
   if (std::isinf(number)) return number > 0 ? "Infinity" : "-Infinity";
   std::array<char, 40> text{};
   const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc{} ? std::string(text.data(), end) : std::string("NaN");
+  if (error != std::errc{}) return "NaN";
+  // Why: a whole number that takes less room without an exponent is written to its last digit, also those digits that
+  // no double of this size can tell apart.
+  if (std::fabs(number) >= kWholeExact && std::find(text.data(), end, 'e') == end) {
+    std::array<char, 40> scientific{};
+    const auto written =
+        std::to_chars(scientific.data(), scientific.data() + scientific.size(), number, std::chars_format::scientific);
+    const char* digit = scientific.data();
+    for (char* at = text.data(); at != end; ++at) {
+      if (digit != written.ptr && *digit == '.') ++digit;
+      *at = digit != written.ptr && *digit != 'e' ? *digit++ : '0';
+    }
+  }
+  return {text.data(), end};
 }
 
 namespace {

@@ -119,10 +119,7 @@ void write_number(double number, std::string& out) {
     return;
   }
   if (write_decimal(number, out)) return;
-  std::array<char, 40> text{};
-  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), number);
-  RAILHEAD_ASSERT(error == std::errc{});
-  const std::string_view digits(text.data(), static_cast<std::size_t>(end - text.data()));
+  const std::string digits = base::shortest(number);
   out += digits;
   if (digits.find_first_of(".e") == std::string_view::npos) out += ".0";
 }

@@ -53,5 +53,9 @@ TEST_CASE("the shortest text of a double reads back the same") {
     CHECK(parse_double(shortest(number)) == number);
   }
   CHECK(shortest(7.3) == "7.3");
+  // No digit that the double does not tell apart from another.
+  CHECK(shortest(123456789012345680000.0) == "123456789012345680000");
+  CHECK(shortest(-12345678901234567890.0) == "-12345678901234567000");
+  CHECK(shortest(9007199254740993.0) == "9007199254740992");
   CHECK(shortest(std::nan("")) == "NaN");
 }
