@@ -8,6 +8,13 @@ namespace {
 
 constexpr std::string_view kEventType = "application/cloudevents+json";
 
+// Its bodies are texts. Others are bytes, also those that happen to be UTF-8: a reader finds them at one place always.
+bool is_text_type(std::string_view content_type) {
+  content_type = base::trim(content_type.substr(0, content_type.find(';')));
+  return content_type.starts_with("text/") || content_type == "application/xml" || content_type.ends_with("+xml") ||
+         is_json_type(content_type);
+}
+
 }  // namespace
 
 bool is_json_type(std::string_view content_type) {
@@ -52,7 +59,7 @@ void Enveloper::write_event(const Record& record, const HeaderContext& context) 
   if (is_json_type(record.content_type) && parser_.parse(record.body)) {
     event_ += ",\"data\":";
     event_ += record.body;
-  } else if (base::is_utf8(record.body)) {
+  } else if (is_text_type(record.content_type) && base::is_utf8(record.body)) {
     member("data", record.body);
   } else {
     member("data_base64", base::to_base64(record.body));

@@ -1,7 +1,7 @@
 // Envelope: how a record's CloudEvents attributes travel (S34). Standard: CloudEvents 1.0.2; structured mode is its
-// JSON format (cloudevents/formats/json-format.md): a JSON body stands in `data` as it is, other text as a JSON text,
-// all else in `data_base64`; what is ours are extension attributes: rhdup, rhlate, rhclock, rhquality, rhkey. Threads:
-// an Enveloper is one thread's.
+// JSON format (cloudevents/formats/json-format.md): a JSON body stands in `data` as it is, one of a text type
+// (text/..., XML) as a JSON text, all else in `data_base64`; what is ours are extension attributes: rhdup, rhlate,
+// rhclock, rhquality, rhkey. Threads: an Enveloper is one thread's.
 #pragma once
 
 #include <string>

@@ -51,6 +51,8 @@ TEST_CASE("structured: attributes and body are one CloudEvents document, JSON bo
         kAttributes + "text/plain" + kOwn + R"("data":"21.5 \"°C\""})");
   CHECK(event_of(record_with("application/cbor", std::string("\xa1\x00\xff", 3))) ==
         kAttributes + "application/cbor" + kOwn + R"("data_base64":"oQD/"})");
+  // The number 5: one byte that is UTF-8 too.
+  CHECK(event_of(record_with("application/cbor", "\x05")).ends_with(R"("data_base64":"BQ=="})"));
 }
 
 TEST_CASE("structured: what only claims to be JSON is a text") {
