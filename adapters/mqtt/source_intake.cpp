@@ -152,6 +152,7 @@ void SourceEngine::on_durable() {
   session_.release(intake_.durable());
   flush();
   go_on_if_stalled();
+  if (!blocked_) schedule_window();  // a reload may have given it something to close
   context_.link.sleeps_until(housekeeping_due_);
 }
 
@@ -172,6 +173,7 @@ void SourceEngine::schedule_window() {
 void SourceEngine::close_windows() {
   window_timer_ = 0;
   window_due_.reset();
+  if (blocked_) return;  // the batch that the intake refused comes first; then windows are scheduled anew
   if (!intake_.offer({})) {
     window_timer_ = loop_.after(std::chrono::seconds{1}, [this] { close_windows(); });
     return;

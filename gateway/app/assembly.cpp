@@ -198,6 +198,20 @@ void Assembly::apply(std::shared_ptr<const Configuration> fresh) {
   service_manager_.ready();
 }
 
+void Assembly::reload_begins(const Configuration& next) {
+  service_manager_.reloading();
+  const Difference sources = difference(configuration_->sources, next.sources);
+  pipeline_->stop_sources(sources.removed);
+  pipeline_->set_router(next.router);
+  for (const std::string& name : sources.removed) {
+    pipeline_->remove_source(name);
+    sources_.drop(name);
+  }
+  if (configuration_->router->takes_from(config::kOwnSource) && !next.router->takes_from(config::kOwnSource)) {
+    remove_own_source();
+  }
+}
+
 void Assembly::set_rules(std::shared_ptr<const ports::Router> rules) {
   const base::MutexLock lock(mutex_);
   rules_ = std::move(rules);

@@ -58,7 +58,8 @@ class Assembly {
   // A new configuration was refused, this one runs on: shown until the next. `why` is all that is wrong.
   void refuse_configuration(std::string why);
   // Tells the service manager; the next assembly's start ends it.
-  void reload_begins() { service_manager_.reloading(); }
+  // This assembly gives way to one of `next`: what rules and sources that are not in it owe is appended by stop().
+  void reload_begins(const Configuration& next);
   [[nodiscard]] status::Snapshot snapshot() const;
 
  private:

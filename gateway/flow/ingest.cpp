@@ -21,6 +21,7 @@ constexpr std::uint8_t kDoneTag = 4;
 
 constexpr std::uint8_t kStateClass = 2;  // what rules remember is dropped last
 constexpr Duration kRetry = std::chrono::seconds{1};
+constexpr Duration kEndFlush = std::chrono::seconds{5};
 
 // Tells the batch that was refused from another one.
 std::uint64_t fingerprint_of(std::span<const Reading> batch) {
@@ -262,7 +263,7 @@ void Ingest::add_due(Work& work) {
   add_groups(groups_, work);
 }
 
-void Ingest::restate(Work& work) {
+void Ingest::restate(Work& work, bool ends) {
   const auto add = [&](StateEntry::Part part, std::string_view bytes) {
     const StateEntry entry{.kind = StateEntry::Kind::rules, .part = part, .source = source_, .rules = bytes};
     work.batch.add(
@@ -272,7 +273,7 @@ void Ingest::restate(Work& work) {
   };
   work.restates = true;
   add(StateEntry::Part::begins, {});
-  rules_->restate(source_, now(), [&](const std::string& entry) { add(StateEntry::Part::entry, entry); });
+  if (!ends) rules_->restate(source_, now(), [&](const std::string& entry) { add(StateEntry::Part::entry, entry); });
   add(StateEntry::Part::ends, {});
 }
 
@@ -343,6 +344,23 @@ Result<ports::Ticket> Ingest::offer(std::span<const Reading> batch) {
     [[maybe_unused]] const Result<ports::Ticket> restated = append(work_);
   }
   return ticket;
+}
+
+Result<void> Ingest::end() {
+  if (work_.waiting) {
+    if (const Result<ports::Ticket> earlier = append(work_); !earlier) return fail(earlier.error());
+  }
+  rules_->end(now(), groups_);
+  add_groups(groups_, work_);
+  if (const Result<ports::Ticket> ticket = append(work_); !ticket) return fail(ticket.error());
+  spool::Spool& spool = shared_.stores.of(SpoolId::telemetry);
+  if (Result<void> flushed = spool.flush(kEndFlush); !flushed) return flushed;
+  journal_.settle_replaced();
+  restate(work_, true);
+  if (const Result<ports::Ticket> ticket = append(work_); !ticket) return fail(ticket.error());
+  if (Result<void> flushed = spool.flush(kEndFlush); !flushed) return flushed;
+  journal_.end();
+  return {};
 }
 
 Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& why) {

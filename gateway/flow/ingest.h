@@ -44,6 +44,9 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
 
   // Other rules from the next offer on; those that did not change keep what they remember.
   void set_router(std::shared_ptr<const ports::Router> router) RAILHEAD_EXCLUDES(mutex_);
+  // The source is gone for good: appends what its rules still owe and leaves no state behind. Nothing is offered then.
+  // Errors: as offer(); what it owed is lost.
+  Result<void> end();
 
   Result<ports::Ticket> offer(std::span<const Reading> batch) override;
   Result<ports::Ticket> refuse(const ports::RawInput& raw, const Error& why) override;
@@ -87,7 +90,7 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   void add_group(ports::Group& group, Work& work);
   void add_failures(const ports::Group& group, std::string_view rule, std::string_view why, Work& work);
   void add_due(Work& work);
-  void restate(Work& work);
+  void restate(Work& work, bool ends = false);
   void recall();
   [[nodiscard]] ports::Now now() const;
   // What a spool could never take would stop its source for ever: it is set aside instead.

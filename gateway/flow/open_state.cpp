@@ -172,15 +172,20 @@ std::vector<OpenState::Recalled> OpenState::take_recalled(const std::string& sou
 
 std::size_t OpenState::drop_unclaimed() {
   std::vector<Sequence> over;
+  std::size_t dropped = 0;
   {
     const base::MutexLock lock(mutex_);
-    for (const auto& [source, entries] : recalled_) {
-      for (const Recalled& entry : entries) over.push_back(entry.sequence);
+    for (auto& [source, entries] : recalled_) {
+      mark_replaced(entries);
+      for (const Recalled& entry : entries) {
+        over.push_back(entry.sequence);
+        if (!entry.replaced && entry.part == StateEntry::Part::entry) ++dropped;
+      }
     }
     recalled_.clear();
   }
   if (!over.empty()) stores_.of(SpoolId::telemetry).settle(lane_, over, spool::Outcome::dropped);
-  return over.size();
+  return dropped;
 }
 
 bool OpenState::is_done(std::uint64_t identity) const {

@@ -46,7 +46,7 @@ class OpenState {
   // that is not settled.
   [[nodiscard]] Result<void> recover(DeliveryTable& table) RAILHEAD_EXCLUDES(mutex_);
   [[nodiscard]] std::vector<Recalled> take_recalled(const std::string& source) RAILHEAD_EXCLUDES(mutex_);
-  // Settles what no source asked for. Returns how many entries.
+  // Settles what no source asked for. Returns how many entries of it were not replaced by later ones.
   std::size_t drop_unclaimed() RAILHEAD_EXCLUDES(mutex_);
   // The alarms' side of this group was appended before a kill.
   [[nodiscard]] bool is_done(std::uint64_t identity) const RAILHEAD_EXCLUDES(mutex_);

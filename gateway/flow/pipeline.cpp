@@ -130,6 +130,9 @@ void Pipeline::replace_sink(std::string_view name, std::unique_ptr<ports::Sink> 
 void Pipeline::remove_source(std::string_view name) {
   SourceSeat& seat = seat_of(sources_, name);
   seat.thread = {};
+  if (const Result<void> ended = seat.ingest->end(); !ended) {
+    reporter_.report(status::Event::rule_debts_lost, {{"source", seat.name}, {"error", ended.error().what}});
+  }
   const base::MutexLock lock(mutex_);
   std::erase_if(sources_, [&](const auto& other) { return other.get() == &seat; });
 }
@@ -165,6 +168,8 @@ void Pipeline::stop(Duration drain) {
   for (const auto& seat : sources_) seat->thread.request_stop();
   for (const auto& seat : sources_) {
     if (seat->thread.joinable()) seat->thread.join();
+    // What a reload of this moment owes. What a spool refuses stays with the rules' state.
+    [[maybe_unused]] const Result<ports::Ticket> owed = seat->ingest->offer({});
   }
   stores_->of(SpoolId::telemetry).set_note(counts_.note());
   for (const SpoolId id : ports::kAllSpools) {

@@ -51,6 +51,7 @@ class Pipeline {
   // with what it knows of deliveries and rules, a sink's lane at the first record that was not confirmed.
   void replace_source(std::string_view name, std::unique_ptr<ports::Source> source);
   void replace_sink(std::string_view name, std::unique_ptr<ports::Sink> sink);
+  // What rules still owe of its readings (open windows, what waits for its number) leaves first.
   void remove_source(std::string_view name);
   // What the sink is still owed stays as an orphan lane.
   void remove_sink(std::string_view name);

@@ -50,4 +50,14 @@ void RuleJournal::settle_replaced() {
   replaced_ = {};
 }
 
+void RuleJournal::end() {
+  spool::Spool& spool = stores_.of(SpoolId::telemetry);
+  spool.settle(open_state_.lane(SpoolId::telemetry), replaced_.plain, spool::Outcome::delivered);
+  std::vector<Sequence> last = std::move(replaced_.with_token);
+  last.insert(last.end(), live_.plain.begin(), live_.plain.end());
+  open_state_.remember(SpoolId::telemetry, std::move(last));
+  replaced_ = {};
+  live_ = {};
+}
+
 }  // namespace railhead::flow

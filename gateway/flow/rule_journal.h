@@ -32,6 +32,8 @@ class RuleJournal {
   void restated(const std::vector<AppendBatch::Placed>& entries, Sequence through);
   // Settles what a restatement that is durable now has replaced.
   void settle_replaced();
+  // Nothing is remembered any more, and a restatement that is durable says so: all there is may go, that one last.
+  void end();
 
  private:
   struct Entries {

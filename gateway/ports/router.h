@@ -100,6 +100,11 @@ class RuleState {
     static_cast<void>(now);
     static_cast<void>(closed);
   }
+  // The source is gone for good: adds all that the rules still owe of its readings. Nothing is remembered then.
+  virtual void end(const Now& now, std::vector<Group>& closed) {
+    static_cast<void>(now);
+    static_cast<void>(closed);
+  }
 };
 
 class Router {

@@ -62,7 +62,8 @@ enum class Level : std::uint8_t { info, warning, error };
   /* the rules */ \
   X(own_readings_left_out, warning, "events came faster than readings of them are made: the rest is only in the log", "look at the log for the event that repeats; a rule on the source railhead may feed itself") \
   X(rule_failed,           warning, "a rule failed on a reading",                 "try the reading with railhead try") \
-  X(rule_state_dropped,    warning, "what rules remembered before the start belongs to no rule of today", "nothing: it is of a rule that was changed or removed while the gateway was stopped") \
+  X(rule_state_dropped,    warning, "what rules remembered before the start belongs to no rule of today", "nothing: it is of a rule or source that was changed or removed while the gateway was stopped, or just before it was killed") \
+  X(rule_debts_lost,       error,   "the spool did not take what rules still owed of a removed source", "see why the spool takes nothing: spool.limit, the disk") \
   X(reading_late,          warning, "readings came after their window had closed, or lie more than an hour ahead", "raise late: of the window, or check the sensor's clock") \
   X(rule_keys_full,        warning, "a rule has reached its bound of keys: readings of new ones are dropped", "raise keys: or limit:, or choose fewer keys") \
   X(sequence_gap,          warning, "numbered readings are missing",               "check the way between sensor and gateway") \

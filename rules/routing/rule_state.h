@@ -33,6 +33,7 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   explicit RuleStateOf(std::shared_ptr<const Compiled> compiled, Coverage* coverage = nullptr);
   void route(const Reading& reading, const ports::Now& now, ports::Routed& out) override;
   void take_over(ports::RuleState& old, const ports::Now& now, std::vector<ports::Group>& closed) override;
+  void end(const ports::Now& now, std::vector<ports::Group>& closed) override;
   std::optional<BootTime> next_due() const override { return due_; }
   void close_due(const ports::Now& now, std::vector<ports::Group>& out) override;
   bool recall(std::string_view source, std::string_view entry, Duration age, const ports::Now& now) override;

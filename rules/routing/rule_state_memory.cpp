@@ -173,6 +173,18 @@ void RuleStateOf::settle_debts(RuleNumber number, const ports::Now& now, std::ve
       }
     }
     if (compiled_->rules[number].window) close_windows(*memory, Time::max(), true, out);
+    while (memory->period_end) {
+      std::vector<ports::Group> some;
+      send_snapshots(*memory, Time::max(), some);
+      out.insert(out.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
+    }
+  }
+}
+
+void RuleStateOf::end(const ports::Now& now, std::vector<ports::Group>& closed) {
+  for (RuleNumber number = 0; number < remembered_.size(); ++number) {
+    settle_debts(number, now, closed);
+    remembered_[number].clear();
   }
 }
 

@@ -14,6 +14,7 @@
 #include "tests/end_to_end/arrivals.h"
 #include "tests/end_to_end/gateway_process.h"
 #include "tests/end_to_end/numbered_sensors.h"
+#include "tests/end_to_end/publish.h"
 #include "tests/support/mosquitto.h"
 
 using namespace railhead;
@@ -79,7 +80,103 @@ std::string broken(std::string text, std::size_t which) {
   return text;
 }
 
+// Readings of source `source` in a window and in a reorder buffer that neither time nor number ends.
+std::string waiting(const Mosquitto& mosquitto, const TemporaryDirectory& directory, const std::string& source,
+                    const std::string& every, const std::string& wait, const std::string& limit = "64 MiB") {
+  return "version: 1\n"
+         "gateway: g\n"
+         "spool: { path: " +
+         directory.path() + "/spool, limit: " + limit + ", keep_free: 1 MiB }\nsources:\n  " + source +
+         ":\n    mqtt: { url: " + mosquitto.url() +
+         ", client_id: waiting, subscribe: [ { topic: \"p/{device}\", qos: 1, payload: json } ] }\n"
+         "sinks:\n"
+         "  up: { file: { path: " +
+         directory.path() +
+         "/up.jsonl, rotate: 0 } }\n"
+         "rules:\n"
+         "  - name: hourly\n"
+         "    window: { every: " +
+         every +
+         ", by: device }\n"
+         "    send: { to: up, topic: window, body: { n: count(), partial: window.partial } }\n"
+         "  - name: in order\n"
+         "    expect_sequence: { by: device, number: value.n, reorder: { wait: " +
+         wait +
+         " } }\n"
+         "    send: { to: up, topic: ordered, body: { n: value.n } }\n";
+}
+
+// "topic body" of each, sorted.
+std::vector<std::string> arrived(const TemporaryDirectory& directory) {
+  std::vector<std::string> found;
+  JsonParser parser;
+  const std::string text = read_file(directory.path() + "/up.jsonl");
+  for (const std::string_view line : base::split(base::trim(text), '\n')) {
+    const Result<Value> record = parser.parse(line);
+    if (!record) continue;  // not written to its end yet
+    found.push_back(std::string(record->find("topic")->as_text()) + " " + to_json(*record->find("body")));
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
 }  // namespace
+
+TEST_CASE("what windows and reorder buffers hold leaves at the reload that changes the rule or renames the source") {
+  struct Change {
+    std::string source, every, wait, limit;  // another limit: the spools are opened anew
+    bool restart;                            // before the reload, by kill
+    std::vector<std::string> wanted;
+  };
+  const std::string first = R"(ordered {"n":1})";
+  const std::string waited = R"(ordered {"n":3})";
+  const std::string closed = R"(window {"n":2,"partial":true})";
+  const std::vector<Change> changes = {
+      {"s", "30 d", "20 h", "64 MiB", false, {first, closed}},
+      {"s", "31 d", "10 h", "64 MiB", true, {first, waited}},
+      {"renamed", "31 d", "20 h", "64 MiB", true, {first, waited, closed}},
+      {"renamed", "30 d", "20 h", "80 MiB", false, {first, waited, closed}},
+  };
+  for (const Change& change : changes) {
+    CAPTURE(change.source + " " + change.every + " " + change.wait + (change.restart ? " restarted" : ""));
+    const Mosquitto mosquitto;
+    const TemporaryDirectory directory;
+    GatewayProcess gateway(directory, waiting(mosquitto, directory, "s", "31 d", "20 h"));
+    const auto connected = [&](const std::string& source) {
+      return eventually(20s, [&] {
+        const std::optional<Value> status = gateway.status();
+        if (!status || status->find("sources")->as_list().empty()) return false;
+        const Value& shown = status->find("sources")->as_list()[0];
+        return *shown.find("name") == Value::text(source) && *shown.find("state") == Value::text("up");
+      });
+    };
+    gateway.start();
+    REQUIRE(connected("s"));
+    publish(mosquitto, {{"p/a", R"({"n":1})"}, {"p/a", R"({"n":3})"}});
+    // The window's and the buffer's readings are acknowledged, nothing else has left.
+    REQUIRE(eventually(20s, [&] { return arrived(directory).size() == 1; }));
+    REQUIRE(eventually(20s, [&] {
+      const std::optional<Value> status = gateway.status();
+      return status && number_at(*status, {"readings", "in"}) == 2 && number_at(*status, {"unacknowledged"}) == 0;
+    }));
+    if (change.restart) {
+      gateway.kill9();
+      gateway.start();
+      REQUIRE(connected("s"));
+    }
+    directory.write("railhead.yaml",
+                    waiting(mosquitto, directory, change.source, change.every, change.wait, change.limit));
+    const Ran ran = gateway.command({"reload"});
+    REQUIRE_MESSAGE(ran.status == 0, ran.output);
+    // No reading comes any more.
+    CHECK(eventually(10s, [&] {
+      std::vector<std::string> found = arrived(directory);
+      found.erase(std::unique(found.begin(), found.end()), found.end());  // what a kill repeated
+      return found == change.wanted;
+    }));
+    CHECK(gateway.terminate(20s) == 0);
+  }
+}
 
 TEST_CASE("10,000 messages a second and 100 reloads, half of them broken: nothing is lost, nothing is repeated") {
   const Mosquitto mosquitto;

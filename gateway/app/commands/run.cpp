@@ -164,7 +164,7 @@ class Life {
     log_.report(status::Event::config_applied, {{"path", arguments_.config}});
     desk_.answer(asked, {});
     if (in_place) return true;
-    assembly.reload_begins();
+    assembly.reload_begins(*configuration_);
     assembly.stop(Duration::zero());
     return false;
   }
