@@ -12,7 +12,9 @@
 namespace railhead::routing {
 namespace {
 
-constexpr std::uint64_t kAfresh = 8;  // a sender that begins at 0 or 1 again, from this far on
+// A sender that begins at 0 or 1 again, from this far on. Why so near: what is taken for a repeat may be kept back for
+// good, what is taken for a new beginning is sent once more than needed at worst.
+constexpr std::uint64_t kAfresh = 2;
 
 // An int, or a double that is one.
 std::optional<std::uint64_t> number_of(const Value& value) {
