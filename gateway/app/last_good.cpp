@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 
 #include "gateway/system/descriptor.h"
 
@@ -27,6 +29,29 @@ Result<void> write_whole(const std::filesystem::path& path, std::string_view byt
   return {};
 }
 
+std::vector<std::filesystem::path> places_of_memory(const std::filesystem::path& configuration) {
+  std::error_code error;
+  const std::filesystem::path whole = std::filesystem::absolute(configuration, error).lexically_normal();
+  std::vector<std::filesystem::path> places{whole.parent_path() / ("." + whole.filename().string() + ".spool")};
+  if (const char* const state = std::getenv("STATE_DIRECTORY"); state != nullptr && *state != '\0') {
+    std::string name = whole.string();
+    std::replace(name.begin(), name.end(), '/', '-');
+    const std::string_view first = std::string_view(state).substr(0, std::string_view(state).find(':'));
+    places.push_back(std::filesystem::path(first) / ("spool-of" + name));
+  }
+  return places;
+}
+
+Result<void> write_anew(const std::filesystem::path& path, std::string_view bytes) {
+  const std::filesystem::path fresh = path.string() + ".new";
+  if (Result<void> written = write_whole(fresh, bytes); !written) return written;
+  if (std::rename(fresh.c_str(), path.c_str()) != 0) return fail(system_error("rename " + fresh.string(), errno));
+  const std::filesystem::path folder = path.parent_path();
+  const system::Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid() || ::fsync(directory.get()) != 0) return fail(system_error("fsync " + folder.string(), errno));
+  return {};
+}
+
 }  // namespace
 
 Result<void> keep_last_good(const std::filesystem::path& spool, const config::FileStore& files) {
@@ -34,12 +59,32 @@ Result<void> keep_last_good(const std::filesystem::path& spool, const config::Fi
   const std::filesystem::path path = place_in(spool);
   if (copy.size() > config::FileStore::kCopyBytesMax) return fail(Errc::invalid, "it is larger than 128 MiB");
   if (config::FileStore before; before.read(path, config::FileStore::kCopyBytesMax).value_or("") == copy) return {};
-  const std::filesystem::path fresh = path.string() + ".new";
-  if (Result<void> written = write_whole(fresh, copy); !written) return written;
-  if (std::rename(fresh.c_str(), path.c_str()) != 0) return fail(system_error("rename " + fresh.string(), errno));
-  const system::Descriptor directory(::open(spool.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid() || ::fsync(directory.get()) != 0) return fail(system_error("fsync " + spool.string(), errno));
-  return {};
+  return write_anew(path, copy);
+}
+
+Result<void> remember_spool(const std::filesystem::path& configuration, const std::filesystem::path& spool) {
+  std::error_code error;
+  const std::string wanted = std::filesystem::absolute(spool, error).lexically_normal().string();
+  Result<void> remembered;
+  for (const std::filesystem::path& place : places_of_memory(configuration)) {
+    if (config::FileStore before; before.read(place, config::FileStore::kCopyBytesMax).value_or("") == wanted) {
+      return {};
+    }
+    remembered = write_anew(place, wanted);
+    if (remembered) return remembered;
+  }
+  return remembered;
+}
+
+std::vector<std::filesystem::path> remembered_spools(const std::filesystem::path& configuration) {
+  std::vector<std::filesystem::path> spools;
+  for (const std::filesystem::path& place : places_of_memory(configuration)) {
+    config::FileStore disk;
+    if (const Result<std::string> text = disk.read(place, config::FileStore::kCopyBytesMax); text && !text->empty()) {
+      spools.emplace_back(*text);
+    }
+  }
+  return spools;
 }
 
 Result<config::FileStore> last_good(const std::filesystem::path& spool) {

@@ -226,6 +226,16 @@ TEST_CASE("a configuration broken after a good run: the last good one starts in 
                    [&] { return read_file(box.directory.path() + "/out.jsonl").find("mended") != std::string::npos; }));
   CHECK(*gateway.status()->find("config_refused") == Value::boolean(false));
   CHECK(gateway.terminate(20s) == 0);
+
+  // What a power cut leaves of an edit: nothing says where the spool lies.
+  for (const bool is_there : {true, false}) {
+    box.directory.write("railhead.yaml", "");
+    if (!is_there) std::filesystem::remove(box.directory.path() + "/railhead.yaml");
+    const std::size_t lines = box.lines();
+    gateway.start();
+    CHECK(eventually(20s, [&] { return box.lines() > lines; }));
+    CHECK(gateway.terminate(20s) == 0);
+  }
 }
 
 TEST_CASE("reload: watch takes a changed file by itself, refuses a broken one and takes the mended one") {

@@ -135,6 +135,12 @@ class Life {
     if (Result<void> kept = keep_last_good(configuration_->options.spool.path, *loaded_.files); !kept) {
       log_.report(status::Event::config_not_kept, {{"why", kept.error().what}});
     }
+    const std::filesystem::path& spool = configuration_->options.spool.path;
+    if (spool != config::SpoolSettings{}.path || !remembered_spools(arguments_.config).empty()) {
+      if (Result<void> remembered = remember_spool(arguments_.config, spool); !remembered) {
+        log_.report(status::Event::config_not_kept, {{"why", remembered.error().what}});
+      }
+    }
     loaded_.files->forget_texts();
   }
 
@@ -180,9 +186,17 @@ class Life {
   TableWatch tables_;
 };
 
-// What can run in the place of `broken`: the copy in the spool's directory. nullopt after saying that there is none.
+// What can run in the place of `broken`: the copy in the spool's directory, which may be too broken to name it. nullopt
+// after saying that there is none.
 std::optional<Loaded> load_last_good(const std::string& path, const Loaded& broken, status::Log& log) {
-  Result<config::FileStore> copy = last_good(broken.configuration->options.spool.path);
+  const std::filesystem::path& named = broken.configuration->options.spool.path;
+  std::vector<std::filesystem::path> spools = remembered_spools(path);
+  // The default may be the spool of another configuration.
+  spools.insert(named == config::SpoolSettings{}.path ? spools.end() : spools.begin(), named);
+  Result<config::FileStore> copy = fail(Errc::io, "there is none");
+  for (auto spool = spools.begin(); spool != spools.end() && !copy && copy.error().code != Errc::invalid; ++spool) {
+    copy = last_good(*spool);
+  }
   if (!copy) {
     if (copy.error().code == Errc::invalid) std::cerr << copy.error().what << '\n';
     return std::nullopt;
