@@ -115,6 +115,14 @@ std::vector<Delivery> contract_of(const ports::Router& router) {
   return deliveries;
 }
 
+std::vector<NamedRule> rules_of(const ports::Router& router) {
+  std::vector<NamedRule> rules;
+  if (const auto* const program = dynamic_cast<const Program*>(&router)) {
+    for (const Rule& rule : program->compiled().rules) rules.push_back({rule.name, rule.fingerprint});
+  }
+  return rules;
+}
+
 std::vector<std::string> changes_for_consumers(const std::vector<Delivery>& before, const std::vector<Delivery>& now) {
   const std::map<std::string, Destination> old_places = by_place(before);
   const std::map<std::string, Destination> new_places = by_place(now);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/config/fingerprint.h"
 #include "gateway/ports/router.h"
 
 namespace railhead::routing {
@@ -27,5 +28,12 @@ struct Delivery {
 // A sentence for each thing that changes for who reads a sink's destination; empty: nothing does.
 [[nodiscard]] std::vector<std::string> changes_for_consumers(const std::vector<Delivery>& before,
                                                              const std::vector<Delivery>& now);
+
+// A rule, and what its text comes to: equal if it is written alike.
+struct NamedRule {
+  std::string name;
+  config::Fingerprint fingerprint = 0;
+};
+[[nodiscard]] std::vector<NamedRule> rules_of(const ports::Router& router);
 
 }  // namespace railhead::routing

@@ -1,5 +1,6 @@
 #include "rules/routing/rule_tests.h"
 
+#include <algorithm>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -7,7 +8,9 @@
 
 #include "gateway/message/json.h"
 #include "gateway/message/reading.h"
+#include "rules/routing/compiled.h"
 #include "rules/routing/expectation.h"
+#include "rules/routing/hints.h"
 #include "rules/routing/node_value.h"
 #include "rules/routing/program.h"
 #include "rules/routing/rehearsal.h"
@@ -29,7 +32,41 @@ struct RuleTest {
   std::vector<ExpectedError> errors;
 };
 
-std::vector<Reading> given_readings(const config::Node& node, config::Diagnostics& diagnostics) {
+// A reading that cannot come makes a test that passes for ever, whatever the rules.
+void check_can_come(const config::Node& node, const Reading& reading, std::span<const KnownSource> sources,
+                    config::Diagnostics& diagnostics) {
+  const auto named = [](const auto& parts, const std::string& name) {
+    return std::find_if(parts.begin(), parts.end(), [&](const auto& part) { return part.name == name; });
+  };
+  const auto complain = [&](const config::Node& at, const std::string& what, const auto& parts) {
+    std::vector<std::string> names;
+    for (const auto& part : parts) names.push_back(part.name);
+    const std::string near = hint_of(std::string(at.text()), names);
+    diagnostics.error(at, what, near.empty() && !names.empty() ? "there are " + list_of(names) : near);
+  };
+  if (sources.empty() || reading.source == kOwnSource) return;
+  const auto source = named(sources, reading.source);
+  if (source == sources.end()) {
+    return complain(node.find("source"), "no source '" + reading.source + "'", sources);
+  }
+  const auto device = named(source->devices, reading.device);
+  if (device == source->devices.end()) {
+    if (source->devices_complete) {
+      complain(node.find("device").present() ? node.find("device") : node,
+               "no device '" + reading.device + "' in source '" + reading.source + "'", source->devices);
+    }
+    return;
+  }
+  if (device->points.empty()) return;
+  for (const config::Member& member : node.find("value").members()) {
+    const std::string point(member.name());
+    if (named(device->points, point) != device->points.end()) continue;
+    complain(member.key, "no point '" + point + "' on device '" + reading.device + "'", device->points);
+  }
+}
+
+std::vector<Reading> given_readings(const config::Node& node, std::span<const KnownSource> sources,
+                                    config::Diagnostics& diagnostics) {
   std::vector<Reading> readings;
   const std::vector<config::Node> items = one_or_many(node);
   if (items.empty() && !node.is_broken()) diagnostics.error(node, "`given` has no reading");
@@ -38,6 +75,7 @@ std::vector<Reading> given_readings(const config::Node& node, config::Diagnostic
     Reading reading;
     std::string why;
     if (reading_from_value(value_of(item), reading, why)) {
+      check_can_come(item, reading, sources, diagnostics);
       readings.push_back(std::move(reading));
     } else {
       diagnostics.error(item, why);
@@ -46,13 +84,23 @@ std::vector<Reading> given_readings(const config::Node& node, config::Diagnostic
   return readings;
 }
 
-std::optional<RuleTest> read_test(const config::Node& node, config::Diagnostics& diagnostics) {
+void check_is_a_rule(const config::Node& named, const ports::Router& router, config::Diagnostics& diagnostics) {
+  const auto* const program = dynamic_cast<const Program*>(&router);
+  if (program == nullptr || !named.present()) return;
+  std::vector<std::string> names;
+  for (const Rule& rule : program->compiled().rules) names.push_back(rule.name);
+  if (std::find(names.begin(), names.end(), named.text()) != names.end()) return;
+  diagnostics.error(named, "no rule '" + std::string(named.text()) + "'", hint_of(named.text(), names));
+}
+
+std::optional<RuleTest> read_test(const config::Node& node, const ports::Router& router,
+                                  std::span<const KnownSource> sources, config::Diagnostics& diagnostics) {
   const std::size_t errors = diagnostics.error_count();
   const RuleTestOptions options = rule_test_fields().read(node, diagnostics);
   RuleTest test;
   test.name = options.name.value;
   test.where = diagnostics.where(options.name.mark);
-  if (options.given.present()) test.given = given_readings(options.given, diagnostics);
+  if (options.given.present()) test.given = given_readings(options.given, sources, diagnostics);
   for (const config::Node& item : one_or_many(options.expect))
     test.expect.push_back(expected_record(item, diagnostics));
   for (const config::Node& item : one_or_many(options.errors)) {
@@ -60,6 +108,7 @@ std::optional<RuleTest> read_test(const config::Node& node, config::Diagnostics&
       diagnostics.error(item, "an error that is expected is written { rule: name, error: part of the reason }");
       continue;
     }
+    check_is_a_rule(item.find("rule"), router, diagnostics);
     test.errors.push_back({std::string(item.find("rule").text()), std::string(item.find("error").text())});
   }
   if (diagnostics.error_count() != errors) return {};
@@ -116,7 +165,7 @@ std::vector<std::string> run(const ports::Router& router, const RuleTest& test, 
 }  // namespace
 
 TestCount run_rule_tests(const ports::Router& router, const config::Node& tests, config::Diagnostics& diagnostics,
-                         std::ostream& out, ShowCoverage show) {
+                         std::ostream& out, ShowCoverage show, std::span<const KnownSource> sources) {
   TestCount count;
   std::optional<Coverage> coverage;
   if (const auto* program = dynamic_cast<const Program*>(&router); program && show == ShowCoverage::yes) {
@@ -128,7 +177,7 @@ TestCount run_rule_tests(const ports::Router& router, const config::Node& tests,
     ++count.failed;
   }
   for (const config::Node& node : tests.items()) {
-    const std::optional<RuleTest> test = read_test(node, diagnostics);
+    const std::optional<RuleTest> test = read_test(node, router, sources, diagnostics);
     const std::vector<std::string> faults =
         test ? run(router, *test, coverage ? &*coverage : nullptr) : std::vector<std::string>{};
     if (test && faults.empty()) {

@@ -8,10 +8,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <iosfwd>
+#include <span>
 
 #include "gateway/config/diagnostics.h"
 #include "gateway/config/document.h"
 #include "gateway/ports/router.h"
+#include "rules/routing/routing.h"
 
 namespace railhead::routing {
 
@@ -24,8 +26,10 @@ struct TestCount {
 };
 
 // Runs every test of `tests` (the list under `tests:`). Prints the failures, each with what differs, then "N passed, N
-// failed", and if asked what no test reached. A test that is not well formed is a diagnostic and counts as failed.
+// failed", and if asked what no test reached. A test that is not well formed, or that gives what cannot come (a source,
+// a device or a point that `sources` do not have), is a diagnostic and counts as failed.
 TestCount run_rule_tests(const ports::Router& router, const config::Node& tests, config::Diagnostics& diagnostics,
-                         std::ostream& out, ShowCoverage coverage = ShowCoverage::no);
+                         std::ostream& out, ShowCoverage coverage = ShowCoverage::no,
+                         std::span<const KnownSource> sources = {});
 
 }  // namespace railhead::routing

@@ -11,7 +11,9 @@
 #include "gateway/message/envelope.h"
 #include "gateway/message/json.h"
 #include "rules/routing/expectation.h"
+#include "rules/routing/hints.h"
 #include "rules/routing/rehearsal.h"
+#include "rules/routing/routing.h"
 
 namespace railhead::routing {
 namespace {
@@ -29,6 +31,18 @@ bool is_reading(const Value& document) {
          });
 }
 
+// The member that keeps what looks like a reading from being one; empty: it does not look like one.
+std::string foreign_member(const Value& document) {
+  if (!document.is(Kind::map) || document.find("source") == nullptr || document.find("value") == nullptr) return {};
+  for (const auto& [name, member] : document.as_map()) {
+    if (!name.is(Kind::string)) continue;
+    if (std::find(kDocumentFields.begin(), kDocumentFields.end(), name.as_text()) == kDocumentFields.end()) {
+      return std::string(name.as_text());
+    }
+  }
+  return {};
+}
+
 bool read_line(JsonParser& parser, const std::string& line, const TryOptions& options, Reading& reading,
                std::string& why) {
   Result<Value> document = parser.parse(line);
@@ -39,6 +53,11 @@ bool read_line(JsonParser& parser, const std::string& line, const TryOptions& op
   reading.source = options.source;
   reading.device = options.device;
   reading.time = options.time;
+  if (const std::string foreign = foreign_member(*document); !foreign.empty()) {
+    const std::string hint = hint_of(foreign, {kDocumentFields.begin(), kDocumentFields.end()});
+    why = "a reading has no member '" + foreign + "'" + (hint.empty() ? "" : ", " + hint);
+    return false;
+  }
   if (!is_reading(*document)) {
     reading.value = std::move(*document);
   } else {
@@ -49,8 +68,14 @@ bool read_line(JsonParser& parser, const std::string& line, const TryOptions& op
     }
     if (!reading_from_value(*document, reading, why)) return false;
   }
-  if (!reading.source.empty()) return true;
-  why = "the reading names no source: say which with --source";
+  if (reading.source.empty()) {
+    why = "the reading names no source: say which with --source";
+    return false;
+  }
+  if (options.sources.empty() || reading.source == kOwnSource) return true;
+  if (std::find(options.sources.begin(), options.sources.end(), reading.source) != options.sources.end()) return true;
+  const std::string hint = hint_of(reading.source, options.sources);
+  why = "there is no source '" + reading.source + "'" + (hint.empty() ? "" : ", " + hint);
   return false;
 }
 

@@ -10,6 +10,7 @@
 
 #include <iosfwd>
 #include <string>
+#include <vector>
 
 #include "gateway/base/time.h"
 #include "gateway/ports/router.h"
@@ -17,9 +18,10 @@
 namespace railhead::routing {
 
 struct TryOptions {
-  std::string source;       // of readings that name none
-  std::string device = "";  // likewise
-  Time time{};              // likewise: usually now
+  std::string source;                     // of readings that name none
+  std::string device = "";                // likewise
+  Time time{};                            // likewise: usually now
+  std::vector<std::string> sources = {};  // all there are; empty: not checked
 };
 
 // Returns the exit code: 0, 1 if a line was no reading, 2 if the output cannot be written.

@@ -4,6 +4,7 @@
 
 #include "gateway/app/commands/commands.h"
 #include "gateway/app/configuration.h"
+#include "gateway/app/difference.h"
 #include "gateway/base/text.h"
 #include "gateway/system/clock.h"
 #include "rules/routing/contract.h"
@@ -37,10 +38,32 @@ int compare_with(const std::string& path, const Configuration& now) {
     std::cerr << path << " itself: " << diagnostics.summary() << '\n';
     return 1;
   }
-  const std::vector<std::string> changes =
+  std::vector<std::string> changes =
       routing::changes_for_consumers(routing::contract_of(*before.router), routing::contract_of(*now.router));
-  if (changes.empty()) std::cout << "nothing changes for consumers\n";
+  if (const std::string& was = before.options.gateway.value, &is = now.options.gateway.value; was != is) {
+    changes.push_back("every record: its identity and ce_source, the gateway '" + was + "' is now '" + is + "'");
+  }
   for (const std::string& change : changes) std::cout << "changes: " << change << '\n';
+  // Written differently: what that means for who reads them is not known here.
+  const auto may = [](const Difference& difference, std::string_view kind, std::string_view what) {
+    for (const std::string& name : difference.changed) {
+      std::cout << "may change: " << kind << " '" << name << "' is written differently: " << what << '\n';
+    }
+    for (const std::string& name : difference.removed) {
+      std::cout << "may change: " << kind << " '" << name << "' is gone\n";
+    }
+    return !difference.changed.empty() || !difference.removed.empty();
+  };
+  bool may_change = may(difference(before.sources, now.sources), "source",
+                        "the points, types and devices of its readings may be others");
+  may_change |= may(difference(before.sinks, now.sinks), "sink", "how and where its records travel may be another");
+  may_change |= may(difference(routing::rules_of(*before.router), routing::rules_of(*now.router)), "rule",
+                    "when and what it sends may be another");
+  if (before.options.labels != now.options.labels) {
+    std::cout << "may change: the labels are others\n";
+    may_change = true;
+  }
+  if (changes.empty() && !may_change) std::cout << "nothing changes for consumers\n";
   return 0;
 }
 
@@ -68,9 +91,9 @@ int run_rule_tests(const TestArguments& arguments) {
   Configuration configuration;
   config::Diagnostics diagnostics;
   if (!load(arguments.config, configuration, diagnostics, true)) return 1;
-  const routing::TestCount count =
-      routing::run_rule_tests(*configuration.router, configuration.options.tests, diagnostics, std::cout,
-                              arguments.coverage ? routing::ShowCoverage::yes : routing::ShowCoverage::no);
+  const routing::TestCount count = routing::run_rule_tests(
+      *configuration.router, configuration.options.tests, diagnostics, std::cout,
+      arguments.coverage ? routing::ShowCoverage::yes : routing::ShowCoverage::no, configuration.routing.sources);
   if (diagnostics.has_errors()) std::cerr << diagnostics.render();
   return count.failed == 0 && !diagnostics.has_errors() ? 0 : 1;
 }
@@ -79,8 +102,9 @@ int run_try(const TryArguments& arguments) {
   Configuration configuration;
   config::Diagnostics diagnostics;
   if (!load(arguments.config, configuration, diagnostics)) return 1;
-  return routing::try_lines(*configuration.router, {.source = arguments.source, .time = system::SystemClock().now()},
-                            std::cin, std::cout);
+  routing::TryOptions options{.source = arguments.source, .time = system::SystemClock().now()};
+  for (const auto& source : configuration.sources) options.sources.push_back(source.name);
+  return routing::try_lines(*configuration.router, options, std::cin, std::cout);
 }
 
 int run_reference(const ReferenceArguments& arguments) {

@@ -53,8 +53,10 @@ void run_case(const std::filesystem::path& folder) {
   if (tests.present()) {
     std::ostringstream out;
     config::Diagnostics& diagnostics = built->diagnostics;
-    (void)routing::run_rule_tests(*built->router, tests, diagnostics, out);
-    check(folder / "tests.txt", out.str());
+    const std::size_t said_before = diagnostics.render().size();
+    (void)routing::run_rule_tests(*built->router, tests, diagnostics, out, routing::ShowCoverage::no,
+                                  built->input.sources);
+    check(folder / "tests.txt", diagnostics.render().substr(said_before) + out.str());
   }
 }
 
