@@ -10,6 +10,7 @@ void Batch::begin() {
   refusals_.clear();
   fates_.clear();
   left_out_ = 0;
+  repeated_ = 0;
   offered_ = false;
   ticket_ = {};
   refused_ = acknowledged_ = acknowledged_refusals_ = 0;
@@ -25,7 +26,10 @@ void Batch::judge(std::size_t item) {
     fates_.push_back(Fate::release);
     return;
   }
-  if (publish.qos == 2 && is_repeat(publish)) return fates_.push_back(Fate::repeat);
+  if (publish.qos == 2 && is_repeat(publish)) {
+    ++repeated_;
+    return fates_.push_back(Fate::repeat);
+  }
   if (inbound.kind == Session::Inbound::Kind::oversized) {
     fates_.push_back(Fate::refused);
     refusals_.push_back({item,
@@ -69,7 +73,10 @@ bool Batch::is_repeat(const Publish& publish) const {
 void Batch::judge_split(std::size_t item) {
   const Publish& publish = parts_.link.inbox()[item].publish;
   // Only its last part has a token: the whole is recognised here, not by the intake.
-  if (publish.qos == 1 && publish.dup && is_repeat(publish)) return fates_.push_back(Fate::repeat);
+  if (publish.qos == 1 && publish.dup && is_repeat(publish)) {
+    ++repeated_;
+    return fates_.push_back(Fate::repeat);
+  }
   const Reading whole = std::move(readings_[reading_count_]);
   readings_.resize(reading_count_);
   if (const Result<void> done = parts_.interpreter.split(whole, readings_); !done) {
@@ -91,6 +98,7 @@ Result<void> Batch::go_on() {
       ticket_ = *ticket;
     }
     if (left_out_ > 0) parts_.intake.ignored(left_out_);
+    if (repeated_ > 0) parts_.intake.repeated(repeated_);
     if (const std::uint64_t missing = parts_.interpreter.take_missing_times(); missing > 0) {
       parts_.reporter.report(status::Event::payload_time_missing,
                              {{"source", parts_.source}, {"messages", std::to_string(missing)}});
@@ -131,10 +139,13 @@ Result<void> Batch::acknowledge(std::size_t item) {
     case Fate::left_out: break;
     case Fate::repeat: ticket = parts_.intake.deliveries().open_ticket(*parts_.interpreter.token_of(publish)); break;
     case Fate::release: {
-      const Result<ports::Ticket> closed =
-          parts_.intake.deliveries().close(parts_.interpreter.session(), inbound.packet_id);
-      if (!closed) return fail(closed.error());
-      parts_.link.acknowledge(PacketType::pubcomp, inbound.packet_id, parts_.durable ? *closed : ports::Ticket{});
+      // Two URLs may lead to one session: an identifier that stayed open under the other would swallow a new message.
+      for (const std::uint64_t session : sessions_) {
+        const Result<ports::Ticket> closed = parts_.intake.deliveries().close(session, inbound.packet_id);
+        if (!closed) return fail(closed.error());
+        ticket.raise(*closed);
+      }
+      parts_.link.acknowledge(PacketType::pubcomp, inbound.packet_id, parts_.durable ? ticket : ports::Ticket{});
       return {};
     }
   }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "adapters/mqtt/interpreter.h"
@@ -27,6 +28,9 @@ class Batch {
     const system::Clock& clock;
   };
   explicit Batch(Parts parts) : parts_(std::move(parts)) {}
+
+  // The sessions (as in FieldToken) this source had, under whatever URL, the one at hand among them.
+  void set_sessions(std::vector<std::uint64_t> sessions) { sessions_ = std::move(sessions); }
 
   // Reads what is in the session's inbox.
   void begin();
@@ -54,11 +58,13 @@ class Batch {
   [[nodiscard]] Result<void> acknowledge(std::size_t item);
 
   Parts parts_;
+  std::vector<std::uint64_t> sessions_;
   std::vector<Reading> readings_;
   std::size_t reading_count_ = 0;
   std::vector<Refusal> refusals_;
   std::vector<Fate> fates_;
   std::uint64_t left_out_ = 0;
+  std::uint64_t repeated_ = 0;
   Time arrived_{};  // of all of it: it came in one read
   bool clock_trusted_ = false;
   // How far it came.

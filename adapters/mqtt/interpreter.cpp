@@ -158,7 +158,8 @@ Result<std::string_view> Interpreter::unwrap(Compression compression, std::strin
 void Interpreter::set_time(std::size_t row, Reading& reading) {
   if (time_[row] == nullptr) return;
   const Value time = time_[row]->evaluate(reading);
-  if (time.kind() != Kind::timestamp) {
+  // One that a Time cannot be is no time: senders write the year 1 where they have none.
+  if (time.kind() != Kind::timestamp || Value::timestamp(time.as_timestamp()) != time) {
     ++missing_times_;
     return;
   }
@@ -177,10 +178,7 @@ Result<void> Interpreter::split(const Reading& whole, std::vector<Reading>& out)
   for (std::size_t i = 0; i < count; ++i) {
     Reading& part = out.emplace_back(whole);
     part.value = parts.as_list()[i];
-    if (i + 1 < count) {
-      part.maybe_repeat = whole.token && whole.token->dup;
-      part.token.reset();
-    }
+    if (part.token) part.token->leads = i + 1 < count;
     set_time(last_row_, part);
   }
   return {};

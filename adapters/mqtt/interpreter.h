@@ -2,8 +2,8 @@
 //   device      the capture {device}, else the subscription's `device`, else the topic
 //   value       by `payload`: json | number | text | raw, of what `compression` unwraps
 //   time        the subscription's `time:`, else arrival
-//   readings    one, or with `split:` one of each element of a list; only the last carries the token, so that what is
-//               recognised as taken was taken whole
+//   readings    one, or with `split:` one of each element of a list; the token counts for the last, so that what is
+//               recognised as taken was taken whole; those before it only look it up
 //   attributes  topic, captures, retained, and of MQTT 5 content_type, response_topic, correlation_data, expiry (a
 //               duration), user_properties (a map; of one name the first)
 // Errors:  Errc::invalid: the payload cannot be read; source, device and token of `out` are set even then.

@@ -13,7 +13,7 @@ using status::LinkStatus;
 
 SourceEngine::Known& SourceEngine::known() {
   const Version first = settings_.protocol == Protocol::v3_1_1 ? Version::v3_1_1 : Version::v5;
-  return known_.try_emplace(url_.text(), Known{first}).first->second;
+  return known_.try_emplace(url_.text(), Known{first, session_hash_}).first->second;
 }
 
 void SourceEngine::choose_server() {
@@ -23,6 +23,11 @@ void SourceEngine::choose_server() {
   if (known_.size() > settings_.urls.size() + Servers::kRedirectionsMax) known_.clear();
   session_hash_ = session_hash(url_, settings_.session.client_id);
   interpreter_.set_session(session_hash_);
+  std::vector<std::uint64_t> sessions{session_hash_};
+  for (const auto& [url, broker] : known_) {
+    if (broker.session != session_hash_) sessions.push_back(broker.session);
+  }
+  batch_.set_sessions(std::move(sessions));
   session_.forget_subscriptions();
   session_is_ours_ = false;
 }

@@ -39,6 +39,7 @@ class SourceEngine final : public Link::Owner, public Session::Listener {
   // What is known of a broker by its URL.
   struct Known {
     Version version;         // to speak at the next connection
+    std::uint64_t session;   // as in FieldToken
     bool connected = false;  // once
     // `automatic`: whether it takes MQTT 5 was seen, or is taken for sure. An old broker may refuse it without a word,
     // and so does a proxy whose broker is just starting.

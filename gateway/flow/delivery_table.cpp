@@ -31,6 +31,16 @@ bool DeliveryTable::Session::erase(std::uint16_t packet_id) {
   return true;
 }
 
+void DeliveryTable::Session::erase_if(const std::function<bool(const Entry&)>& goes) {
+  for (std::size_t page = 0; page < pages_.size(); ++page) {
+    for (std::size_t i = 0; i < kPageEntries && pages_[page] != nullptr; ++i) {
+      if (pages_[page]->used[i] && goes(pages_[page]->entries[i])) {
+        erase(static_cast<std::uint16_t>(page * kPageEntries + i));
+      }
+    }
+  }
+}
+
 bool DeliveryTable::Session::empty() const {
   return std::all_of(pages_.begin(), pages_.end(), [](const auto& page) { return page == nullptr; });
 }
@@ -94,6 +104,15 @@ void DeliveryTable::recovered_whole(const FieldToken& token) {
   if (find(token) != nullptr) {
     Entry& entry = sessions_[token.session].at(token.packet_id);
     entry.held = entry.wanted;
+  }
+}
+
+void DeliveryTable::forget_uncertain(const std::function<bool(std::uint64_t session)>& is_certain) {
+  const base::MutexLock lock(mutex_);
+  for (auto& [id, session] : sessions_) {
+    if (is_certain(id)) continue;
+    // What lacks a part was not acknowledged: its repeat brings the rest.
+    session.erase_if([](const Entry& entry) { return entry.qos == 1 && (entry.wanted & ~entry.held) == 0; });
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -48,6 +49,9 @@ class DeliveryTable {
   void recovered(const FieldToken& token, ports::SpoolId spool) RAILHEAD_EXCLUDES(mutex_);
   // Nothing of the group of these frames is missing.
   void recovered_whole(const FieldToken& token) RAILHEAD_EXCLUDES(mutex_);
+  // QoS 1, after recovered(): entries of these sessions that are whole. Whether their acknowledgement left is not
+  // known, and neither whether the broker gave the identifier to another message since.
+  void forget_uncertain(const std::function<bool(std::uint64_t session)>& is_certain) RAILHEAD_EXCLUDES(mutex_);
   // True if there was one.
   bool forget(std::uint64_t session, std::uint16_t packet_id) RAILHEAD_EXCLUDES(mutex_);
   void forget(std::uint64_t session, std::span<const std::uint16_t> packet_ids) RAILHEAD_EXCLUDES(mutex_);
@@ -67,6 +71,7 @@ class DeliveryTable {
     [[nodiscard]] const Entry* find(std::uint16_t packet_id) const;
     Entry& at(std::uint16_t packet_id);  // an empty one if there was none
     bool erase(std::uint16_t packet_id);
+    void erase_if(const std::function<bool(const Entry&)>& goes);
     [[nodiscard]] bool empty() const;
     [[nodiscard]] std::size_t unacknowledged() const;
 

@@ -9,10 +9,6 @@ namespace {
 using ports::SpoolId;
 using ports::Verdict;
 
-void raise(ports::Ticket& ticket, const ports::Ticket& other) {
-  for (std::size_t i = 0; i < ports::kSpools; ++i) ticket.through[i] = std::max(ticket.through[i], other.through[i]);
-}
-
 // Tags of entries whose place is told.
 constexpr std::uint8_t kOpenTag = 1;   // of a QoS 2 delivery
 constexpr std::uint8_t kStateTag = 2;  // settled when restated
@@ -134,7 +130,7 @@ void Ingest::route(const Reading& reading, const ports::Now& moment, Work& work)
   if (reading.token) {
     const FieldToken& token = *reading.token;
     if (const std::optional<DeliveryTable::Entry> entry = taken_before(token)) {
-      raise(work.repeats, entry->ticket);
+      work.repeats.raise(entry->ticket);
       if ((entry->wanted & ~entry->held) == 0) {
         ++work.tally.redelivered;
         return;
@@ -175,16 +171,17 @@ void Ingest::add_records(const Reading& reading, std::uint8_t held, Work& work) 
   }
   if (!routed_.state.empty()) wanted = static_cast<std::uint8_t>(wanted | bit_of(SpoolId::telemetry));
   // QoS 2: the identifier is open until its PUBREL, also when nothing became of it or all of that is delivered.
-  if (reading.token && reading.token->qos == 2) {
+  if (const FieldToken* token = reading.kept_token(); token != nullptr && token->qos == 2) {
     wanted = static_cast<std::uint8_t>(wanted | bit_of(SpoolId::telemetry));
   }
   if (!routed_.set_aside.empty()) wanted = static_cast<std::uint8_t>(wanted | bit_of(SpoolId::dead));
-  const bool opens = reading.token && reading.token->qos == 2 && (held & bit_of(SpoolId::telemetry)) == 0;
-  std::optional<FieldToken> token = reading.token;
-  if (token) {
+  std::optional<FieldToken> token;
+  if (const FieldToken* kept = reading.kept_token()) {
+    token = *kept;
     token->spools = wanted;
     token->dup = false;
   }
+  const bool opens = token && token->qos == 2 && (held & bit_of(SpoolId::telemetry)) == 0;
   for (std::size_t i = 0; i < records.size(); ++i) {
     const SpoolId spool = spool_of(records.priority(i));
     if ((held & bit_of(spool)) != 0) continue;
@@ -294,6 +291,7 @@ Result<ports::Ticket> Ingest::append(Work& work) {
                          .wanted = taken.wanted,
                          .held = taken.wanted,
                          .ticket = *ticket}});
+      taken_.back().entry.ticket.raise(taken.also);
     }
     shared_.deliveries.taken(taken_);
   }
@@ -314,7 +312,7 @@ Result<ports::Ticket> Ingest::append(Work& work) {
   if (work.restates) journal_.restated(restated, ticket->through[static_cast<std::size_t>(SpoolId::telemetry)]);
   for (const std::uint64_t identity : work.done_again) shared_.open_state.forget_done(identity);
   shared_.counts.add(source_, work.tally, shared_.clock.boot_now());
-  raise(*ticket, work.repeats);
+  ticket->raise(work.repeats);
   work.clear();
   return ticket;
 }
@@ -367,10 +365,18 @@ Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& wh
   if (work_.waiting) {
     if (Result<ports::Ticket> earlier = append(work_); !earlier) return earlier;
   }
+  const bool opens = raw.token && raw.token->qos == 2;
+  const auto wanted = static_cast<std::uint8_t>(bit_of(SpoolId::dead) | (opens ? bit_of(SpoolId::telemetry) : 0));
+  std::uint8_t held = 0;
+  ports::Ticket ticket;
   if (raw.token) {
     if (const std::optional<DeliveryTable::Entry> entry = taken_before(*raw.token)) {
-      shared_.counts.add(source_, {.in = 1, .redelivered = 1}, shared_.clock.boot_now());
-      return entry->ticket;
+      ticket = entry->ticket;
+      held = entry->held;  // a kill may have struck between two spools: only the missing part is appended
+      if ((entry->wanted & ~held) == 0 || (wanted & ~held) == 0) {
+        shared_.counts.add(source_, {.in = 1, .redelivered = 1}, shared_.clock.boot_now());
+        return ticket;
+      }
     }
   }
   DeadLetter letter;
@@ -383,24 +389,28 @@ Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& wh
   letter.payload = raw.payload;
   letter.token = raw.token;
   if (letter.token) {
-    letter.token->spools = bit_of(SpoolId::dead);
+    letter.token->spools = wanted;
     letter.token->dup = false;
+    letter.token->leads = false;
   }
-  Result<ports::Ticket> ticket = shared_.dead_letters.append(letter);
-  if (!ticket) return ticket;
-  if (letter.token && letter.token->qos == 2) {
+  if ((held & bit_of(SpoolId::dead)) == 0) {
+    const Result<ports::Ticket> appended = shared_.dead_letters.append(letter);
+    if (!appended) return appended;
+    ticket.raise(*appended);
+  }
+  if (opens && (held & bit_of(SpoolId::telemetry)) == 0) {
     // Appended after its letter. Should it not be taken now, it is with the next batch.
     add_open(*letter.token, work_);
     work_.batch.end_group();
-    work_.taken.push_back({*letter.token, letter.token->spools, 0, true});
+    work_.taken.push_back({*letter.token, wanted, held, true, ticket});
     const Result<ports::Ticket> opened = append(work_);
-    if (opened) raise(*ticket, *opened);
+    if (opened) ticket.raise(*opened);
   } else if (letter.token) {
     shared_.deliveries.taken(*letter.token, {.content_hash = letter.token->content_hash,
                                              .qos = letter.token->qos,
-                                             .wanted = letter.token->spools,
-                                             .held = letter.token->spools,
-                                             .ticket = *ticket});
+                                             .wanted = wanted,
+                                             .held = wanted,
+                                             .ticket = ticket});
   }
   shared_.counts.add(source_, {.in = 1, .refused = 1}, shared_.clock.boot_now());
   return ticket;
@@ -408,6 +418,10 @@ Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& wh
 
 void Ingest::ignored(std::uint64_t count) {
   shared_.counts.add(source_, {.in = count, .refused = count}, shared_.clock.boot_now());
+}
+
+void Ingest::repeated(std::uint64_t count) {
+  shared_.counts.add(source_, {.in = count, .redelivered = count}, shared_.clock.boot_now());
 }
 
 ports::Ticket Ingest::durable() const { return shared_.stores.durable(); }

@@ -51,6 +51,7 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   Result<ports::Ticket> offer(std::span<const Reading> batch) override;
   Result<ports::Ticket> refuse(const ports::RawInput& raw, const Error& why) override;
   void ignored(std::uint64_t count) override;
+  void repeated(std::uint64_t count) override;
   ports::Ticket durable() const override;
   int durable_fd() const override { return durable_rose_.fd(); }
   std::optional<BootTime> next_due() const override;
@@ -63,6 +64,7 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
     std::uint8_t wanted = 0;
     std::uint8_t held = 0;  // what a spool had of it before
     bool opens = false;     // an open entry is appended with it
+    ports::Ticket also{};   // what was appended for it before
   };
   // Routed and perhaps not yet appended.
   struct Work {

@@ -51,8 +51,8 @@ void Ingest::replace_oversized_group(const Reading& reading, Work& work) {
   letter.reason = "what it became takes " + std::to_string(bytes) + " bytes, at most " + std::to_string(most) +
                   " fit the spool: raise spool.limit; the payload here is its beginning";
   letter.payload.resize(std::min(letter.payload.size(), kOversizedKept));
-  if (reading.token) {
-    letter.token = reading.token;
+  if (const FieldToken* kept = reading.kept_token()) {
+    letter.token = *kept;
     letter.token->spools = bit_of(SpoolId::dead);
     letter.token->dup = false;
     Taken& taken = work.taken.back();
@@ -72,7 +72,7 @@ void Ingest::add_set_aside(const Reading& reading, Work& work) {
     DeadLetter letter = letter_about(reading, shared_.gateway);
     letter.rule = failed.rule;
     letter.reason = failed.reason;
-    if (reading.token) letter.token = work.taken.back().token;
+    if (reading.kept_token() != nullptr) letter.token = work.taken.back().token;
     shared_.dead_letters.add(letter, work.batch);
   }
 }

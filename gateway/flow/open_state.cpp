@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/flow/identifier_use.h"
 #include "gateway/message/dead_letter.h"
 #include "gateway/message/record.h"
 
@@ -64,7 +65,7 @@ OpenState::OpenState(Stores& stores, const system::Clock& clock)
       lane_(stores.of(SpoolId::telemetry).lane(kStateLane)),
       alarms_lane_(stores.of(SpoolId::alarms).lane(kStateLane)) {}
 
-Result<std::vector<spool::Frame>> OpenState::recent_frames(SpoolId id) const {
+Result<OpenState::RecentFrames> OpenState::recent_frames(SpoolId id) const {
   const spool::Spool& spool = stores_.of(id);
   const std::uint64_t first = spool.usage().first.value();
   const std::uint64_t next = spool.next().value();
@@ -73,7 +74,8 @@ Result<std::vector<spool::Frame>> OpenState::recent_frames(SpoolId id) const {
     const std::uint64_t from = next > first + look ? next - look : first;
     std::optional<Moment> newest;
     std::optional<Moment> oldest;  // tells whether the look reached far enough
-    std::vector<spool::Frame> frames;
+    RecentFrames found;
+    std::vector<spool::Frame>& frames = found.frames;
     const auto visit = [&](const spool::Frame& frame) {
       newest = Moment(frame);
       if (!oldest) oldest = newest;
@@ -81,11 +83,13 @@ Result<std::vector<spool::Frame>> OpenState::recent_frames(SpoolId id) const {
       if (frames.size() > kRecentFramesMax) frames.erase(frames.begin(), frames.begin() + kRecentFramesMax / 2);
     };
     if (Result<void> read = spool.for_each(Sequence(from), visit); !read) return fail(read.error());
-    if (!newest) return frames;
+    if (!newest) return found;
     const bool reached = from == first || !is_recent(*oldest, *newest);
     if (!reached && frames.size() < kRecentFramesMax / 2) continue;
-    std::erase_if(frames, [&](const spool::Frame& frame) { return !is_recent(Moment(frame), *newest); });
-    return frames;
+    const auto recent = std::stable_partition(
+        frames.begin(), frames.end(), [&](const spool::Frame& frame) { return !is_recent(Moment(frame), *newest); });
+    found.recent_from = static_cast<std::size_t>(recent - frames.begin());
+    return found;
   }
 }
 
@@ -137,26 +141,39 @@ Result<void> OpenState::recover_state(SpoolId id, DeliveryTable& table) {
 }
 
 Result<void> OpenState::recover(DeliveryTable& table) {
+  IdentifierUse use;
   // Alarms and dead letters first: the closes, which outrank them, stand in the telemetry spool.
   for (const SpoolId id : {SpoolId::alarms, SpoolId::dead, SpoolId::telemetry}) {
     if (id != SpoolId::dead) {
       if (Result<void> state = recover_state(id, table); !state) return state;
     }
-    const Result<std::vector<spool::Frame>> frames = recent_frames(id);
-    if (!frames) return fail(frames.error());
-    for (const spool::Frame& frame : *frames) {
+    const Result<RecentFrames> found = recent_frames(id);
+    if (!found) return fail(found.error());
+    use.next_spool();
+    for (std::size_t i = 0; i < found->frames.size(); ++i) {
+      const spool::Frame& frame = found->frames[i];
+      const bool recent = i >= found->recent_from;
+      std::optional<FieldToken> token;
+      bool marked = false;
       if (frame.internal) {
         const std::optional<StateEntry> entry = decode_state_entry(frame.payload);
-        if (entry && entry->token) recall(*entry, table);
-      } else if (id == SpoolId::dead) {
+        if (recent && entry && entry->token) recall(*entry, table);
+        continue;
+      }
+      if (id == SpoolId::dead) {
         const Result<DeadLetter> letter = decode_dead_letter(frame.payload);
-        if (letter && letter->token) table.recovered(*letter->token, id);
+        if (letter) token = letter->token;
       } else {
         const Result<Record> record = decode_record(frame.payload);
-        if (record && record->token) table.recovered(*record->token, id);
+        if (record) token = record->token;
+        marked = record && (record->flags & kMaybeRepeat) != 0;
       }
+      if (!token) continue;
+      if (!marked) use.saw(*token, frame.appended);
+      if (recent) table.recovered(*token, id);
     }
   }
+  table.forget_uncertain([&use](std::uint64_t session) { return use.counts_through(session); });
   return {};
 }
 

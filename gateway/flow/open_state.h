@@ -4,7 +4,8 @@
 // takes and whatever becomes of the records' segments. The close must outlast the records it closes, or a restart would
 // see the identifier open again from their tokens; so it and the open entry are kept for a while and go together.
 // QoS 1: the tokens in the records themselves count, those of the last kLookBack before the spool's newest frame: an
-// acknowledgement leaves when the disk has the message, not later. So long, too, one spool may be behind another in
+// acknowledgement leaves when the disk has the message, not later; and only while the broker's use of identifiers tells
+// a redelivery from a new message (identifier_use.h). So long, too, one spool may be behind another in
 // what it has of a group. What rules must not forget is kept until a journal (rule_journal.h) says that it is settled.
 // Threads: any.
 #pragma once
@@ -72,7 +73,11 @@ class OpenState {
     std::vector<Sequence> entries;
     BootTime since;
   };
-  [[nodiscard]] Result<std::vector<spool::Frame>> recent_frames(ports::SpoolId id) const;
+  struct RecentFrames {
+    std::vector<spool::Frame> frames;  // the older ones are there for IdentifierUse only
+    std::size_t recent_from = 0;
+  };
+  [[nodiscard]] Result<RecentFrames> recent_frames(ports::SpoolId id) const;
   [[nodiscard]] Result<void> recover_state(ports::SpoolId id, DeliveryTable& table) RAILHEAD_EXCLUDES(mutex_);
   [[nodiscard]] Result<Sequence> append_close(std::uint64_t session, std::uint16_t packet_id) RAILHEAD_EXCLUDES(mutex_);
   void note_opened(const FieldToken& token, Sequence entry, BootTime now) RAILHEAD_REQUIRES(mutex_);

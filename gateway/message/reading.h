@@ -20,7 +20,9 @@ struct FieldToken {
   std::uint64_t content_hash = 0;  // of topic and payload
   std::uint8_t qos = 0;
   std::uint8_t spools = 0;  // bit per ports::SpoolId that holds a part of its group (S11); set by the intake
-  bool dup = false;         // the broker said that it may be a repeat; not kept in the record
+  // Not kept in the record:
+  bool dup = false;    // the broker said that it may be a repeat
+  bool leads = false;  // of a message in several readings one before the last: recognised by it, which keeps it for all
   friend bool operator==(const FieldToken&, const FieldToken&) = default;
 };
 
@@ -35,6 +37,9 @@ struct Reading {
   Value bad;         // map point -> reason, or null
   Value attributes;  // map: topic, captures, retained, MQTT 5 properties, ...; or null
   std::optional<FieldToken> token;
+
+  // What the records carry of it.
+  [[nodiscard]] const FieldToken* kept_token() const { return token && !token->leads ? &*token : nullptr; }
 };
 
 // The canonical JSON document of a rule without `body`:

@@ -54,6 +54,8 @@ class Intake {
   [[nodiscard]] virtual Result<Ticket> refuse(const RawInput& raw, const Error& why) = 0;
   // A reading the source itself leaves out for a reason the ledger knows (retained: ignore).
   virtual void ignored(std::uint64_t count) = 0;
+  // A redelivery that the source itself recognised (Deliveries::is_open).
+  virtual void repeated(std::uint64_t count) = 0;
   // What is at or below this watermark is on disk and may be acknowledged.
   [[nodiscard]] virtual Ticket durable() const = 0;
   // Readable after the watermark rose; the source reads it empty (8 bytes, eventfd) before it looks at durable().

@@ -1,6 +1,7 @@
 // Ticket: what must be durable before the field may be acknowledged: a sequence per spool (S11).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +29,10 @@ struct Ticket {
       if (through[i] < wanted.through[i]) return false;
     }
     return true;
+  }
+  // Waits for what `other` waits for too.
+  void raise(const Ticket& other) {
+    for (std::size_t i = 0; i < kSpools; ++i) through[i] = std::max(through[i], other.through[i]);
   }
   friend bool operator==(const Ticket&, const Ticket&) = default;
 };

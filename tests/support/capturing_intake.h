@@ -40,7 +40,7 @@ class CapturingIntake final : public ports::Intake, private ports::Deliveries {
         continue;
       }
       readings_.push_back(reading);
-      if (reading.token) remember(*reading.token);
+      if (const FieldToken* token = reading.kept_token()) remember(*token);
     }
     return next_ticket();
   }
@@ -54,6 +54,10 @@ class CapturingIntake final : public ports::Intake, private ports::Deliveries {
       if (raw.token) remember(*raw.token);
     }
     return next_ticket();
+  }
+  void repeated(std::uint64_t count) override {
+    const base::MutexLock lock(mutex_);
+    redelivered_ += count;
   }
   void ignored(std::uint64_t count) override {
     const base::MutexLock lock(mutex_);

@@ -52,6 +52,7 @@ class CountingIntake final : public ports::Intake, private ports::Deliveries {
   }
   Result<ports::Ticket> refuse(const ports::RawInput&, const Error&) override { return ports::Ticket{}; }
   void ignored(std::uint64_t) override {}
+  void repeated(std::uint64_t) override {}
   ports::Ticket durable() const override { return {}; }
   int durable_fd() const override { return -1; }
   std::optional<BootTime> next_due() const override { return {}; }

@@ -97,6 +97,7 @@ TEST_CASE("what an own reading causes within the intake, and what names the sour
       return box_.intake.refuse(raw, why);
     }
     void ignored(std::uint64_t) override {}
+    void repeated(std::uint64_t) override {}
     ports::Ticket durable() const override { return box_.intake.durable(); }
     int durable_fd() const override { return box_.intake.durable_fd(); }
     std::optional<BootTime> next_due() const override { return std::nullopt; }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <filesystem>
 #include <functional>
 #include <mutex>
 
@@ -242,6 +243,77 @@ TEST_CASE("a redelivery is recognised, also after a restart; one that was acknow
   gateway.offer({numbered(0, token(1, true))});
   CHECK(gateway.readings().redelivered == 2);
   CHECK(gateway.readings().adds_up());
+}
+
+TEST_CASE("a broker that gives identifiers anew at once is not suspected of a repeat after a restart") {
+  test::TemporaryDirectory directory;
+  std::vector<std::uint16_t> before;
+  SUBCASE("it uses the lowest free one") { before = {1, 2, 1}; }
+  SUBCASE("not enough was seen of it") { before = {1}; }
+  {
+    Gateway gateway(directory.path());
+    for (const std::uint16_t id : before) gateway.offer({numbered(0, token(id, false))});
+    gateway.pipeline->stop(5s);
+  }
+  Gateway gateway(directory.path(), ignore_all);
+  gateway.offer({numbered(0, token(1, true))});  // perhaps a new message with the old one's content
+  CHECK(gateway.readings().redelivered == 0);
+  REQUIRE(test::eventually(5s, [&] { return gateway.sink->seen().size() == 1; }));
+  CHECK((gateway.sink->seen()[0].record.flags & kMaybeRepeat) != 0);
+}
+
+TEST_CASE("after a kill between two spools a QoS 2 delivery brings what is missing, and no more") {
+  test::TemporaryDirectory directory;
+  // As the kill leaves it: one spool has its part, the other had not written yet.
+  const auto lose = [&](SpoolId spool) {
+    std::filesystem::remove_all(std::filesystem::path(directory.path()) / ports::name_of(spool));
+  };
+  SUBCASE("an unreadable payload's letter") {
+    const auto refuse = [](Gateway& gateway, bool dup) {
+      gateway.source->with_intake([&](ports::Intake& intake) {
+        const ports::RawInput raw{"field", "d", "t", "no JSON", token(7, dup, 2)};
+        REQUIRE(intake.refuse(raw, {Errc::invalid, "not JSON"}));
+      });
+    };
+    for (const SpoolId lost : {SpoolId::dead, SpoolId::telemetry}) {
+      {
+        Gateway gateway(directory.path());
+        refuse(gateway, false);
+        refuse(gateway, true);
+        CHECK(gateway.readings().redelivered == 1);
+        gateway.pipeline->stop(1s);
+      }
+      lose(lost);
+      Gateway gateway(directory.path());
+      gateway.source->with_intake(
+          [](ports::Intake& intake) { CHECK_FALSE(intake.deliveries().is_open(token(7, true, 2))); });
+      refuse(gateway, true);
+      CHECK(test::eventually(5s, [&] { return gateway.lane(SpoolId::dead, "dead").spooled == 1; }));
+      gateway.source->with_intake([](ports::Intake& intake) { CHECK(intake.deliveries().is_open(token(7, true, 2))); });
+      gateway.pipeline->stop(1s);
+      for (const SpoolId spool : ports::kAllSpools) lose(spool);
+    }
+  }
+  SUBCASE("a message that became several readings, each with an alarm") {
+    const auto parts = [](bool dup) {
+      std::vector<Reading> readings{numbered(1, token(7, dup, 2)), numbered(5, token(7, dup, 2)),
+                                    numbered(9, token(7, dup, 2))};
+      readings[0].token->leads = readings[1].token->leads = true;
+      return readings;
+    };
+    {
+      Gateway gateway(directory.path(), ignore_all);
+      gateway.offer(parts(false));
+      CHECK(gateway.readings().routed == 3);
+      gateway.pipeline->stop(1s);
+    }
+    lose(SpoolId::telemetry);
+    Gateway gateway(directory.path(), ignore_all);
+    gateway.offer(parts(true));
+    CHECK(gateway.lane(SpoolId::alarms).accepted == 3);
+    CHECK(gateway.lane().accepted == 3);
+    gateway.source->with_intake([](ports::Intake& intake) { CHECK(intake.deliveries().is_open(token(7, true, 2))); });
+  }
 }
 
 TEST_CASE("a QoS 2 identifier stays open across a restart until its PUBREL, also when the rules made nothing of it") {

@@ -1,0 +1,42 @@
+// IdentifierUse: whether a broker gives a packet identifier to another message soon after it was acknowledged. Read off
+// the frames that a start finds.
+//
+// Why: after a kill nobody knows which acknowledgements had left. A redelivery with the identifier and content of a
+// frame is that message again if the broker counts its identifiers through (mosquitto). Brokers that take the lowest
+// free one may mean a new message with the same content: that must not be taken for a repeat (S19).
+// Threads: one owner.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+
+#include "gateway/base/time.h"
+#include "gateway/message/reading.h"
+
+namespace railhead::flow {
+
+class IdentifierUse {
+ public:
+  // A frame with this token, in the order of its spool; not of a message that was marked as a possible repeat.
+  void saw(const FieldToken& token, Time appended);
+  // Frames of another spool follow: their places say nothing of those before.
+  void next_spool();
+  // Enough was seen to say that this session's identifiers do not come again soon.
+  [[nodiscard]] bool counts_through(std::uint64_t session) const;
+
+ private:
+  static constexpr std::uint64_t kSoon = 32'768;  // messages; half of the identifiers there are
+  static constexpr std::uint64_t kEnough = 2;     // messages
+  struct Last {
+    std::uint64_t message;
+    Time appended;
+  };
+  struct Session {
+    std::uint64_t messages = 0;
+    bool reuses = false;
+    std::unordered_map<std::uint16_t, Last> last;  // by packet identifier
+  };
+  std::unordered_map<std::uint64_t, Session> sessions_;
+};
+
+}  // namespace railhead::flow
