@@ -1,6 +1,7 @@
 // From "end of map not found" to what a person did: the places where YAML and the expression language collide (S29),
 // unclosed brackets and quotes, tabs, indentation.
 #include <algorithm>
+#include <optional>
 
 #include "gateway/config/tree.h"
 
@@ -80,7 +81,26 @@ SyntaxFault quote_it(std::string_view source, std::size_t offset, std::string_vi
           std::move(message), "put the whole value in quotes: " + in_quotes(value)};
 }
 
+SyntaxFault no_end_of_template(std::size_t offset, std::size_t length) {
+  return {offset, length, "nothing closes this ${", "end it with }; a literal ${ is written $${"};
+}
+
+// A ${ on the line of `offset` that took the bracket at the end for its own, and fields of the map with it.
+std::optional<SyntaxFault> greedy_template(std::string_view source, std::size_t offset) {
+  const std::string plain = unshielded(std::string(source.substr(offset, line_end(source, offset) - offset)));
+  const std::string_view line = plain;
+  for (std::size_t at = line.find("${"); at != std::string_view::npos; at = line.find("${", at + 2)) {
+    const std::size_t end = line.find_first_of("{}", at + 2);
+    const std::string_view inside = line.substr(at, end == std::string_view::npos ? end : end - at);
+    const std::size_t comma = inside.find(',');
+    if (comma == std::string_view::npos || inside.find(": ", comma) == std::string_view::npos) continue;
+    return no_end_of_template(offset + at, comma);
+  }
+  return {};
+}
+
 SyntaxFault not_closed(std::string_view source, const Entry& open) {
+  if (const std::optional<SyntaxFault> inner = greedy_template(source, open.offset)) return *inner;
   const char bracket = source[open.offset];
   if (bracket != '{' && bracket != '[') return {open.offset, 1, "a bracket is not closed", {}};
   return {open.offset, 1, std::string("this '") + bracket + "' is not closed",
@@ -144,6 +164,7 @@ SyntaxFault explain(std::string_view source, const SyntaxFailure& failure) {
     return quote_it(source, last->offset, value,
                     is_quoted(*last) ? "text behind the closing quote" : "text behind the closing bracket");
   }
+  if (in_flow && byte == '{' && at > 0 && source[at - 1] == '$') return no_end_of_template(at - 1, 2);
   // Inside braces: { when: a ? b : c }, { x: m["k"] }
   if (in_flow && last_is_here && last->kind == Kind::scalar && byte != '\0' &&
       std::string_view("?:[]{}\"'").find(byte) != std::string_view::npos) {
@@ -151,6 +172,7 @@ SyntaxFault explain(std::string_view source, const SyntaxFailure& failure) {
                     "inside { } and [ ] a value with '" + std::string(1, byte) + "' needs quotes");
   }
   if (in_flow && open->offset < line) {
+    if (const std::optional<SyntaxFault> inner = greedy_template(source, open->offset)) return *inner;
     const char bracket = source[open->offset];
     return {open->offset, 1, std::string("this '") + bracket + "' is not closed before the next line's field",
             std::string("add '") + (bracket == '{' ? '}' : ']') + "', or separate with ','"};

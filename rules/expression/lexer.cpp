@@ -106,6 +106,7 @@ class Lexer {
     std::string hint;
     if (typographic) hint = "write a plain quote: \" or '";
     if (c == '$') hint = "inside an expression a variable is named without '$'";
+    if (character == "\xC2\xB0") hint = "a number stands without its unit";
     if (c == ';') hint = "one expression has no ';'";
     const bool printable = static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && base::is_utf8(character);
     problem(at_, length,

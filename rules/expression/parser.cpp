@@ -73,6 +73,15 @@ class Parser {
     at_ = tokens_.size() - 1;
     return 0;
   }
+  // 80,5
+  [[nodiscard]] bool between_digits() const {
+    if (at_ == 0 || at_ + 1 >= tokens_.size()) return false;
+    const Token& before = tokens_[at_ - 1];
+    const Token& behind = tokens_[at_ + 1];
+    return before.kind == TokenKind::integer && behind.kind == TokenKind::integer &&
+           before.offset + before.length + 1 == behind.offset;
+  }
+
   NodeId unexpected(const Token& token, bool after_operand) {
     if (token.kind == TokenKind::end) {
       return fail_at(token, "the expression ends too early", after_operand ? "" : "a value is missing here");
@@ -83,6 +92,9 @@ class Parser {
     if (token.is_word("or") || token.is_word("OR")) hint = "write '||'";
     if (token.is_word("not") || token.is_word("NOT")) hint = "write '!'";
     if (token.is(">") && at_ > 0 && tokens_[at_ - 1].is("<")) hint = "write '!=' for \"not equal\"";
+    if (token.is(",") && between_digits()) {
+      hint = "a number has a decimal point: " + tokens_[at_ - 1].text + "." + tokens_[at_ + 1].text;
+    }
     if (token.is("{")) hint = "there are no message types in this language";
     const bool negated = at_ > 0 && (tokens_[at_ - 1].is_word("not") || tokens_[at_ - 1].is_word("NOT"));
     if (negated) hint = "write '!' instead of '" + tokens_[at_ - 1].text + "'";

@@ -105,6 +105,7 @@ std::string suggest_name(const std::string& name, std::vector<std::string> local
   if (const auto near = base::nearest(name, locals)) return "did you mean '" + *near + "'?";
   const auto similar = [&](const std::vector<std::string>& fields) { return base::nearest(name, fields); };
   if (std::string hint = member(similar); !hint.empty()) return hint;
+  if (names.aggregate(name) != nullptr) return "a window function is called with brackets: " + name + "()";
   for (const FunctionEntry& entry : functions()) {
     if (entry.name == name && !entry.method) return "a function is called with brackets: " + name + "(...)";
   }

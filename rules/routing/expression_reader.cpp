@@ -165,7 +165,8 @@ void ExpressionReader::reword(expression::Problem& problem, const config::Node& 
     problem.hint = "`" + std::string(what) + "` is an expression: it stands without ${ }";
   } else if (is_cut_by_comment(node)) {
     problem.hint = "' #' begins a comment in YAML; " + write_it_in_quotes(node.rest_of_line());
-  } else if (is_bare_words(text) && !problem.hint.starts_with("did you mean")) {
+  } else if (is_bare_words(text) && !problem.hint.starts_with("did you mean") &&
+             problem.hint.find("with brackets") == std::string::npos) {
     problem.hint = "a text here has quotes inside the quotes of YAML: \"'" + std::string(text) + "'\"";
   }
 }

@@ -406,7 +406,8 @@ void RuleCompiler::read_on_change(const config::Node& node, const expression::Sc
     if (member.name() == "at_least_every") {
       const auto duration = base::parse_duration(text);
       if (!duration || duration->count() < 0) {
-        diagnostics_.error(member.value, "`at_least_every` must be a duration, like 5 min");
+        diagnostics_.error(member.value, "`at_least_every` must be a duration, like 5 min",
+                           "units are ns us ms s min h d");
       } else {
         rule.at_least_every = *duration;
       }
@@ -416,7 +417,13 @@ void RuleCompiler::read_on_change(const config::Node& node, const expression::Sc
     const bool percent = text.ends_with('%');
     const auto amount = base::parse_double(base::trim(percent ? text.substr(0, text.size() - 1) : text));
     if (!amount || !(*amount >= 0)) {
-      diagnostics_.error(member.value, "how far a value must move is a number or a percentage, like 0.5 or 1 %");
+      const bool digit = !text.empty() && text[0] >= '0' && text[0] <= '9';
+      const std::string_view name = member.name();
+      const bool comma = member.value.is_null() && !name.empty() && name[0] >= '0' && name[0] <= '9';
+      diagnostics_.error(member.value, "how far a value must move is a number or a percentage, like 0.5 or 1 %",
+                         digit   ? "the number stands without its unit"
+                         : comma ? "a number has a decimal point"
+                                 : "");
     } else {
       (percent ? band.fraction : band.absolute) = percent ? *amount / 100 : *amount;
     }

@@ -164,6 +164,9 @@ void RuleCompiler::read_key(const SendOptions& options, const expression::Scope&
   if (key->parts.size() == 1 && !key->parts[0].expression && scope.slot_of(first)) {
     diagnostics_.warning(options.key, "every record has the same key, the text '" + std::string(text) + "'",
                          "the variable is written ${" + std::string(text) + "}");
+  } else if (key->plain() != nullptr && first.starts_with('$') && scope.slot_of(first.substr(1))) {
+    diagnostics_.warning(options.key, "every record has the same key, the text '" + std::string(text) + "'",
+                         "the variable is written ${" + std::string(text.substr(1)) + "}");
   }
   send.key = std::move(*key);
 }
