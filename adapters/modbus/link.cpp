@@ -133,7 +133,10 @@ void Link::silent(const Open& open) {
     std::erase_if(owed_, [&](const Owed& owed) { return owed.unit == open.turn.request.unit; });
     owed_.push_back({open.turn.request.unit, loop_.now() + kOwedFor});
   }
-  give_up(open, "no answer within " + base::format_duration(open.turn.timeout), false);
+  give_up(open,
+          "no answer within " + base::format_duration(open.turn.timeout) +
+              (open.stray.empty() ? std::string() : " but one that was discarded: " + open.stray),
+          false);
   // A connection that nobody answers on may be dead without a word (a gateway that was switched off, a lost NAT entry).
   // A serial line has nothing to make anew; and a bus with many dead units behind a gateway is no dead gateway as long
   // as one of them answers.

@@ -8,7 +8,8 @@
 // RTU:       a late answer cannot be told from one in time. After a silence the unit's next answer is therefore not
 //            believed: it is discarded and the request sent again. Between frames the line is silent for 3.5
 //            characters.
-// Bounds:    kDiscardsMax stray frames a connection, kNoiseMax bytes without a frame a request, kSilencesMax unanswered
+// Bounds:    kDiscardsMax stray frames a connection, of which each right answer makes up for kDiscardsBorne, kNoiseMax
+// bytes without a frame a request, kSilencesMax unanswered
 //            requests in a row: then it is closed and made anew. Reconnects wait by Backoff, except after a connection
 //            that had answered.
 // Threads:   the event loop's.
@@ -44,6 +45,7 @@ class Link {
   using Connector = std::function<Result<std::unique_ptr<system::Stream>>(const system::Address&)>;
 
   static constexpr unsigned kDiscardsMax = 64;
+  static constexpr unsigned kDiscardsBorne = 8;
   static constexpr unsigned kSilencesMax = 3;
   static constexpr std::size_t kNoiseMax = 2048;
   static constexpr Duration kOwedFor = std::chrono::seconds{10};  // a late answer on an RTU link may come for so long
@@ -71,6 +73,7 @@ class Link {
     std::string command{};  // the PDU of a command's request; empty: it is a poll
     BootTime sent{};
     BootTime deadline{};
+    std::string stray{};  // why the last answer to it was discarded
   };
   // An answer that may still come, with nothing to tell it by.
   struct Owed {
@@ -101,7 +104,7 @@ class Link {
   void give_up(const Open& open, const std::string& why, bool again);
   void finish(const Open& open);
   [[nodiscard]] BootTime earliest_deadline() const;
-  bool discard(const std::string& why);
+  bool discard(const std::string& why, Open* asked = nullptr);
   void broke(const Error& error);
   void close();
   void watch_for_needs();

@@ -32,19 +32,20 @@ bool Link::take_frames() {
     if (open == open_.end()) {
       if (!discard("it comes too late, or answers nobody")) return false;
     } else if (found.unit != open->turn.request.unit) {
-      if (!discard("unit " + std::to_string(found.unit) + " answers unit " + std::to_string(open->turn.request.unit))) {
+      if (!discard("unit " + std::to_string(found.unit) + " answers unit " + std::to_string(open->turn.request.unit),
+                   &*open)) {
         return false;
       }
     } else if (!open->command.empty()) {
       if (!same_function(open->command, found.pdu)) {
-        if (!discard("it answers another function than was asked for")) return false;
+        if (!discard("it answers another function than was asked for", &*open)) return false;
         continue;
       }
       const Open done = *open;
       open_.erase(open);
       take_command_answer(done, found.pdu);
     } else if (const Result<ReadAnswer> answer = parse_read(open->turn.request, found.pdu); !answer) {
-      if (!discard(answer.error().what)) return false;
+      if (!discard(answer.error().what, &*open)) return false;
     } else {
       const Open done = std::move(*open);
       open_.erase(open);
@@ -72,12 +73,13 @@ bool Link::take_rtu_frames() {
     const Open open = open_.front();
     if (found->unit != open.turn.request.unit) {
       std::erase_if(owed_, [&](const Owed& owed) { return owed.unit == found->unit; });
-      if (!discard("unit " + std::to_string(found->unit) + " answers unit " + std::to_string(open.turn.request.unit))) {
+      if (!discard("unit " + std::to_string(found->unit) + " answers unit " + std::to_string(open.turn.request.unit),
+                   &open_.front())) {
         return false;
       }
     } else if (!open.command.empty()) {
       if (!same_function(open.command, pdu)) {
-        if (!discard("it answers another function than was asked for")) return false;
+        if (!discard("it answers another function than was asked for", &open_.front())) return false;
         continue;
       }
       const bool doubtful = std::any_of(owed_.begin(), owed_.end(), [&](const Owed& owed) {
@@ -93,7 +95,7 @@ bool Link::take_rtu_frames() {
         take_command_answer(open, pdu);
       }
     } else if (const Result<ReadAnswer> answer = parse_read(open.turn.request, pdu); !answer) {
-      if (!discard(answer.error().what)) return false;
+      if (!discard(answer.error().what, &open_.front())) return false;
     } else if (!believed(open)) {
       if (!discard("after a silence it may be the answer to an earlier request")) return false;
     } else {
@@ -137,6 +139,7 @@ void Link::heard(const Open& open) {
   silences_ = 0;
   repeated_ = false;
   answered_ = true;
+  discards_ -= std::min(discards_, kDiscardsBorne);
   backoff_.reset();
   if (!announced_) {
     announced_ = true;
@@ -154,8 +157,9 @@ void Link::take_answer(const Open& open, const ReadAnswer& answer) {
   }
 }
 
-bool Link::discard(const std::string& why) {
+bool Link::discard(const std::string& why, Open* asked) {
   observer_.on_discarded(name_, why);
+  if (asked != nullptr) asked->stray = why;
   if (++discards_ < kDiscardsMax) return true;
   broke({Errc::protocol, "too many answers that nobody asked for"});
   return false;
