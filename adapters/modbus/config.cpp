@@ -154,6 +154,7 @@ class Reader {
       }
     }
     const auto [place, added] = link_of.emplace(*endpoint, options.links.size());
+    if (!added) warn_of_twins(options.links[place->second], device, member.key);
     if (added) {
       options.links.emplace_back();
       options.links.back().link.endpoint = *endpoint;
@@ -165,6 +166,16 @@ class Reader {
       if (endpoint->transport == Transport::rtu) link.reconnect.most = std::chrono::seconds{2};
     }
     options.links[place->second].devices.push_back(std::move(device));
+  }
+
+  // Two devices made by copying one, with its unit_id: both would show the same.
+  void warn_of_twins(const LinkPlan& link, const DeviceOptions& device, const Node& key) {
+    for (const DeviceOptions& other : link.devices) {
+      if (other.unit != device.unit) continue;
+      diagnostics_.warning(key, "device '" + device.name + "' is unit " + std::to_string(device.unit) + " at " +
+                                    link.link.endpoint.text() + ", as '" + other.name + "' is");
+      return;
+    }
   }
 
   // A model as it stands in the configuration or in its file; read once for all devices that name it.

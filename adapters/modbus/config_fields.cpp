@@ -13,9 +13,11 @@ namespace railhead::modbus {
 namespace {
 
 std::string order_fault(std::string_view text) {
-  return ByteOrder::parse(text) ? ""
-                                : "an order names each byte once, A the most significant: ABCD is big-endian, CDAB "
-                                  "has the words swapped, BADC the bytes, DCBA is little-endian; AB, ABCDEFGH, ...";
+  if (ByteOrder::parse(text)) return "";
+  const std::string meant = order_meant(text);
+  return "an order names each byte once, A the most significant: ABCD is big-endian, CDAB has the words swapped, BADC "
+         "the bytes, DCBA is little-endian; AB, ABCDEFGH, ..." +
+         (meant.empty() ? std::string() : "; did you mean " + meant + "?");
 }
 
 std::string share_fault(std::string_view text) {
@@ -271,7 +273,8 @@ const config::Fields<DeviceConfig>& device_fields() {
                   .key_check = config::name_fault})
           .table("repeat", &DeviceConfig::repeat, repeat_fields(),
                  {.sentence = "Blocks of points that stand several times, by name.", .key_check = config::name_fault})
-          .at_most_one({"model", "models"});
+          .at_most_one({"model", "models"})
+          .meant(device_field_meant);
   return fields;
 }
 
@@ -309,7 +312,8 @@ const config::Fields<SourceConfig>& source_fields() {
                      .max = 16})
           .table("tls", &SourceConfig::tls, tls::option_fields(), {.sentence = "For urls with tls://."})
           .table("devices", &SourceConfig::devices, device_fields(),
-                 {.sentence = "By name.", .required = true, .not_empty = true, .key_check = config::name_fault});
+                 {.sentence = "By name.", .required = true, .not_empty = true, .key_check = config::name_fault})
+          .meant(source_field_meant);
   return fields;
 }
 

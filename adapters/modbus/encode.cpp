@@ -43,7 +43,6 @@ std::optional<std::string> Encoder::obstacle(const Point& point) {
     case Nature::address: return "values of type " + std::string(name_of(point.type)) + " cannot be encoded";
   }
   if (size_of(point.type) > 8) return "values of type " + std::string(name_of(point.type)) + " cannot be encoded";
-  if (point.scale && point.scale->digits == 0) return "with scale 0 every register is the same value";
   return std::nullopt;
 }
 

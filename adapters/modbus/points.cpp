@@ -175,6 +175,7 @@ std::optional<Problem> Point::problem() const {
   if ((scale || offset) && !is_number) {
     return Problem{Field::scale, "scale and offset are for numbers, not for " + number};
   }
+  if (scale && scale->digits == 0) return Problem{Field::scale, "with scale 0 every number is the same value"};
   if ((least || most) && !is_number) return Problem{Field::clamp, "clamp is for numbers, not for " + number};
   if (factor && !is_number) return Problem{Field::factor, "scale_from is for numbers, not for " + number};
   const auto width_problem = [&](const BitField& field) -> std::optional<Problem> {

@@ -39,7 +39,8 @@ std::string modicon_hint(std::uint32_t written, Table table, Addressing addressi
   if (addressing == Addressing::modicon) return {};
   const Result<std::uint16_t> meant = resolve_address(written, table, Addressing::modicon);
   if (!meant || table == Table::coil) return {};
-  return "in the 4xxxx notation it is " + std::string(name_of(table)) + ": " + std::to_string(*meant) +
+  const std::string digit = table == Table::discrete ? "1" : table == Table::input ? "3" : "4";
+  return "in the " + digit + "xxxx notation it is " + std::string(name_of(table)) + ": " + std::to_string(*meant) +
          "; or say addressing: modicon";
 }
 
@@ -195,10 +196,10 @@ bool PointReader::read_address(const PointConfig& written, const Node& node, con
       return true;
     }
     point.address = static_cast<std::uint16_t>(shifted);
-    if (address >= 40'001 && !table.addressing_said) {
+    const std::string hint = modicon_hint(address, in, table.addressing);
+    if ((address >= 40'001 || !hint.empty()) && !table.addressing_said) {
       diagnostics_.warning(at, "address " + std::to_string(address) + " is counted from 0 as it stands",
-                           address <= 49'999 ? modicon_hint(address, in, table.addressing)
-                                             : std::string("if it is meant so, say addressing: zero"));
+                           (hint.empty() ? "" : hint + "; ") + "if it is meant so, say addressing: zero");
     }
     return true;
   }

@@ -126,7 +126,8 @@ WriteStep reading_back(const WriteStep& written, const std::string& bytes, std::
 
 std::optional<std::string> write_obstacle(const Point& point) {
   if (point.table != Table::holding && point.table != Table::coil) {
-    return "a " + std::string(name_of(point.table)) + " cannot be written: only holding registers and coils can";
+    return std::string(point.table == Table::input ? "an input register" : "a discrete input") +
+           " cannot be written: only holding registers and coils can";
   }
   if (point.count != 0) return "a list cannot be written";
   if (!point.flags.empty()) return "bits with names cannot be written together: make a point of each that is written";

@@ -175,6 +175,49 @@ TEST_CASE("an address in the 4xxxx notation is warned of") {
   CHECK(read_points("t: { holding: 40031, type: int16 }", "      addressing: zero\n").warnings == 0);  // said so
   CHECK(read_points("t: { holding: 40031, type: int16 }", "      addressing: modicon\n").warnings == 0);
   CHECK(says(read_points("t: { holding: 400031, type: int16 }"), "addresses are 0..65535"));
+  CHECK(says(read_points("t: { input: 30031, type: int16 }"), "in the 3xxxx notation it is input: 30; or say"));
+  CHECK(says(read_points("t: { discrete: 10001 }"), "in the 1xxxx notation it is discrete: 0; or say"));
+  CHECK(read_points("t: { holding: 30775, type: int32 }").warnings == 0);
+}
+
+TEST_CASE("two devices that are the same unit of the same link are warned of: one was copied from the other") {
+  const auto devices = [](const std::string& second) {
+    return read_text("modbus:\n  url: tcp://h\n  devices:\n    a: { points: { x: { coil: 1 } } }\n    b: { " + second +
+                     "points: { x: { coil: 1 } } }\n");
+  };
+  CHECK(says(devices(""), "plant.yaml:5:5: warning: device 'b' is unit 1 at h:502, as 'a' is"));
+  CHECK(devices("").options);
+  CHECK(devices("unit_id: 2, ").warnings == 0);
+  CHECK(devices("url: 'tcp://h:503', ").warnings == 0);
+}
+
+TEST_CASE("words of other gateways, of manuals and of PLC languages are answered with ours") {
+  for (const auto& [theirs, ours] : std::vector<std::pair<std::string, std::string>>{{"UINT", "uint16"},
+                                                                                     {"word", "uint16"},
+                                                                                     {"real", "float32"},
+                                                                                     {"DINT", "int32"},
+                                                                                     {"double", "float64"},
+                                                                                     {"signed int 16", "int16"},
+                                                                                     {"unsigned_int32", "uint32"},
+                                                                                     {"int16u", "uint16"},
+                                                                                     {"Float32 (CDAB)", "float32"},
+                                                                                     {"float32_le", "float32"},
+                                                                                     {"STRING[16]", "string"}}) {
+    CHECK(says(read_points("t: { holding: 1, type: '" + theirs + "' }"), "did you mean '" + ours + "'?"));
+  }
+  for (const auto& [theirs, ours] : std::vector<std::pair<std::string, std::string>>{{"cdab", "CDAB"},
+                                                                                     {"CD AB", "CDAB"},
+                                                                                     {"little-endian", "DCBA"},
+                                                                                     {"swap", "CDAB"},
+                                                                                     {"'3412'", "CDAB"},
+                                                                                     {"1-0-3-2", "BADC"},
+                                                                                     {"BE", "ABCD"}}) {
+    CHECK(says(read_points("t: { holding: 1, type: float32, order: " + theirs + " }"), "did you mean " + ours + "?"));
+  }
+  CHECK_FALSE(says(read_points("t: { holding: 1, type: float32, order: ABBA }"), "did you mean"));
+  CHECK(says(read_points("t: { holding: 1, type: uint16, divisor: 10 }"), "did you mean 'scale'?"));
+  CHECK(says(read_points("t: { coil: 1 }", "      slave_id: 3\n"), "did you mean 'unit_id'?"));
+  CHECK(says(read_text("modbus: { host: h, devices: { d: { points: { x: { coil: 1 } } } } }"), "did you mean 'url'?"));
 }
 
 // Error paths
@@ -196,6 +239,7 @@ TEST_CASE("each mistake in a point is named at its place") {
       {"t: { holding: 1, type: string }", "7:32", "a string needs its length in bytes"},
       {"t: { holding: 1, type: int16, length: 4 }", "7:47", "length is for strings"},
       {"t: { holding: 1, type: bool, scale: 0.1 }", "7:45", "scale and offset are for numbers"},
+      {"t: { holding: 1, type: uint16, scale: 0 }", "7:47", "with scale 0 every number is the same value"},
       {"t: { holding: 1, type: uint16, bit: 3, scale: 2 }", "7:55", "for numbers, not for a single bit"},
       {"t: { holding: 1, type: int16, bits: 12..16 }", "7:45", "do not lie within the 16 bits"},
       {"t: { holding: 1, type: int16, bits: 7..4 }", "7:45", "expected a range of bits like 4..7"},
