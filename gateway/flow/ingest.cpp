@@ -348,12 +348,12 @@ Result<void> Ingest::end() {
   if (work_.waiting) {
     if (const Result<ports::Ticket> earlier = append(work_); !earlier) return fail(earlier.error());
   }
-  rules_->end(now(), groups_);
-  add_groups(groups_, work_);
-  if (const Result<ports::Ticket> ticket = append(work_); !ticket) return fail(ticket.error());
   spool::Spool& spool = shared_.stores.of(SpoolId::telemetry);
   if (Result<void> flushed = spool.flush(kEndFlush); !flushed) return flushed;
-  journal_.settle_replaced();
+  journal_.settle_replaced();  // of an earlier restatement
+  // In one batch: a kill behind what leaves must not find that it is still owed.
+  rules_->end(now(), groups_);
+  add_groups(groups_, work_);
   restate(work_, true);
   if (const Result<ports::Ticket> ticket = append(work_); !ticket) return fail(ticket.error());
   if (Result<void> flushed = spool.flush(kEndFlush); !flushed) return flushed;
