@@ -97,6 +97,10 @@ TEST_CASE("a clock that boots in 1970 and steps to now leaves a backlog of 10,00
   a.pass(hours{20});
   CHECK(a.owed().size() == 10'000);  // the one with a trusted time aged
   CHECK(a.ledger().expired == 1);
+  a.spool.reset();
+  a.open();
+  a.pass(hours{100});
+  CHECK(a.owed().size() == 10'000);  // nor does the next start trust the old times
   a.clock.trust(false);
   a.put("untrusted");
   a.pass(hours{100});

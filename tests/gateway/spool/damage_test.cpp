@@ -1,7 +1,7 @@
 // Damage, exhaustively, on a spool small enough for it: every bit of every file flipped, every file cut at every
 // length, zeroed from every place (of the zeros behind a file's contents only some), lost, doubled. The start never
 // fails, nothing is invented, what is lost is at most the group that was hit, the
-// ledgers add up, and a second start changes nothing. And a clock that boots in 1970.
+// ledgers add up, and a second start changes nothing.
 #include <map>
 #include <set>
 #include <string>
@@ -197,53 +197,6 @@ TEST_CASE("stale bytes of an earlier life behind the frames of a segment are nev
       if (!is_state(from) && from != path) bytes += small.disk().files.at(from).text();
     }
     small.check(disk, 0, false);
-  }
-}
-
-TEST_CASE("a clock that boots in 1970 and steps to now leaves a backlog of 10,000 intact") {
-  CrashDisk disk;
-  test::ManualClock clock;
-  const Time real = clock.now();
-  test::CapturingReporter reporter;
-  SpoolOptions options = small_options();
-  options.limit = 64 << 20;
-  options.when_full = SpoolOptions::WhenFull::drop_oldest;
-  options.age = std::chrono::hours{24 * 30};
-  clock.trust(false);
-  clock.step_wall(Time{std::chrono::seconds{100}});
-  constexpr std::uint64_t kBacklog = 10'000;
-  const auto backlog = [&](Spool& spool) {
-    std::vector<Frame> frames;
-    const std::string problem = read_everything(spool, frames);
-    REQUIRE_MESSAGE(problem.empty(), problem);
-    REQUIRE(frames.size() == kBacklog);
-    for (std::uint64_t i = 0; i < kBacklog; ++i) REQUIRE(frames[i].payload == std::to_string(i + 1));
-    const status::LaneLedger ledger = spool.ledger(spool.lane("sink"));
-    REQUIRE(ledger.spooled == kBacklog);
-    REQUIRE(ledger.expired + ledger.dropped + ledger.damaged == 0);
-  };
-  for (int life = 0; life < 3; ++life) {
-    const auto opened = Spool::open(disk, clock, options, reporter);
-    REQUIRE(opened.has_value());
-    Spool& spool = **opened;
-    const LaneId lane = spool.lane("sink");
-    if (life == 0) {
-      for (std::uint64_t i = 1; i <= kBacklog; ++i) {
-        const std::string payload = std::to_string(i);
-        const Entry entry{lane, 1, false, true, payload};
-        REQUIRE(spool.append(std::span<const Entry>(&entry, 1)).has_value());
-      }
-      REQUIRE(spool.flush(kPatience).has_value());
-      backlog(spool);
-      clock.step_wall(real);
-      clock.trust(true);
-    }
-    for (int hour = 0; hour < 50; ++hour) {  // time for whatever acts on ages
-      clock.advance(std::chrono::hours{1});
-      spool.set_note(std::to_string(life * 100 + hour));
-      REQUIRE(spool.flush(kPatience).has_value());
-    }
-    backlog(spool);
   }
 }
 
