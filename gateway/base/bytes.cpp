@@ -1,5 +1,6 @@
 #include "gateway/base/bytes.h"
 
+#include <algorithm>
 #include <array>
 
 namespace railhead::base {
@@ -83,7 +84,15 @@ bool is_utf8(std::string_view text) noexcept {
   std::size_t i = 0;
   const std::size_t size = text.size();
   const auto at = [&](std::size_t k) { return static_cast<unsigned char>(text[k]); };
+  // Most texts are ASCII, eight bytes at a time; the last eight may be looked at twice.
+  const auto is_ascii = [&](std::size_t k) {
+    return (load_le<std::uint64_t>(text.data() + k) & 0x8080808080808080U) == 0;
+  };
   while (i < size) {
+    if (size >= 8 && is_ascii(std::min(i, size - 8))) {
+      i += 8;
+      continue;
+    }
     const unsigned lead = at(i);
     if (lead < 0x80) {
       ++i;

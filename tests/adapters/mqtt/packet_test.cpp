@@ -206,6 +206,26 @@ TEST_CASE("remaining lengths of all sizes") {
   }
 }
 
+TEST_CASE("topic names: no wildcard, no zero and nothing but UTF-8 anywhere in them") {
+  CHECK_FALSE(is_topic_name(""));
+  for (std::size_t size = 1; size < 20; ++size) {
+    const std::string name(size, 'a');
+    CHECK(is_topic_name(name));
+    for (std::size_t at = 0; at < size; ++at) {
+      for (const char c : {'+', '#', '\0', '\xff'}) {
+        std::string bad = name;
+        bad[at] = c;
+        CHECK_FALSE(is_topic_name(bad));
+      }
+      for (const char c : {'*', ',', '"', '$', '\1', '/'}) {  // beside the forbidden ones
+        std::string good = name;
+        good[at] = c;
+        CHECK(is_topic_name(good));
+      }
+    }
+  }
+}
+
 TEST_CASE("topic filters") {
   for (const char* good : {"a", "/", "a/b", "+", "#", "+/+", "a/#", "a/+/b", "$share/g/a/#", "$SYS/#"}) {
     CAPTURE(good);

@@ -58,6 +58,17 @@ TEST_CASE("UTF-8: no overlong forms, no surrogates, no truncation") {
   CHECK_FALSE(is_utf8("\xf5\x80\x80\x80"));
   CHECK_FALSE(is_utf8("a\xe2\x82"));
   CHECK_FALSE(is_utf8("\x80"));
+  for (std::size_t size = 1; size < 20; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string text(size, 'a');
+      CHECK(is_utf8(text));
+      text[at] = '\xff';
+      CHECK_FALSE(is_utf8(text));
+      if (at + 1 == size) continue;
+      text.replace(at, 2, "é");
+      CHECK(is_utf8(text));
+    }
+  }
 }
 
 TEST_CASE("CRC-32C agrees with RFC 3720 B.4 and the hardware with the table") {
