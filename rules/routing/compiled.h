@@ -208,6 +208,7 @@ struct Rule {
   std::optional<Window> window;
   std::optional<Snapshot> snapshot;
   std::vector<Send> late_sends;  // of a window
+  bool sends_at_once = false;    // nothing stands between a reading and its sends
   std::uint64_t state_id = 0;    // what its state entries are of: the name and all that gives them their meaning
 
   // Something that survives a restart.

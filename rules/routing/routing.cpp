@@ -151,6 +151,7 @@ std::shared_ptr<const ports::Router> build_with(std::map<std::string, Table> tab
     const auto number = static_cast<RuleNumber>(compiled->rules.size());
     for (const Selection& selection : rule->from) compiled->index.add(number, selection);
     compiled->lets_max = std::max(compiled->lets_max, rule->lets.size());
+    rule->sends_at_once = !rule->when.expression && !rule->for_each && !rule->keeps_state() && !rule->remembers();
     compiled->rules.push_back(std::move(*rule));
   }
   if (diagnostics.error_count() != errors) return nullptr;

@@ -11,13 +11,15 @@ RuleStateOf::Outcome RuleStateOf::send(const Rule& rule, const Send& send, ports
   const bool pass = rule.on_error == OnError::pass;
   std::string why;
   const auto failed = [&] { return fail(rule, "send to " + send.sink + ": " + why, out); };
-  switch (decide(send.when, why)) {
-    case Truth::no: return Outcome::filtered;
-    case Truth::yes: break;
-    case Truth::failed:
-      why.insert(0, "when: ");
-      if (!pass) return failed();
-      report(rule, "send to " + send.sink + ": " + why, "passed");
+  if (send.when.expression) {
+    switch (decide(send.when, why)) {
+      case Truth::no: return Outcome::filtered;
+      case Truth::yes: break;
+      case Truth::failed:
+        why.insert(0, "when: ");
+        if (!pass) return failed();
+        report(rule, "send to " + send.sink + ": " + why, "passed");
+    }
   }
   return add_record(rule, send, out.records, why) ? Outcome::sent : failed();
 }

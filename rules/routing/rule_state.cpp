@@ -140,6 +140,11 @@ RuleStateOf::Outcome RuleStateOf::run(const Rule& rule, RuleNumber number, ports
   took_it_ = false;
   forget_lets();
   memory_ = rule.keeps_state() ? &memory_of(number) : nullptr;
+  if (rule.sends_at_once && coverage_ == nullptr) {
+    const Outcome outcome = run_sends(rule, rule.sends, out);
+    took_it_ = outcome != Outcome::filtered;
+    return outcome;
+  }
   return rule.sequence ? in_sequence(rule, out) : decide_and_take(rule, out);
 }
 
