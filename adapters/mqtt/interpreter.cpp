@@ -83,24 +83,26 @@ Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, std::opti
                                                Time arrived, bool clock_trusted, Reading& out) {
   const std::uint64_t topic_hash = content_hash(publish.topic);
   const Seen& seen = look_at(publish.topic, topic_hash);
-  out.source = source_;
-  out.device.clear();
+  if (out.source != source_) out.source = source_;
   out.time = arrived;
   out.clock_trusted = clock_trusted;
   out.maybe_repeat = false;
   out.quality = Quality::good;
   out.value = Value();
   out.bad = Value();
-  out.attributes = Value();
   out.token = token_of(publish, topic_hash);
   const std::size_t index = seen.row;
   last_row_ = index;
-  if (index == rows_.size()) return Outcome::unmatched;
+  if (index == rows_.size()) {
+    out.device.clear();
+    out.attributes = Value();
+    return Outcome::unmatched;
+  }
+  out.device = seen.device;
   if (trusted_ && subscription && *subscription > index && granted_[index] != 0) return Outcome::further_copy;
   if (publish.retain && retained_ == Retained::ignore) return Outcome::retained_ignored;
 
   const Row& row = rows_[index];
-  out.device = seen.device;
   out.attributes = publish.retain || !publish.properties.empty() ? attributes_of(publish, seen) : seen.attributes;
 
   Result<std::string_view> payload = unwrap(row.compression, publish.payload);

@@ -90,6 +90,12 @@ void encode(Version version, const Publish& packet, std::string& out) {
 
 void encode(Version version, const Ack& packet, std::string& out) {
   const unsigned flags = packet.type == PacketType::pubrel ? 2 : 0;
+  if (packet.reason == 0 && packet.properties.empty()) {  // one for each message
+    const char bytes[4] = {static_cast<char>((static_cast<unsigned>(packet.type) << 4) | flags), 2,
+                           static_cast<char>(packet.packet_id >> 8), static_cast<char>(packet.packet_id & 0xff)};
+    out.append(bytes, sizeof bytes);
+    return;
+  }
   const bool with_properties = version == Version::v5 && !packet.properties.empty();
   const bool with_reason = version == Version::v5 && (packet.reason != 0 || with_properties);
   put_header(out, packet.type, flags,

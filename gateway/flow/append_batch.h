@@ -41,6 +41,12 @@ class AppendBatch {
   void end_group();
   // Bytes of the group at hand in one spool, its frames included.
   [[nodiscard]] std::size_t group_bytes(ports::SpoolId spool) const;
+  // In all spools together.
+  [[nodiscard]] std::size_t group_bytes() const {
+    std::size_t parts = 0;
+    for (std::size_t i = 0; i < parts_.size(); ++i) parts += parts_[i].size() - group_from_[i];
+    return bytes_.size() - group_bytes_from_ + parts * spool::kFrameOverheadMax;
+  }
   // Forgets the group at hand.
   void drop_group();
 

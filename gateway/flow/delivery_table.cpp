@@ -10,9 +10,9 @@ const DeliveryTable::Entry* DeliveryTable::Session::find(std::uint16_t packet_id
   return page != nullptr && page->used[index] ? &page->entries[index] : nullptr;
 }
 
-DeliveryTable::Entry& DeliveryTable::Session::at(std::uint16_t packet_id) {
+DeliveryTable::Entry& DeliveryTable::Session::at(std::uint16_t packet_id, std::unique_ptr<Page>& spare) {
   std::unique_ptr<Page>& page = pages_[packet_id / kPageEntries];
-  if (page == nullptr) page = std::make_unique<Page>();
+  if (page == nullptr) page = spare != nullptr ? std::move(spare) : std::make_unique<Page>();
   const std::size_t index = packet_id % kPageEntries;
   if (!page->used[index]) {
     page->used[index] = true;
@@ -22,20 +22,20 @@ DeliveryTable::Entry& DeliveryTable::Session::at(std::uint16_t packet_id) {
   return page->entries[index];
 }
 
-bool DeliveryTable::Session::erase(std::uint16_t packet_id) {
+bool DeliveryTable::Session::erase(std::uint16_t packet_id, std::unique_ptr<Page>& spare) {
   std::unique_ptr<Page>& page = pages_[packet_id / kPageEntries];
   const std::size_t index = packet_id % kPageEntries;
   if (page == nullptr || !page->used[index]) return false;
   page->used[index] = false;
-  if (--page->count == 0) page.reset();
+  if (--page->count == 0) spare = std::move(page);  // none of it is used
   return true;
 }
 
-void DeliveryTable::Session::erase_if(const std::function<bool(const Entry&)>& goes) {
+void DeliveryTable::Session::erase_if(const std::function<bool(const Entry&)>& goes, std::unique_ptr<Page>& spare) {
   for (std::size_t page = 0; page < pages_.size(); ++page) {
     for (std::size_t i = 0; i < kPageEntries && pages_[page] != nullptr; ++i) {
       if (pages_[page]->used[i] && goes(pages_[page]->entries[i])) {
-        erase(static_cast<std::uint16_t>(page * kPageEntries + i));
+        erase(static_cast<std::uint16_t>(page * kPageEntries + i), spare);
       }
     }
   }
@@ -84,14 +84,14 @@ void DeliveryTable::taken(std::span<const Taken> many) {
       known = one.token.session;
       session = &sessions_[known];
     }
-    session->at(one.token.packet_id) = one.entry;
+    session->at(one.token.packet_id, spare_) = one.entry;
   }
 }
 
 void DeliveryTable::recovered(const FieldToken& token, ports::SpoolId spool) {
   const base::MutexLock lock(mutex_);
   const auto bit = static_cast<std::uint8_t>(1u << static_cast<unsigned>(spool));
-  Entry& entry = sessions_[token.session].at(token.packet_id);
+  Entry& entry = sessions_[token.session].at(token.packet_id, spare_);
   if (entry.content_hash != token.content_hash) entry = Entry{};
   entry.content_hash = token.content_hash;
   entry.qos = token.qos;
@@ -102,7 +102,7 @@ void DeliveryTable::recovered(const FieldToken& token, ports::SpoolId spool) {
 void DeliveryTable::recovered_whole(const FieldToken& token) {
   const base::MutexLock lock(mutex_);
   if (find(token) != nullptr) {
-    Entry& entry = sessions_[token.session].at(token.packet_id);
+    Entry& entry = sessions_[token.session].at(token.packet_id, spare_);
     entry.held = entry.wanted;
   }
 }
@@ -112,21 +112,21 @@ void DeliveryTable::forget_uncertain(const std::function<bool(std::uint64_t sess
   for (auto& [id, session] : sessions_) {
     if (is_certain(id)) continue;
     // What lacks a part was not acknowledged: its repeat brings the rest.
-    session.erase_if([](const Entry& entry) { return entry.qos == 1 && (entry.wanted & ~entry.held) == 0; });
+    session.erase_if([](const Entry& entry) { return entry.qos == 1 && (entry.wanted & ~entry.held) == 0; }, spare_);
   }
 }
 
 bool DeliveryTable::forget(std::uint64_t session, std::uint16_t packet_id) {
   const base::MutexLock lock(mutex_);
   const auto found = sessions_.find(session);
-  return found != sessions_.end() && found->second.erase(packet_id);
+  return found != sessions_.end() && found->second.erase(packet_id, spare_);
 }
 
 void DeliveryTable::forget(std::uint64_t session, std::span<const std::uint16_t> packet_ids) {
   const base::MutexLock lock(mutex_);
   const auto found = sessions_.find(session);
   if (found == sessions_.end()) return;
-  for (const std::uint16_t packet_id : packet_ids) found->second.erase(packet_id);
+  for (const std::uint16_t packet_id : packet_ids) found->second.erase(packet_id, spare_);
 }
 
 bool DeliveryTable::forget_session(std::uint64_t session) {

@@ -69,9 +69,10 @@ class DeliveryTable {
   class Session {  // by packet identifier
    public:
     [[nodiscard]] const Entry* find(std::uint16_t packet_id) const;
-    Entry& at(std::uint16_t packet_id);  // an empty one if there was none
-    bool erase(std::uint16_t packet_id);
-    void erase_if(const std::function<bool(const Entry&)>& goes);
+    // An empty one if there was none. `spare`: a page that is taken in place of a new one.
+    Entry& at(std::uint16_t packet_id, std::unique_ptr<Page>& spare);
+    bool erase(std::uint16_t packet_id, std::unique_ptr<Page>& spare);
+    void erase_if(const std::function<bool(const Entry&)>& goes, std::unique_ptr<Page>& spare);
     [[nodiscard]] bool empty() const;
     [[nodiscard]] std::size_t unacknowledged() const;
 
@@ -82,6 +83,7 @@ class DeliveryTable {
 
   mutable base::Mutex mutex_;
   std::unordered_map<std::uint64_t, Session> sessions_ RAILHEAD_GUARDED_BY(mutex_);
+  std::unique_ptr<Page> spare_ RAILHEAD_GUARDED_BY(mutex_);  // the last one that died: identifiers go round
 };
 
 }  // namespace railhead::flow

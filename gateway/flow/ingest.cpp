@@ -39,6 +39,10 @@ Ingest::Ingest(std::string source, Shared shared, std::unique_ptr<ports::RuleSta
       rules_(std::move(rules)),
       journal_(shared.stores, shared.open_state) {
   shared_.stores.subscribe(&durable_rose_);
+  group_bytes_least_ = shared_.stores.of(SpoolId::telemetry).group_bytes_max();
+  for (const SpoolId id : {SpoolId::alarms, SpoolId::dead}) {
+    group_bytes_least_ = std::min(group_bytes_least_, shared_.stores.of(id).group_bytes_max());
+  }
   recall();
 }
 
@@ -85,12 +89,14 @@ void Ingest::Work::clear() {
 }
 
 spool::LaneId Ingest::lane_of(std::string_view sink, SpoolId spool) {
-  auto& known = lanes_[static_cast<std::size_t>(spool)];
-  const auto found = known.find(sink);
-  if (found != known.end()) return found->second;
-  const spool::LaneId lane = shared_.stores.of(spool).lane(sink);
-  known.emplace(std::string(sink), lane);
-  return lane;
+  KnownLanes& known = lanes_[static_cast<std::size_t>(spool)];
+  if (known.last != nullptr && known.last->first == sink) return known.last->second;
+  auto found = known.all.find(sink);
+  if (found == known.all.end()) {
+    found = known.all.emplace(std::string(sink), shared_.stores.of(spool).lane(sink)).first;
+  }
+  known.last = &*found;
+  return found->second;
 }
 
 ports::Now Ingest::now() const {
@@ -150,7 +156,7 @@ void Ingest::route(const Reading& reading, const ports::Now& moment, Work& work)
   add_groups(routed_.before, work);
   add_records(reading, held, work);
   if (!routed_.set_aside.empty() && (held & bit_of(SpoolId::dead)) == 0) add_set_aside(reading, work);
-  replace_oversized_group(reading, work);
+  if (work.batch.group_bytes() > group_bytes_least_) replace_oversized_group(reading, work);
   work.batch.end_group();
   add_groups(routed_.after, work);
   switch (routed_.verdict) {
@@ -247,7 +253,7 @@ void Ingest::add_group(ports::Group& group, Work& work) {
   work.batch.end_group();
 }
 
-void Ingest::add_groups(std::vector<ports::Group>& groups, Work& work) {
+void Ingest::add_some_groups(std::vector<ports::Group>& groups, Work& work) {
   for (ports::Group& group : groups) add_group(group, work);
   groups.clear();
 }

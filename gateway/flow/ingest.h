@@ -88,7 +88,10 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   void add_open(const FieldToken& token, Work& work);
   void add_set_aside(const Reading& reading, Work& work);
   // What time or other readings made of earlier ones: a window that closed, ...
-  void add_groups(std::vector<ports::Group>& groups, Work& work);
+  void add_groups(std::vector<ports::Group>& groups, Work& work) {
+    if (!groups.empty()) add_some_groups(groups, work);
+  }
+  void add_some_groups(std::vector<ports::Group>& groups, Work& work);
   void add_group(ports::Group& group, Work& work);
   void add_failures(const ports::Group& group, std::string_view rule, std::string_view why, Work& work);
   void add_due(Work& work);
@@ -118,7 +121,12 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   ports::Routed routed_;
   std::vector<ports::Group> groups_;
   std::optional<BootTime> retry_at_;  // what a spool refused
-  std::array<std::map<std::string, spool::LaneId, std::less<>>, ports::kSpools> lanes_;
+  struct KnownLanes {
+    std::map<std::string, spool::LaneId, std::less<>> all;
+    const std::pair<const std::string, spool::LaneId>* last = nullptr;  // asked for: mostly the next one too
+  };
+  std::array<KnownLanes, ports::kSpools> lanes_;
+  std::size_t group_bytes_least_ = 0;  // what every spool takes in one group
 };
 
 }  // namespace railhead::flow

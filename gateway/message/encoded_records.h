@@ -25,7 +25,7 @@ class EncodedRecords {
   [[nodiscard]] Priority priority(std::size_t i) const { return places_[i].priority; }
   // Valid until something is added.
   [[nodiscard]] std::string_view sink(std::size_t i) const {
-    return std::string_view(bytes_).substr(places_[i].sink_from, places_[i].sink_size);
+    return {bytes_.data() + places_[i].sink_from, places_[i].sink_size};
   }
   // The whole record.
   void append_to(std::string& out, std::size_t i, const std::optional<FieldToken>& token = std::nullopt) const;
@@ -40,8 +40,11 @@ class EncodedRecords {
     std::size_t sink_size;
   };
   [[nodiscard]] std::string_view bytes_of(std::size_t i) const;
+  // Behind what there is; not yet counted.
+  [[nodiscard]] char* room(std::size_t bytes);
 
-  std::string bytes_;
+  std::string bytes_;  // room: only the first size_ of them count
+  std::size_t size_ = 0;
   std::vector<Place> places_;
 };
 

@@ -3,13 +3,16 @@
 namespace railhead {
 
 void write_token(const std::optional<FieldToken>& token, base::ByteWriter& writer) {
-  writer.u8(token ? 1 : 0);
-  if (!token) return;
-  writer.u64(token->session);
-  writer.u16(token->packet_id);
-  writer.u64(token->content_hash);
-  writer.u8(token->qos);
-  writer.u8(token->spools);
+  if (!token) return writer.u8(0);
+  // In one piece: this is done for every record.
+  char bytes[1 + 8 + 2 + 8 + 1 + 1];
+  bytes[0] = 1;
+  base::store_le(bytes + 1, token->session);
+  base::store_le(bytes + 9, token->packet_id);
+  base::store_le(bytes + 11, token->content_hash);
+  bytes[19] = static_cast<char>(token->qos);
+  bytes[20] = static_cast<char>(token->spools);
+  writer.raw({bytes, sizeof bytes});
 }
 
 std::optional<FieldToken> read_token(base::ByteReader& reader) {

@@ -20,10 +20,19 @@ constexpr std::size_t kFixedMax = 11 * kVarintMax + 8;  // all of a record's res
 class Pen {
  public:
   explicit Pen(char* at) : at_(at) {}
-  [[nodiscard]] const char* at() const { return at_; }
+  [[nodiscard]] char* at() const { return at_; }
   void raw(std::string_view bytes) {
-    if (!bytes.empty()) std::memcpy(at_, bytes.data(), bytes.size());
-    at_ += bytes.size();
+    const char* const from = bytes.data();
+    const std::size_t size = bytes.size();
+    if (size > 16) {
+      std::memcpy(at_, from, size);
+    } else if (size >= 8) {  // names are short: two words that may overlap cost less than a call
+      std::memcpy(at_, from, 8);
+      std::memcpy(at_ + size - 8, from + size - 8, 8);
+    } else {
+      for (std::size_t i = 0; i < size; ++i) at_[i] = from[i];
+    }
+    at_ += size;
   }
   void varint(std::uint64_t value) {
     for (; value >= 0x80; value >>= 7) *at_++ = static_cast<char>(value | 0x80);
@@ -88,15 +97,17 @@ RecordRest rest_of(const Record& record) {
           .body = record.body};
 }
 
-void encode(const RecordHead& head, const RecordRest& rest, std::string& out) {
-  // Why not ByteWriter: this is done for every record, and one look at the room is enough for all of it.
+// Why not ByteWriter: this is done for every record, and one look at the room is enough for all of it.
+std::size_t encoded_room(const RecordHead& head, const RecordRest& rest) {
   std::size_t room = head.bytes().size() + kFixedMax + rest.source.size() + rest.device.size() + rest.quality.size() +
                      rest.identity.size() + (rest.key ? rest.key->size() : 0) + rest.topic.size() +
                      rest.routing_key.size() + rest.body.size();
   for (const Header& header : rest.headers) room += 2 * kVarintMax + header.name.size() + header.value.size();
-  const std::size_t from = out.size();
-  out.resize(from + room);
-  Pen pen(out.data() + from);
+  return room;
+}
+
+char* encode(const RecordHead& head, const RecordRest& rest, char* to) {
+  Pen pen(to);
   pen.raw(head.bytes());
   pen.varint(rest.flags);
   pen.i64(rest.time.time_since_epoch().count());
@@ -114,11 +125,15 @@ void encode(const RecordHead& head, const RecordRest& rest, std::string& out) {
     pen.text(header.value);
   }
   pen.text(rest.body);
-  out.resize(static_cast<std::size_t>(pen.at() - out.data()));
+  return pen.at();
 }
 
 void encode(const Record& record, std::string& out) {
-  encode(head_of(record), rest_of(record), out);
+  const RecordHead head = head_of(record);
+  const RecordRest rest = rest_of(record);
+  const std::size_t from = out.size();
+  out.resize(from + encoded_room(head, rest));
+  out.resize(static_cast<std::size_t>(encode(head, rest, out.data() + from) - out.data()));
   base::ByteWriter writer(out);
   write_token(record.token, writer);
 }

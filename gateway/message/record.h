@@ -106,8 +106,9 @@ struct RecordRest {
   std::string_view body;
 };
 
-// Appends all of a record's bytes but the token.
-void encode(const RecordHead& head, const RecordRest& rest, std::string& out);
+// Writes all of a record's bytes but the token where there is encoded_room(); gives their end.
+[[nodiscard]] char* encode(const RecordHead& head, const RecordRest& rest, char* to);
+[[nodiscard]] std::size_t encoded_room(const RecordHead& head, const RecordRest& rest);
 [[nodiscard]] RecordHead head_of(const Record& record);
 [[nodiscard]] RecordRest rest_of(const Record& record);
 
