@@ -6,7 +6,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
+#include <vector>
 
 #include "tests/adapters/mqtt/source_runner.h"
 #include "tests/brokers/mqtt/paho_publisher.h"
@@ -74,6 +76,39 @@ TEST_CASE("intake at every QoS and version: each message once, in order, acknowl
       CHECK(runner.intake.redelivered() == 0);
     }
   }
+}
+
+TEST_CASE("several gateways share one stream: each message comes to one of them, once") {
+  const Mosquitto broker;
+  std::vector<std::unique_ptr<SourceRunner>> runners;
+  for (const char* name : {"one", "two"}) {
+    SourceSettings settings = SourceRunner::settings(broker.url(), 1, "$share/gateways/plant/{device}/#");
+    settings.session.client_id = name;
+    settings.protocol = runners.empty() ? Protocol::v5 : Protocol::v3_1_1;
+    runners.push_back(std::make_unique<SourceRunner>(std::move(settings)));
+  }
+  PahoPublisher publisher(broker.url());
+  REQUIRE(eventually(10s, [&] {  // both are subscribed
+    publisher.publish("plant/pump-1/x", numbered(-1), 1);
+    return runners[0]->intake.size() > 0 && runners[1]->intake.size() > 0;
+  }));
+  for (int n = 0; n < 200; ++n) publisher.publish("plant/pump-1/x", numbered(n), 1);
+  publisher.finish();
+  std::multiset<std::int64_t> all;
+  const auto complete = [&] {
+    all.clear();
+    for (const auto& runner : runners) {
+      for (const Reading& reading : runner->intake.readings()) {
+        CHECK(reading.device == "pump-1");
+        if (const std::int64_t n = reading.value.find("n")->as_integer(); n >= 0) all.insert(n);
+      }
+    }
+    return all.size() >= 200;
+  };
+  REQUIRE(eventually(10s, complete));
+  CHECK(all.size() == 200);
+  CHECK(std::set<std::int64_t>(all.begin(), all.end()).size() == 200);
+  for (const auto& runner : runners) CHECK(*numbers(runner->intake).rbegin() >= 0);
 }
 
 TEST_CASE("what was not durable is not acknowledged: the broker sends it again to the next process") {
