@@ -9,6 +9,7 @@
 #include "adapters/mqtt/unwrap.h"
 #include "gateway/base/bytes.h"
 #include "gateway/base/text.h"
+#include "gateway/message/container_builder.h"
 
 namespace railhead::mqtt {
 
@@ -67,15 +68,14 @@ const Interpreter::Seen& Interpreter::look_at(std::string_view topic, std::uint6
   if (seen.row == rows_.size()) return seen;
   const Row& row = rows_[seen.row];
   seen.device = row.device.empty() ? topic : std::string_view(row.device);
-  Value::Entries attributes;
-  attributes.reserve(captures_.size() + 2);
-  attributes.emplace_back(names_.topic, Value::text(topic));
+  Value::MapBuilder attributes(captures_.size() + 2);
+  attributes.add(names_.topic, Value::text(topic));
   for (std::size_t i = 0; i < captures_.size(); ++i) {
     if (row.pattern.names()[i] == "device") seen.device = captures_[i];
-    attributes.emplace_back(capture_names_[seen.row][i], Value::text(captures_[i]));
+    attributes.add(capture_names_[seen.row][i], Value::text(captures_[i]));
   }
-  attributes.emplace_back(names_.retained, Value::boolean(false));
-  seen.attributes = Value::map(std::move(attributes));
+  attributes.add(names_.retained, Value::boolean(false));
+  seen.attributes = attributes.finish();
   return seen;
 }
 
@@ -115,34 +115,37 @@ Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, std::opti
 }
 
 Value Interpreter::attributes_of(const Publish& publish, const Seen& seen) const {
-  Value::Entries attributes(seen.attributes.as_map().begin(), seen.attributes.as_map().end());
-  attributes.back().second = Value::boolean(publish.retain);
+  constexpr std::size_t kOfProperties = 5;
+  const auto usual = seen.attributes.as_map();
+  Value::MapBuilder attributes(usual.size() + kOfProperties);
+  for (const auto& [name, value] : usual.first(usual.size() - 1)) attributes.add(name, value);
+  attributes.add(usual.back().first, Value::boolean(publish.retain));
   if (!publish.properties.empty()) {
-    Value::Entries user;
+    Value::MapBuilder user(2);
+    bool has_user = false;
     PropertyReader reader(publish.properties);
     for (Property property; reader.next(property);) {
       switch (property.id) {
-        case PropertyId::content_type:
-          attributes.emplace_back(Value::text("content_type"), Value::text(property.text));
-          break;
+        case PropertyId::content_type: attributes.add(Value::text("content_type"), Value::text(property.text)); break;
         case PropertyId::response_topic:
-          attributes.emplace_back(Value::text("response_topic"), Value::text(property.text));
+          attributes.add(Value::text("response_topic"), Value::text(property.text));
           break;
         case PropertyId::correlation_data:
-          attributes.emplace_back(Value::text("correlation_data"), Value::bytes(property.text));
+          attributes.add(Value::text("correlation_data"), Value::bytes(property.text));
           break;
         case PropertyId::message_expiry:
-          attributes.emplace_back(Value::text("expiry"), Value::duration(std::chrono::seconds{property.number}));
+          attributes.add(Value::text("expiry"), Value::duration(std::chrono::seconds{property.number}));
           break;
         case PropertyId::user_property:
-          user.emplace_back(Value::text(property.text), Value::text(property.value));
+          has_user = true;
+          user.add(Value::text(property.text), Value::text(property.value));
           break;
         default: break;
       }
     }
-    if (!user.empty()) attributes.emplace_back(Value::text("user_properties"), Value::map(std::move(user)));
+    if (has_user) attributes.add(Value::text("user_properties"), user.finish());
   }
-  return Value::map(std::move(attributes));
+  return attributes.finish();
 }
 
 Result<std::string_view> Interpreter::unwrap(Compression compression, std::string_view payload) {
