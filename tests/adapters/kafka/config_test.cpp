@@ -37,6 +37,7 @@ TEST_CASE("the sample is right, as shipped and with every line uncommented") {
   const TemporaryDirectory directory;
   directory.write("secrets/key", "k");
   directory.write("secrets/kafka", "p");
+  for (const char* file : {"ca.pem", "box.pem", "box.key"}) directory.write(file, "");
   for (const bool uncommented : {false, true}) {
     CAPTURE(uncommented);
     if (uncommented) {
