@@ -36,7 +36,7 @@ Result<Look> look(system::Disk& disk, const std::string& directory, const ReadPr
 
 std::string hex(std::uint64_t number) { return segment_name(number).substr(0, 16); }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string json;
   base::write_json_text(text, json);
   return json;
@@ -122,7 +122,7 @@ Result<void> dump(system::Disk& disk, const std::string& directory, const DumpOp
       if (options.until && *options.until < header.appended) return;
       line = "{\"sequence\":" + std::to_string(header.sequence.value());
       line += ",\"epoch\":\"" + hex(segment->header->epoch.value()) + "\"";
-      line += ",\"lane\":" + quoted(lane_name);
+      line += ",\"lane\":" + in_quotes(lane_name);
       line += ",\"appended\":\"" + to_rfc3339(header.appended) + "\"";
       line += header.clock_trusted ? ",\"clock\":\"trusted\"" : ",\"clock\":\"unsynced\"";
       line += settled ? ",\"settled\":true" : ",\"settled\":false";

@@ -93,8 +93,8 @@ TEST_CASE("a held topic waits with 50,000 records while others flow; let out, it
     CHECK(by_topic(bench.take()) ==
           std::map<std::string, std::vector<int>>{{"free", count_up(101 + part * 10, 110 + part * 10)}});
   }
-  // 14 MB wait. Of that are in memory: the tail (2 MiB), buffers kept for another use (1 MiB), the batch that is gathered
-  // and the one that is written, the lane's reading, and a bit for each record.
+  // 14 MB wait. Of that are in memory: the tail (2 MiB), buffers kept for another use (1 MiB), the batch that is
+  // gathered and the one that is written, the lane's reading, and a bit for each record.
   constexpr std::size_t kBound = std::size_t{6} << 20;
   CHECK(allocated() < before + kBound);
   status::LaneLedger ledger = bench.ledger();
