@@ -168,11 +168,13 @@ TEST_CASE("50 kills at random moments, each with records unsettled and messages 
   CHECK(least_unacknowledged >= kUnacknowledged);
   const std::optional<std::size_t> per_device = sensors.end();
   REQUIRE(per_device);
-  REQUIRE_MESSAGE(eventually(60s,
-                             [&] {
-                               const std::optional<Moment> now = look(gateway);
-                               return now && now->unsettled == 0 && now->unacknowledged == 0;
-                             }),
+  Moment last;
+  const bool drained = eventually(60s, [&] {
+    const std::optional<Moment> now = look(gateway);
+    if (now) last = *now;
+    return now && now->unsettled == 0 && now->unacknowledged == 0;
+  });
+  REQUIRE_MESSAGE(drained, last.unsettled, " records unsettled, ", last.unacknowledged, " messages unacknowledged\n",
                   gateway.log());
   const std::optional<Value> status = gateway.status();
   REQUIRE(status);
