@@ -1,8 +1,10 @@
-// What we send, judged by Wireshark's dissectors: every kind of request, on TCP and as RTU frames over TCP.
+// What we send, judged by Wireshark's dissectors: every kind of request, on TCP and as RTU frames over TCP, and what
+// the simulator answers.
 #include <doctest/doctest.h>
 
 #include "adapters/modbus/codec.h"
 #include "adapters/modbus/rtu.h"
+#include "adapters/modbus/simulated_unit.h"
 #include "adapters/modbus/write.h"
 #include "gateway/base/text.h"
 #include "tests/support/process.h"
@@ -110,6 +112,51 @@ TEST_CASE("tshark accepts every request we send, on TCP and as RTU over TCP") {
     const std::string seen = shown_by_tshark(directory.write("wrong.pcap", wrong.bytes()), port, as);
     CHECK_MESSAGE((seen.find("alformed") != std::string::npos || seen.find("ncorrect") != std::string::npos), seen);
   }
+}
+
+TEST_CASE("tshark accepts every answer of the simulator, and knows its exceptions") {
+  SimulatedUnit unit(1);
+  std::vector<Point> ends;
+  for (const Table table : {Table::coil, Table::discrete, Table::holding, Table::input}) {
+    for (const std::uint16_t address : {std::uint16_t{0}, std::uint16_t{65535}}) {
+      ends.push_back({});
+      ends.back().table = table;
+      ends.back().address = address;
+      ends.back().type = holds_bits(table) ? Type::boolean : Type::uint16;
+      ends.back().name = std::to_string(ends.size());
+    }
+  }
+  unit.add("d", ends);
+  std::vector<std::string> pdus = requests();
+  const std::size_t good = pdus.size();
+  pdus.emplace_back("\x03\x00\x00\x00\x00", 5);  // none: exception 3
+  pdus.emplace_back("\x2b\x0e\x01\x00", 4);      // a function it has not: exception 1
+  const test::TemporaryDirectory directory;
+  test::TcpCapture capture(40'003, 502);
+  std::vector<std::string> answers;
+  for (std::size_t i = 0; i < pdus.size(); ++i) {
+    answers.push_back(unit.answer(pdus[i], 1));
+    REQUIRE(!answers.back().empty());
+    CHECK(((answers.back()[0] & 0x80) == 0) == (i < good));
+    std::string frame;
+    encode_frame(frame, static_cast<std::uint16_t>(i + 1), 17, pdus[i]);
+    capture.add(frame);
+    frame.clear();
+    encode_frame(frame, static_cast<std::uint16_t>(i + 1), 17, answers.back());
+    capture.add_answer(frame);
+  }
+  const std::string output = shown_by_tshark(directory.write("answers.pcap", capture.bytes()), "502", "mbtcp");
+  std::size_t seen = 0;
+  for (const std::string_view line : base::split(output, '\n')) {
+    if (line.find("Response") == std::string_view::npos) continue;
+    CAPTURE(std::string(line));
+    REQUIRE(seen < answers.size());
+    CHECK(line.substr(0, line.find('\t')) == std::to_string(answers[seen][0] & 0x7f));
+    CHECK(line.find("alformed") == std::string_view::npos);
+    CHECK((line.find("xception") != std::string_view::npos) == (seen >= good));
+    ++seen;
+  }
+  CHECK(seen == answers.size());
 }
 
 }  // namespace
