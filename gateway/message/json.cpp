@@ -9,6 +9,7 @@
 #include "gateway/base/bytes.h"
 #include "gateway/base/text.h"
 #include "gateway/message/container_builder.h"
+#include "gateway/message/json_numbers.h"
 
 namespace railhead {
 namespace {
@@ -153,8 +154,14 @@ Result<Value> JsonParser::parse(std::string_view text) {
     const auto allocated = state_->parser.allocate(std::max<std::size_t>(text.size(), 4096), kDepthMax);
     if (allocated) return fail(Errc::invalid, simdjson::error_message(allocated));
   }
-  const auto parsed = state_->parser.parse(text.data(), text.size());
-  if (parsed.error() != simdjson::SUCCESS) return fail(Errc::invalid, simdjson::error_message(parsed.error()));
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark may be ignored [RFC 8259 8.1]
+  simdjson::error_code error = state_->parser.parse(text.data(), text.size()).error();
+  if (error == simdjson::NUMBER_ERROR) {
+    const Result<std::string> mended = with_large_integers_as_doubles(text);
+    if (!mended) return fail(mended.error());
+    error = state_->parser.parse(*mended).error();
+  }
+  if (error != simdjson::SUCCESS) return fail(Errc::invalid, simdjson::error_message(error));
   return TapeReader(state_->parser.doc).root();
 }
 

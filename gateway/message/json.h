@@ -1,5 +1,6 @@
 // JSON <-> Value. Standard: RFC 8259, strict: duplicate keys keep the first, trailing text and bad UTF-8 are refused.
-// Numbers: an integer literal becomes integer (or uinteger above int64), anything with a fraction or exponent a double.
+// Numbers: an integer literal becomes integer (uinteger above int64, a double above that), anything with a fraction or
+// exponent a double.
 // Written doubles are the shortest that read back the same and always show that they are doubles ("3.0"); NaN and
 // infinities have no JSON and become null. Timestamps are RFC 3339 text, durations "3.5s", bytes base64, other map keys
 // text. Bounds: depth 64. Threads: a JsonParser is one thread's.
