@@ -9,15 +9,7 @@ namespace {
 using ports::SpoolId;
 using ports::Verdict;
 
-// Tags of entries whose place is told.
-constexpr std::uint8_t kOpenTag = 1;   // of a QoS 2 delivery
-constexpr std::uint8_t kStateTag = 2;  // settled when restated
-constexpr std::uint8_t kTokenStateTag = 3;
-constexpr std::uint8_t kDoneTag = 4;
-
-constexpr std::uint8_t kStateClass = 2;  // what rules remember is dropped last
 constexpr Duration kRetry = std::chrono::seconds{1};
-constexpr Duration kEndFlush = std::chrono::seconds{5};
 
 // Tells the batch that was refused from another one.
 std::uint64_t fingerprint_of(std::span<const Reading> batch) {
@@ -56,27 +48,6 @@ void Ingest::set_router(std::shared_ptr<const ports::Router> router) {
   durable_rose_.signal();  // the source looks at next_due()
 }
 
-bool Ingest::has_new_rules() const {
-  const base::MutexLock lock(mutex_);
-  return next_router_ != nullptr;
-}
-
-void Ingest::adopt_new_rules(Work& work) {
-  std::shared_ptr<const ports::Router> router;
-  {
-    const base::MutexLock lock(mutex_);
-    router = std::move(next_router_);
-    next_router_ = nullptr;
-  }
-  if (!router) return;
-  std::unique_ptr<ports::RuleState> fresh = router->open();
-  groups_.clear();
-  fresh->take_over(*rules_, now(), groups_);
-  add_groups(groups_, work);
-  journal_.want_restatement();
-  rules_ = std::move(fresh);
-}
-
 void Ingest::Work::clear() {
   batch.clear();
   tally = {};
@@ -102,25 +73,6 @@ spool::LaneId Ingest::lane_of(std::string_view sink, SpoolId spool) {
 ports::Now Ingest::now() const {
   return {shared_.clock.boot_now(),
           shared_.clock.trusted() ? std::optional<Time>(shared_.clock.now()) : std::optional<Time>{}};
-}
-
-void Ingest::recall() {
-  std::size_t unknown = 0;
-  for (const OpenState::Recalled& entry : shared_.open_state.take_recalled(source_)) {
-    journal_.recalled(entry);
-    if (entry.replaced || entry.part != StateEntry::Part::entry) continue;
-    if (!rules_->recall(source_, entry.entry, entry.age, now())) ++unknown;
-  }
-  if (unknown == 0) return;
-  journal_.want_restatement();
-  shared_.reporter.report(status::Event::rule_state_dropped,
-                          {{"source", source_}, {"entries", std::to_string(unknown)}});
-}
-
-std::optional<BootTime> Ingest::next_due() const {
-  if (work_.waiting) return retry_at_;
-  if (has_new_rules()) return shared_.clock.boot_now();
-  return rules_->next_due();
 }
 
 std::optional<DeliveryTable::Entry> Ingest::taken_before(const FieldToken& token) const {
@@ -194,90 +146,24 @@ void Ingest::add_records(const Reading& reading, std::uint8_t held, Work& work) 
     work.batch.add(spool, lane_of(records.sink(i), spool), klass_of(records.priority(i)), false,
                    [&](std::string& out) { records.append_to(out, i, token); });
   }
-  const auto add_state = [&](const StateEntry& entry, std::uint8_t tag) {
-    work.batch.add(
-        SpoolId::telemetry, shared_.open_state.lane(SpoolId::telemetry), kStateClass, true,
-        [&](std::string& out) { encode(entry, out); }, tag);
-  };
   if (!routed_.state.empty() && (held & bit_of(SpoolId::telemetry)) == 0) {
-    add_state({.kind = StateEntry::Kind::rules, .token = token, .source = source_, .rules = routed_.state},
-              token ? kTokenStateTag : kStateTag);
+    add_entry(SpoolId::telemetry,
+              {.kind = StateEntry::Kind::rules, .token = token, .source = source_, .rules = routed_.state},
+              token ? kTokenStateTag : kStateTag, work);
   }
   if (!token) return;
   if (opens) add_open(*token, work);
   work.taken.push_back({*token, wanted, held, opens});
 }
 
-void Ingest::add_open(const FieldToken& token, Work& work) {
-  const StateEntry entry{.kind = StateEntry::Kind::open, .token = token};
+void Ingest::add_entry(SpoolId spool, const StateEntry& entry, std::uint8_t tag, Work& work) {
+  constexpr std::uint8_t kClass = 2;  // what rules remember is dropped last
   work.batch.add(
-      SpoolId::telemetry, shared_.open_state.lane(SpoolId::telemetry), kStateClass, true,
-      [&](std::string& out) { encode(entry, out); }, kOpenTag);
+      spool, shared_.open_state.lane(spool), kClass, true, [&](std::string& out) { encode(entry, out); }, tag);
 }
 
-void Ingest::add_group(ports::Group& group, Work& work) {
-  const EncodedRecords& records = group.records;
-  bool has_alarms = false;
-  for (std::size_t i = 0; i < records.size(); ++i) has_alarms = has_alarms || records.priority(i) == Priority::alarm;
-  const bool done = has_alarms && shared_.open_state.is_done(group.identity);
-  if (done) work.done_again.push_back(group.identity);
-  const auto add_state = [&] {
-    const StateEntry entry{.kind = StateEntry::Kind::rules, .source = source_, .rules = group.state};
-    work.batch.add(
-        SpoolId::telemetry, shared_.open_state.lane(SpoolId::telemetry), kStateClass, true,
-        [&](std::string& out) { encode(entry, out); }, kStateTag);
-  };
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    const SpoolId spool = spool_of(records.priority(i));
-    if (done && spool == SpoolId::alarms) continue;
-    work.batch.add(spool, lane_of(records.sink(i), spool), klass_of(records.priority(i)), false,
-                   [&](std::string& out) { records.append_to(out, i); });
-  }
-  if (has_alarms && !done) {
-    work.batch.alarms_first();
-    const StateEntry entry{.kind = StateEntry::Kind::done, .identity = group.identity};
-    work.batch.add(
-        SpoolId::alarms, shared_.open_state.lane(SpoolId::alarms), kStateClass, true,
-        [&](std::string& out) { encode(entry, out); }, kDoneTag);
-  }
-  if (!group.state.empty()) add_state();
-  for (const ports::SetAside& failed : group.set_aside) add_failures(group, failed.rule, failed.reason, work);
-  for (const SpoolId id : ports::kAllSpools) {
-    if (work.batch.group_bytes(id) <= shared_.stores.of(id).group_bytes_max()) continue;
-    work.batch.drop_group();
-    if (!group.state.empty()) add_state();
-    group.about.resize(std::min(group.about.size(), kOversizedKept));
-    add_failures(group, {}, "what it became does not fit the spool: raise spool.limit", work);
-    break;
-  }
-  work.batch.end_group();
-}
-
-void Ingest::add_some_groups(std::vector<ports::Group>& groups, Work& work) {
-  for (ports::Group& group : groups) add_group(group, work);
-  groups.clear();
-}
-
-void Ingest::add_due(Work& work) {
-  const ports::Now moment = now();
-  const std::optional<BootTime> due = rules_->next_due();
-  if (!due || *due > moment.boot) return;
-  rules_->close_due(moment, groups_);
-  add_groups(groups_, work);
-}
-
-void Ingest::restate(Work& work, bool ends) {
-  const auto add = [&](StateEntry::Part part, std::string_view bytes) {
-    const StateEntry entry{.kind = StateEntry::Kind::rules, .part = part, .source = source_, .rules = bytes};
-    work.batch.add(
-        SpoolId::telemetry, shared_.open_state.lane(SpoolId::telemetry), kStateClass, true,
-        [&](std::string& out) { encode(entry, out); }, kStateTag);
-    work.batch.end_group();
-  };
-  work.restates = true;
-  add(StateEntry::Part::begins, {});
-  if (!ends) rules_->restate(source_, now(), [&](const std::string& entry) { add(StateEntry::Part::entry, entry); });
-  add(StateEntry::Part::ends, {});
+void Ingest::add_open(const FieldToken& token, Work& work) {
+  add_entry(SpoolId::telemetry, {.kind = StateEntry::Kind::open, .token = token}, kOpenTag, work);
 }
 
 Result<ports::Ticket> Ingest::append(Work& work) {
@@ -347,78 +233,6 @@ Result<ports::Ticket> Ingest::offer(std::span<const Reading> batch) {
     // What the spool does not take now it takes before the next batch; the readings are safe without it.
     [[maybe_unused]] const Result<ports::Ticket> restated = append(work_);
   }
-  return ticket;
-}
-
-Result<void> Ingest::end() {
-  if (work_.waiting) {
-    if (const Result<ports::Ticket> earlier = append(work_); !earlier) return fail(earlier.error());
-  }
-  spool::Spool& spool = shared_.stores.of(SpoolId::telemetry);
-  if (Result<void> flushed = spool.flush(kEndFlush); !flushed) return flushed;
-  journal_.settle_replaced();  // of an earlier restatement
-  // In one batch: a kill behind what leaves must not find that it is still owed.
-  rules_->end(now(), groups_);
-  add_groups(groups_, work_);
-  restate(work_, true);
-  if (const Result<ports::Ticket> ticket = append(work_); !ticket) return fail(ticket.error());
-  if (Result<void> flushed = spool.flush(kEndFlush); !flushed) return flushed;
-  journal_.end();
-  return {};
-}
-
-Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& why) {
-  if (work_.waiting) {
-    if (Result<ports::Ticket> earlier = append(work_); !earlier) return earlier;
-  }
-  const bool opens = raw.token && raw.token->qos == 2;
-  const auto wanted = static_cast<std::uint8_t>(bit_of(SpoolId::dead) | (opens ? bit_of(SpoolId::telemetry) : 0));
-  std::uint8_t held = 0;
-  ports::Ticket ticket;
-  if (raw.token) {
-    if (const std::optional<DeliveryTable::Entry> entry = taken_before(*raw.token)) {
-      ticket = entry->ticket;
-      held = entry->held;  // a kill may have struck between two spools: only the missing part is appended
-      if ((entry->wanted & ~held) == 0 || (wanted & ~held) == 0) {
-        shared_.counts.add(source_, {.in = 1, .redelivered = 1}, shared_.clock.boot_now());
-        return ticket;
-      }
-    }
-  }
-  DeadLetter letter;
-  letter.kind = DeadLetter::Kind::raw;
-  letter.time = shared_.clock.now();
-  letter.source = source_;
-  letter.device = raw.device;
-  letter.topic = raw.topic;
-  letter.reason = why.what;
-  letter.payload = raw.payload;
-  letter.token = raw.token;
-  if (letter.token) {
-    letter.token->spools = wanted;
-    letter.token->dup = false;
-    letter.token->leads = false;
-  }
-  if ((held & bit_of(SpoolId::dead)) == 0) {
-    const Result<ports::Ticket> appended = shared_.dead_letters.append(letter);
-    if (!appended) return appended;
-    ticket.raise(*appended);
-  }
-  if (opens && (held & bit_of(SpoolId::telemetry)) == 0) {
-    // Appended after its letter. Should it not be taken now, it is with the next batch.
-    add_open(*letter.token, work_);
-    work_.batch.end_group();
-    work_.taken.push_back({*letter.token, wanted, held, true, ticket});
-    const Result<ports::Ticket> opened = append(work_);
-    if (opened) ticket.raise(*opened);
-  } else if (letter.token) {
-    shared_.deliveries.taken(*letter.token, {.content_hash = letter.token->content_hash,
-                                             .qos = letter.token->qos,
-                                             .wanted = wanted,
-                                             .held = wanted,
-                                             .ticket = ticket});
-  }
-  shared_.counts.add(source_, {.in = 1, .refused = 1}, shared_.clock.boot_now());
   return ticket;
 }
 

@@ -1,6 +1,9 @@
 // Ingest: the Intake of one source: recognises deliveries, asks the rules, appends what they made, counts.
 // A batch that a spool refuses is kept as it was routed: rules have memory (on_change, windows), so a reading must not
 // pass them twice. The next offer appends it first.
+//   ingest.cpp            batches: routed, appended, recognised
+//   ingest_rules.cpp      what the rules owe without a reading
+//   ingest_set_aside.cpp  dead letters
 // Threads: one caller at a time (the source's thread); set_router() any.
 #pragma once
 
@@ -59,6 +62,11 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
 
  private:
   static constexpr std::size_t kOversizedKept = 4096;  // bytes of a reading too large for the spool
+  // Tags of entries whose place is told.
+  static constexpr std::uint8_t kOpenTag = 1;   // of a QoS 2 delivery
+  static constexpr std::uint8_t kStateTag = 2;  // settled when restated
+  static constexpr std::uint8_t kTokenStateTag = 3;
+  static constexpr std::uint8_t kDoneTag = 4;
   struct Taken {
     FieldToken token;
     std::uint8_t wanted = 0;
@@ -85,6 +93,7 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   [[nodiscard]] std::optional<DeliveryTable::Entry> taken_before(const FieldToken& token) const;
   void route(const Reading& reading, const ports::Now& moment, Work& work);
   void add_records(const Reading& reading, std::uint8_t held, Work& work);
+  void add_entry(ports::SpoolId spool, const StateEntry& entry, std::uint8_t tag, Work& work);
   void add_open(const FieldToken& token, Work& work);
   void add_set_aside(const Reading& reading, Work& work);
   // What time or other readings made of earlier ones: a window that closed, ...

@@ -1,4 +1,5 @@
-// An intake's dead letters: readings whose rules failed, and those that no spool could ever take (S15).
+// An intake's dead letters: inputs that cannot be read, readings whose rules failed, and those that no spool could ever
+// take (S15).
 #include <algorithm>
 
 #include "gateway/flow/ingest.h"
@@ -75,6 +76,61 @@ void Ingest::add_set_aside(const Reading& reading, Work& work) {
     if (reading.kept_token() != nullptr) letter.token = work.taken.back().token;
     shared_.dead_letters.add(letter, work.batch);
   }
+}
+
+Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& why) {
+  if (work_.waiting) {
+    if (Result<ports::Ticket> earlier = append(work_); !earlier) return earlier;
+  }
+  const bool opens = raw.token && raw.token->qos == 2;
+  const auto wanted = static_cast<std::uint8_t>(bit_of(SpoolId::dead) | (opens ? bit_of(SpoolId::telemetry) : 0));
+  std::uint8_t held = 0;
+  ports::Ticket ticket;
+  if (raw.token) {
+    if (const std::optional<DeliveryTable::Entry> entry = taken_before(*raw.token)) {
+      ticket = entry->ticket;
+      held = entry->held;  // a kill may have struck between two spools: only the missing part is appended
+      if ((entry->wanted & ~held) == 0 || (wanted & ~held) == 0) {
+        shared_.counts.add(source_, {.in = 1, .redelivered = 1}, shared_.clock.boot_now());
+        return ticket;
+      }
+    }
+  }
+  DeadLetter letter;
+  letter.kind = DeadLetter::Kind::raw;
+  letter.time = shared_.clock.now();
+  letter.source = source_;
+  letter.device = raw.device;
+  letter.topic = raw.topic;
+  letter.reason = why.what;
+  letter.payload = raw.payload;
+  letter.token = raw.token;
+  if (letter.token) {
+    letter.token->spools = wanted;
+    letter.token->dup = false;
+    letter.token->leads = false;
+  }
+  if ((held & bit_of(SpoolId::dead)) == 0) {
+    const Result<ports::Ticket> appended = shared_.dead_letters.append(letter);
+    if (!appended) return appended;
+    ticket.raise(*appended);
+  }
+  if (opens && (held & bit_of(SpoolId::telemetry)) == 0) {
+    // Appended after its letter. Should it not be taken now, it is with the next batch.
+    add_open(*letter.token, work_);
+    work_.batch.end_group();
+    work_.taken.push_back({*letter.token, wanted, held, true, ticket});
+    const Result<ports::Ticket> opened = append(work_);
+    if (opened) ticket.raise(*opened);
+  } else if (letter.token) {
+    shared_.deliveries.taken(*letter.token, {.content_hash = letter.token->content_hash,
+                                             .qos = letter.token->qos,
+                                             .wanted = wanted,
+                                             .held = wanted,
+                                             .ticket = ticket});
+  }
+  shared_.counts.add(source_, {.in = 1, .refused = 1}, shared_.clock.boot_now());
+  return ticket;
 }
 
 }  // namespace railhead::flow
