@@ -134,7 +134,7 @@ std::vector<std::string> changes_for_consumers(const std::vector<Delivery>& befo
       continue;
     }
     // The rules that sent there send to a destination that was not there before: it has a new name.
-    const auto moved = std::find_if(new_places.begin(), new_places.end(), [&](const auto& entry) {
+    const auto moved = std::find_if(new_places.begin(), new_places.end(), [&, &old = old](const auto& entry) {
       return !old_places.contains(entry.first) && !renamed.contains(entry.first) && entry.second.rules == old.rules;
     });
     if (moved == new_places.end()) {

@@ -207,7 +207,7 @@ void RuleStateOf::restate(std::string_view source, const ports::Now& now,
       }
       for (const auto& [start, open] : memory->windows) {
         for (const auto& [key, cell] : open.cells) {
-          part(StateKind::cell, [&, at = start](std::string& body) {
+          part(StateKind::cell, [&, at = start, &cell = cell](std::string& body) {
             write_time(at, body);
             write_value(cell.key, body);
             base::ByteWriter writer(body);
@@ -219,21 +219,21 @@ void RuleStateOf::restate(std::string_view source, const ports::Now& now,
         }
       }
       for (const auto& [at, key] : memory->seen.order) {
-        part(StateKind::seen, [&, since = at](std::string& body) {
+        part(StateKind::seen, [&, since = at, &key = key](std::string& body) {
           base::ByteWriter writer(body);
           writer.text(key);
           writer.i64((now.boot - since).count());
         });
       }
       for (const auto& [sender, numbers] : memory->numbers) {
-        part(StateKind::number, [&](std::string& body) {
+        part(StateKind::number, [&, &sender = sender, &numbers = numbers](std::string& body) {
           base::ByteWriter writer(body);
           writer.text(sender);
           writer.u64(numbers.highest);
           writer.u64(numbers.seen);
         });
         for (const auto& [number, waiting] : numbers.waiting) {
-          part(StateKind::waiting, [&, which = number](std::string& body) {
+          part(StateKind::waiting, [&, which = number, &sender = sender, &waiting = waiting](std::string& body) {
             base::ByteWriter writer(body);
             writer.text(sender);
             writer.u64(which);
@@ -242,7 +242,7 @@ void RuleStateOf::restate(std::string_view source, const ports::Now& now,
         }
       }
       for (const auto& [device, last] : memory->devices) {
-        part(StateKind::points, [&](std::string& body) {
+        part(StateKind::points, [&, &last = last](std::string& body) {
           write_reading(last.reading, body);
           base::ByteWriter(body).u8(last.heard ? 1 : 0);
           write_time(memory->period_end.value_or(Time{}), body);
