@@ -10,10 +10,6 @@ void put_header(std::string& out, PacketType type, unsigned flags, std::size_t r
   put_variable(out, static_cast<std::uint32_t>(remaining_length));
 }
 
-std::size_t variable_bytes(std::size_t value) {
-  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : 4;
-}
-
 std::size_t properties_bytes(Version version, std::string_view list) {
   return version == Version::v5 ? variable_bytes(list.size()) + list.size() : 0;
 }

@@ -8,6 +8,7 @@
 
 #include "adapters/mqtt/packet.h"
 #include "adapters/mqtt/trial.h"
+#include "adapters/mqtt/wire.h"
 #include "adapters/tls/context.h"
 #include "gateway/base/mutex.h"
 
@@ -77,12 +78,9 @@ std::size_t packet_bytes(const std::string& topic, const Enveloper::Wrapped& wra
     const bool own = header.name == kResponseTopicHeader || header.name == kCorrelationDataHeader;
     properties += kName + kLength + header.value.size() + (own ? 0 : kLength + header.name.size());
   }
-  const auto length_bytes = [](std::size_t length) -> std::size_t {
-    return length < 128 ? 1 : length < 16'384 ? 2 : length < 2'097'152 ? 3 : 4;
-  };
   const std::size_t rest =
-      kLength + topic.size() + (qos > 0 ? 2 : 0) + length_bytes(properties) + properties + wrapped.body.size();
-  return 1 + length_bytes(rest) + rest;
+      kLength + topic.size() + (qos > 0 ? 2 : 0) + variable_bytes(properties) + properties + wrapped.body.size();
+  return 1 + variable_bytes(rest) + rest;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // Reading beyond the end turns ok() false and gives zeros: check once after a run of reads. Threads: pure.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -11,6 +12,11 @@
 namespace railhead::mqtt {
 
 inline constexpr std::uint32_t kVariableMax = 268'435'455;  // four bytes of seven bits
+
+// What `value`, at most kVariableMax, takes as a variable byte integer.
+[[nodiscard]] constexpr std::size_t variable_bytes(std::size_t value) {
+  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : 4;
+}
 
 class WireReader {
  public:

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdint>
 #include <system_error>
+
+#include "gateway/base/text.h"
 
 namespace railhead {
 namespace {
@@ -16,12 +17,6 @@ std::size_t end_of_text(std::string_view json, std::size_t at) {
     if (json[at] == '\\') ++at;
   }
   return at + 1;
-}
-
-template <class Integer>
-bool fits(std::string_view number) {
-  Integer value{};
-  return std::from_chars(number.data(), number.data() + number.size(), value).ec == std::errc{};
 }
 
 bool is_beyond_doubles(std::string_view number) {
@@ -55,7 +50,7 @@ Result<std::string> with_large_integers_as_doubles(std::string_view json) {
     }
     at = end;
     const bool integer = number.find_first_of(".eE") == std::string_view::npos;
-    if (!integer || fits<std::int64_t>(number) || fits<std::uint64_t>(number)) continue;
+    if (!integer || base::parse_int(number) || base::parse_uint(number)) continue;
     out.append(json, copied, end - copied);
     out += "e0";
     copied = end;
