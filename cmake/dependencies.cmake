@@ -37,6 +37,8 @@ railhead_foreign(expected)
 target_include_directories(foreign_expected SYSTEM INTERFACE "${EXPECTED_INCLUDE_DIR}")
 railhead_foreign(date "${DATE_TZ_LIBRARY}")
 target_include_directories(foreign_date SYSTEM INTERFACE "${DATE_INCLUDE_DIR}")
+# As Debian builds the library: it decides what a tzdb is made of.
+target_compile_definitions(foreign_date INTERFACE USE_OS_TZDB=1)
 railhead_foreign(simdjson simdjson::simdjson)
 railhead_foreign(spdlog spdlog::spdlog fmt::fmt)
 railhead_foreign(yaml yaml-cpp)

@@ -1,9 +1,8 @@
 #include "adapters/file/line.h"
 
-#include <algorithm>
 #include <vector>
 
-#include "gateway/base/bytes.h"
+#include "gateway/message/record_json.h"
 
 namespace railhead::file {
 namespace {
@@ -40,19 +39,8 @@ void LineWriter::write(const ports::Outgoing& outgoing, std::string& out) {
     if (i > 0) out.push_back(',');
     member(wrapped.headers[i].name, wrapped.headers[i].value, out);
   }
-  out += "},";
-  if (is_json_type(wrapped.content_type) && parser_.parse(wrapped.body)) {
-    out += "\"body\":";
-    const std::size_t from = out.size();
-    out += wrapped.body;
-    // Only between tokens: inside a JSON text line breaks are escaped.
-    std::replace_if(
-        out.begin() + static_cast<std::ptrdiff_t>(from), out.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
-  } else if (base::is_utf8(wrapped.body)) {
-    member("body", wrapped.body, out);
-  } else {
-    member("body_base64", base::to_base64(wrapped.body), out);
-  }
+  out += '}';
+  append_body_member(parser_, wrapped.body, wrapped.content_type, out);
   out += "}\n";
 }
 

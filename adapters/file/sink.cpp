@@ -20,7 +20,7 @@ using status::Event;
 using status::LinkStatus;
 using std::chrono::milliseconds;
 
-constexpr ports::Limits kBatch{.records = 1'000, .bytes = 1024 * 1024, .wait = milliseconds{500}};
+constexpr ports::Limits kBatch{.records = 1'000, .bytes = 1024 * 1024, .wait = std::chrono::minutes{1}};
 constexpr milliseconds kTick{500};
 
 }  // namespace
@@ -71,7 +71,9 @@ void FileSink::run(ports::Outlet& outlet, std::stop_token stop) {
       // A file that opens but does not take writes (a full disk) is not up before a batch is in it.
       if (!lost) fine();
     }
+    context_.link.sleeps_until(context_.clock.boot_now() + kBatch.wait);
     const std::span<const ports::Outgoing> batch = outlet.next(kBatch, stop);
+    context_.link.progress(context_.clock.boot_now());
     if (batch.empty()) continue;
     lines.clear();
     for (const ports::Outgoing& outgoing : batch) writer.write(outgoing, lines);

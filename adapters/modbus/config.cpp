@@ -113,7 +113,9 @@ class Reader {
     device.points = points.finish();
     if (known_ != nullptr) {
       const bool whole = known_whole_ && !node.find("points").is_unfinished() && !node.is_unfinished();
-      known_->push_back({name, whole ? known_points(points.names(), device.points) : std::vector<ports::KnownPoint>()});
+      ports::KnownDevice& known = known_->emplace_back(ports::KnownDevice{.name = name});
+      if (whole) known.points = known_points(points.names(), device.points);
+      for (const Point& point : device.points) known.rates.emplace(point.name, point.every);
     }
     for (const Point& point : device.points) {
       for (const Range& range : device.forbidden) {

@@ -108,8 +108,9 @@ Result<void> Batch::go_on() {
   for (; refused_ < refusals_.size(); ++refused_) {
     Refusal& refusal = refusals_[refused_];
     const Publish& publish = parts_.link.inbox()[refusal.item].publish;
-    const ports::RawInput raw{parts_.source, refusal.device, publish.topic, publish.payload,
-                              parts_.interpreter.token_of(publish)};
+    const bool cut = parts_.link.inbox()[refusal.item].kind == Session::Inbound::Kind::oversized;
+    const ports::RawInput raw{
+        parts_.source, refusal.device, publish.topic, publish.payload, parts_.interpreter.token_of(publish), cut};
     const Result<ports::Ticket> ticket = parts_.intake.refuse(raw, refusal.why);
     if (!ticket) return fail(ticket.error());
     refusal.ticket = *ticket;

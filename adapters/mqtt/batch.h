@@ -31,6 +31,7 @@ class Batch {
 
   // The sessions (as in FieldToken) this source had, under whatever URL, the one at hand among them.
   void set_sessions(std::vector<std::uint64_t> sessions) { sessions_ = std::move(sessions); }
+  [[nodiscard]] const std::vector<std::uint64_t>& sessions() const { return sessions_; }
 
   // Reads what is in the session's inbox.
   void begin();

@@ -56,10 +56,9 @@ class Interpreter {
 
   // What goes into the tokens. A new one forgets what was granted.
   void set_session(std::uint64_t session);
-  [[nodiscard]] std::uint64_t session() const { return session_; }
   // Whether the broker took this row's subscription.
   void set_granted(std::size_t row, bool granted) { granted_[row] = granted; }
-  // The subscriptions that messages name are this process' own, so that a further copy is one for certain.
+  // The session began with the subscriptions that messages name, so that a further copy is one for certain.
   void trust_subscriptions(bool trusted) { trusted_ = trusted; }
 
   // `subscription`: the row that the broker names, if it does. `out` is overwritten whole, but keeps its memory.

@@ -44,6 +44,29 @@ class SourcePlan final : public ports::SourcePlan {
   std::vector<ports::Claim> claims(const std::string& gateway, const std::string& name) const override {
     return claims_of(source_client_id(settings_.session.client_id, gateway, name), settings_.urls);
   }
+  Result<std::vector<Reading>> read_again(const ports::RawInput& raw, Time arrived) const override {
+    Interpreter interpreter(std::string(raw.source), settings_.retained, settings_.rows, settings_.unpacked_bytes_max);
+    Publish publish;
+    publish.topic = raw.topic;
+    publish.payload = raw.payload;
+    std::vector<Reading> readings(1);
+    const Result<Interpreter::Outcome> outcome =
+        interpreter.read(publish, std::nullopt, arrived, false, readings.front());
+    if (!outcome) return fail(outcome.error());
+    if (*outcome != Interpreter::Outcome::reading) {
+      return fail(Errc::refused, "no subscription of the source takes the topic '" + std::string(raw.topic) + "'");
+    }
+    if (!interpreter.splits()) return readings;
+    const Reading whole = std::move(readings.front());
+    readings.clear();
+    if (const Result<void> split = interpreter.split(whole, readings); !split) return fail(split.error());
+    return readings;
+  }
+  std::vector<std::string> topics() const override {
+    std::vector<std::string> filters;
+    for (const Interpreter::Row& row : settings_.rows) filters.push_back(row.pattern.topics());
+    return filters;
+  }
   std::unique_ptr<ports::Simulation> simulate(ports::SimulationOptions options,
                                               const system::Clock& clock) const override {
     std::vector<Simulator::Written> written;

@@ -63,7 +63,7 @@ class SurveyIntake final : public ports::Intake, private ports::Deliveries {
 class Listener final : public status::Reporter {
  public:
   void report(Event event, status::Fields fields) override {
-    if (event != Event::subscription_refused && event != Event::session_taken_over) return;
+    if (event != Event::subscription_refused) return;
     const base::MutexLock lock(mutex_);
     for (const status::FieldValue& field : fields) {
       if (field.name == "error") refused_ = field.value;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <utility>
 
+#include "adapters/mqtt/outgoing_fault.h"
 #include "adapters/mqtt/packet.h"
 #include "adapters/mqtt/trial.h"
 #include "adapters/mqtt/wire.h"
@@ -64,8 +65,11 @@ Error connect_error(const ::mqtt::exception& error, bool v5) {
     case 2: return {Errc::denied, "the broker refuses the client identifier"};
     case 4: return {Errc::denied, "bad user name or password"};
     case 5: return {Errc::denied, "not authorized"};
-    default: return {Errc::unavailable, error.what()};
+    default: break;
   }
+  // Its number says nothing to people.
+  return {Errc::unavailable,
+          came_to_nothing(error) ? "the broker ends the connection before it answers CONNECT" : error.what()};
 }
 
 // What PUBLISH takes at MQTT 5 [5 3.3].
@@ -75,6 +79,7 @@ std::size_t packet_bytes(const std::string& topic, const Enveloper::Wrapped& wra
   std::size_t properties = expires ? kName + 4 : 0;
   if (!wrapped.content_type.empty()) properties += kName + kLength + wrapped.content_type.size();
   for (const Header& header : wrapped.headers) {
+    if (is_left_out(header)) continue;
     const bool own = header.name == kResponseTopicHeader || header.name == kCorrelationDataHeader;
     properties += kName + kLength + header.value.size() + (own ? 0 : kLength + header.name.size());
   }
@@ -107,7 +112,8 @@ struct Publisher::State final : public ::mqtt::callback, public ::mqtt::iaction_
   // MQTT 5: the broker's DISCONNECT; that the connection is lost comes after it.
   void disconnected(const ::mqtt::properties& properties, int code) {
     const base::MutexLock lock(mutex_);
-    said_ = "the broker disconnects us: " + reason_text(static_cast<std::uint8_t>(code));
+    code_ = static_cast<std::uint8_t>(code);
+    said_ = "the broker disconnects us: " + reason_text(*code_);
     if (properties.contains(::mqtt::property::REASON_STRING)) {
       said_ += ": " + ::mqtt::get<std::string>(properties, ::mqtt::property::REASON_STRING);
     }
@@ -116,7 +122,7 @@ struct Publisher::State final : public ::mqtt::callback, public ::mqtt::iaction_
     lost_ = true;
     const base::MutexLock lock(mutex_);
     if (observer_ == nullptr) return;
-    observer_->on_lost(!said_.empty() ? said_ : cause.empty() ? "the connection broke" : cause);
+    observer_->on_lost(!said_.empty() ? said_ : cause.empty() ? "the connection broke" : cause, code_);
   }
   void on_success(const ::mqtt::token& token) override {
     const base::MutexLock lock(mutex_);
@@ -137,8 +143,7 @@ struct Publisher::State final : public ::mqtt::callback, public ::mqtt::iaction_
     } else {
       // Not the broker's word: the library gave it up, so the connection is no longer what it was.
       lost_ = true;
-      observer_->on_lost(
-          !said_.empty() ? said_ : "a message could not be sent (" + std::to_string(token.get_return_code()) + ")");
+      observer_->on_lost(!said_.empty() ? said_ : "the connection broke", code_);
     }
   }
   static std::uint32_t number_of(const ::mqtt::token& token) {
@@ -153,11 +158,16 @@ struct Publisher::State final : public ::mqtt::callback, public ::mqtt::iaction_
   std::atomic<bool> lost_{false};
   base::Mutex mutex_;
   std::string said_ RAILHEAD_GUARDED_BY(mutex_);  // the broker, when it ended the connection
+  std::optional<std::uint8_t> code_ RAILHEAD_GUARDED_BY(mutex_);
   Observer* observer_ RAILHEAD_GUARDED_BY(mutex_);
 };
 
 Publisher::Publisher(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Publisher::~Publisher() = default;
+
+void Publisher::look() {
+  if (!state_->lost_ && !state_->client_->is_connected()) state_->connection_lost({});
+}
 
 std::uint32_t Publisher::window() const { return state_->window_; }
 
@@ -236,7 +246,7 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
       }
     }
   } catch (const ::mqtt::exception& error) {
-    if (url.tls && came_to_nothing(error)) {
+    if (came_to_nothing(error)) {
       const auto why = trial(url, settings.tls, kTrial, stop, [&] { observer.on_waiting(); });
       if (why) return fail(why->in(url.text()));
     }
@@ -270,6 +280,7 @@ Result<void> Publisher::publish(std::uint32_t number, const std::string& topic, 
         properties.add({::mqtt::property::MESSAGE_EXPIRY_INTERVAL, static_cast<std::int32_t>(expiry->count())});
       }
       for (const Header& header : wrapped.headers) {
+        if (is_left_out(header)) continue;
         if (header.name == kResponseTopicHeader) {
           properties.add({::mqtt::property::RESPONSE_TOPIC, header.value});
         } else if (header.name == kCorrelationDataHeader) {

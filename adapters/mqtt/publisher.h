@@ -2,7 +2,7 @@
 // Errors:  from connect() and publish(): unavailable, denied, protocol (TLS), timeout, invalid (TLS files), stopped,
 //          unsupported (the broker takes neither this version, nor this QoS, nor retained messages).
 // Threads: connect(), publish() and the destructor belong to one thread; the observer is called on the library's,
-//          but on_waiting().
+//          but on_waiting() and from look().
 #pragma once
 
 #include <chrono>
@@ -28,7 +28,8 @@ class Publisher {
     virtual void on_confirmed(std::uint32_t number) = 0;
     // MQTT 5: the broker answered with a failure, 0x80 or above.
     virtual void on_refused(std::uint32_t number, std::uint8_t reason) = 0;
-    virtual void on_lost(const std::string& why) = 0;
+    // `said`: the reason code of the broker's DISCONNECT.
+    virtual void on_lost(const std::string& why, std::optional<std::uint8_t> said) = 0;
     // connect() is still waiting; on its own thread.
     virtual void on_waiting() = 0;
   };
@@ -41,6 +42,9 @@ class Publisher {
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
 
+  // The library says nothing of a connection that ends in the moment it comes about: then this does, by on_lost(). On
+  // connect()'s thread.
+  void look();
   // How many messages may be on the way: the settings' window, or what the broker takes at once if that is less. With
   // more the library would look for room once a second only.
   [[nodiscard]] std::uint32_t window() const;

@@ -32,6 +32,7 @@ void Session::open(Version version, BootTime now) {
   skip_ = 0;
   quota_used_ = 0;
   quota_exceeded_ = false;
+  kept_.clear();
   ask_again_at_.reset();
   ask_again_after_ = kAskAgainFirst;
   keep_alive_ = std::chrono::seconds{options_.keep_alive_seconds};
@@ -232,7 +233,7 @@ Result<void> Session::handle(const Packet& packet, BootTime now) {
   if (std::holds_alternative<Auth>(packet)) {
     return violated(reason::kProtocolError, "AUTH, though no enhanced authentication was asked for");
   }
-  if (std::holds_alternative<Unsuback>(packet)) return violated(reason::kProtocolError, "UNSUBACK without UNSUBSCRIBE");
+  if (const auto* unsuback = std::get_if<Unsuback>(&packet)) return handle_unsuback(*unsuback);
   return violated(reason::kProtocolError, "a packet that a broker never sends");
 }
 
@@ -278,6 +279,8 @@ Result<void> Session::handle_connack(const Connack& packet, BootTime now) {
   }
   refused_.clear();
   subscribe(packet.session_present, now);
+  if (packet.session_present) unsubscribe(now);
+  unwanted_.clear();
   listener_.on_connected(packet.session_present);
   for (const auto& [index, code] : refused_) listener_.on_subscribed(index, code);
   return {};
@@ -371,8 +374,8 @@ Result<void> Session::tick(BootTime now, bool reading) {
   }
   if (state_ != State::connected) return {};
   if (!asked_.empty() && reading && now >= asked_at_ + options_.answer_timeout) {
-    return fail(Errc::timeout,
-                "no SUBACK within " + std::to_string(options_.answer_timeout / std::chrono::seconds{1}) + " s");
+    return fail(Errc::timeout, "no SUBACK or UNSUBACK within " +
+                                   std::to_string(options_.answer_timeout / std::chrono::seconds{1}) + " s");
   }
   if (asked_.empty() && reading && ask_again_at_ && now >= *ask_again_at_) ask_again(now);
   if (keep_alive_ == Duration::zero()) return {};

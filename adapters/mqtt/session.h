@@ -55,8 +55,9 @@ class Session {
     std::vector<Wanted> subscriptions;
   };
   static constexpr std::size_t kUnacknowledgedMax = 65'535;
-  // Packets of one inbox, about: while they are taken those before them go to the disk.
-  static constexpr std::size_t kInboxItems = 512;
+  // Packets of one inbox, about: while they are taken those before them go to the disk, and what became durable waits
+  // no longer than that for its acknowledgement.
+  static constexpr std::size_t kInboxItems = 256;
   static constexpr std::size_t kOutputBytesMax = 1024 * 1024;
   static constexpr std::size_t kFiltersPerSubscribe = 8;
   static constexpr std::uint32_t kOversizedKept = 64 * 1024;
@@ -73,6 +74,8 @@ class Session {
     // `reason`: the granted QoS, or from 0x80 a refusal, also one that was known without asking (CONNACK's limits).
     // `index` into Options::subscriptions.
     virtual void on_subscribed(std::size_t index, std::uint8_t reason) = 0;
+    // Every SUBSCRIBE and UNSUBSCRIBE is answered. `kept`: what set_unwanted() named and the broker did not take away.
+    virtual void on_all_answered(const std::vector<std::string>& kept) = 0;
     // The whole PUBACK of each of these identifiers was handed to the transport.
     virtual void on_acknowledged(std::span<const std::uint16_t> packet_ids) = 0;
     // MQTT 5: more messages are on the way than our Receive Maximum. Once a connection. They are taken all the same:
@@ -97,6 +100,11 @@ class Session {
 
   // The next connection is to another broker: what was subscribed at the last one does not count.
   void forget_subscriptions() { subscribed_once_ = false; }
+
+  // Filters of an earlier configuration that the session at the broker may still have: unsubscribed at the next
+  // connection, if the session is present then. Behind the SUBSCRIBE: a moment with both costs a repeat, a moment with
+  // neither messages.
+  void set_unwanted(std::vector<std::string> filters) { unwanted_ = std::move(filters); }
 
   void open(Version version, BootTime now);
   // Keeps the inbox: what was received may still be taken.
@@ -157,6 +165,7 @@ class Session {
   struct Asked {
     std::uint16_t packet_id;
     std::vector<std::size_t> subscriptions;
+    std::vector<std::string> unwanted;  // an UNSUBSCRIBE
   };
   // What CONNACK says the broker can do [5 3.2.2.3].
   struct Limits {
@@ -170,16 +179,23 @@ class Session {
   [[nodiscard]] Result<void> handle(const Packet& packet, BootTime now);
   [[nodiscard]] Result<void> handle_connack(const Connack& packet, BootTime now);
   [[nodiscard]] Result<void> handle_suback(const Suback& packet, BootTime now);
+  [[nodiscard]] Result<void> handle_unsuback(const Unsuback& packet);
   [[nodiscard]] Result<bool> take_publish(const Publish& publish);
   // The topic behind an alias, or a new alias. False: the next batch must take it.
   [[nodiscard]] Result<bool> resolve_alias(std::uint32_t alias, std::string_view& topic);
   [[nodiscard]] Result<std::size_t> take_oversized(const FixedHeader& header, std::string_view bytes);
   void read_limits(std::string_view properties);
   void subscribe(bool session_present, BootTime now);
-  void ask_for(const std::vector<std::size_t>& subscriptions, bool session_present, BootTime now);
+  // For what is not granted and may be asked for.
+  void ask(bool session_present, BootTime now);
   void ask_again(BootTime now);
   [[nodiscard]] std::optional<std::uint8_t> refused_unasked(const Wanted& wanted) const;
   void send_subscribe(const std::vector<std::size_t>& subscriptions, bool session_present);
+  void unsubscribe(BootTime now);
+  void all_answered();
+  [[nodiscard]] std::uint16_t take_packet_id();
+  // The request this answers; none: it was not asked.
+  [[nodiscard]] std::optional<Asked> take_asked(std::uint16_t packet_id, bool unsubscribes);
   [[nodiscard]] bool in_inbox(std::uint16_t packet_id) const;
 
   Options options_;
@@ -208,6 +224,8 @@ class Session {
   std::vector<std::uint16_t> left_;  // scratch
 
   std::vector<Asked> asked_;
+  std::vector<std::string> unwanted_;
+  std::vector<std::string> kept_;                              // of unwanted_: the broker refused to
   std::vector<std::pair<std::size_t, std::uint8_t>> refused_;  // without asking
   std::vector<std::size_t> not_granted_;                       // of Options::subscriptions, in order
   std::optional<BootTime> ask_again_at_;

@@ -18,6 +18,7 @@
 namespace railhead::mqtt {
 namespace {
 
+constexpr Duration kConfirmWait = std::chrono::milliseconds{5};
 constexpr Duration kReconnect = std::chrono::seconds{2};
 constexpr std::size_t kTopicsMax = 10'000;
 
@@ -102,13 +103,15 @@ std::string wrapped(std::string body, Compression compression) {
 
 class Confirms final : public Publisher::Observer {
  public:
-  void on_confirmed(std::uint32_t) override {}
-  void on_refused(std::uint32_t, std::uint8_t) override {}
-  void on_lost(const std::string&) override { lost_ = true; }
+  void on_confirmed(std::uint32_t) override { ++answered_; }
+  void on_refused(std::uint32_t, std::uint8_t) override { ++answered_; }
+  void on_lost(const std::string&, std::optional<std::uint8_t>) override { lost_ = true; }
   void on_waiting() override {}
   [[nodiscard]] bool lost() const { return lost_; }
+  [[nodiscard]] std::uint32_t answered() const { return answered_; }
 
  private:
+  std::atomic<std::uint32_t> answered_{0};
   std::atomic<bool> lost_{false};
 };
 
@@ -278,6 +281,10 @@ void Simulator::run(std::stop_token stop) {
     while (!stop.stop_requested() && !confirms.lost()) {
       const double seconds = std::chrono::duration<double>(clock_.boot_now() - started).count();
       for (const Topic& topic : topics_) {
+        // More than that the library refuses.
+        while (number - confirms.answered() >= (*publisher)->window() && !stop.stop_requested() && !confirms.lost()) {
+          pause(kConfirmWait);
+        }
         const std::string body = wrapped(payload(topic, seconds), topic.compression);
         const Enveloper::Wrapped message{.headers = {}, .content_type = "application/json", .body = body};
         if (!(*publisher)->publish(++number, topic.name, message, std::nullopt)) break;

@@ -6,8 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "adapters/mqtt/outgoing_fault.h"
 #include "adapters/mqtt/packet.h"
 #include "adapters/mqtt/publisher.h"
+#include "adapters/mqtt/servers.h"
 #include "gateway/base/mutex.h"
 #include "gateway/message/record.h"
 #include "gateway/status/link.h"
@@ -25,35 +27,28 @@ constexpr Duration kBusyWait = std::chrono::milliseconds{20};  // while records 
 constexpr Duration kRoomWait = std::chrono::milliseconds{500};
 constexpr std::size_t kBatchBytes = 1024 * 1024;
 
-// Why a record can never leave; empty if it can.
-std::string fault_of(const std::string& topic, const Enveloper::Wrapped& wrapped) {
-  if (!is_topic_name(topic)) return "'" + topic + "' is not an MQTT topic name";
-  if (wrapped.body.size() > 268'000'000) return "the body is larger than an MQTT packet";
-  for (const Header& header : wrapped.headers) {
-    if (header.name.size() > 0xffff || header.value.size() > 0xffff) return "header '" + header.name + "' is too long";
-    if (header.name == kCorrelationDataHeader) continue;  // any bytes
-    if (!is_text(header.name) || !is_text(header.value)) return "header '" + header.name + "' is not text";
-    if (header.name == kResponseTopicHeader && !is_topic_name(header.value)) {
-      return "'" + header.value + "' is not a topic to answer to";
-    }
-  }
-  return {};
-}
-
-// What is left of the record's time, in whole seconds as MQTT counts, never 0.
-std::optional<std::chrono::seconds> expiry_of(const ports::Outgoing& outgoing, BootTime now) {
-  if (outgoing.record.ttl <= Duration::zero()) return std::nullopt;
-  Duration left = outgoing.record.ttl;
-  if (outgoing.appended) left -= now - *outgoing.appended;
-  constexpr std::chrono::seconds kMost{0x7fffffff};
-  if (left >= kMost) return std::nullopt;
-  return std::max(std::chrono::ceil<std::chrono::seconds>(left), std::chrono::seconds{1});
-}
-
 // These will be refused again; the others may pass later.
 bool refused_for_good(std::uint8_t code) {
-  return code == reason::kNotAuthorized || code == 0x90 || code == 0x99 || code == reason::kPacketTooLarge ||
-         code == 0x9a || code == 0x9b;
+  return code == reason::kNotAuthorized || code == reason::kTopicNameInvalid || code == reason::kPayloadFormatInvalid ||
+         code == reason::kPacketTooLarge || code == reason::kRetainNotSupported || code == reason::kQosNotSupported;
+}
+
+// What a broker's DISCONNECT says about the records on the way [5 3.14.2.1].
+Suspects::End end_of(std::optional<std::uint8_t> said) {
+  if (!said) return Suspects::End::closed;
+  switch (*said) {
+    case reason::kMalformed:
+    case reason::kTopicNameInvalid:
+    case reason::kPacketTooLarge:
+    case reason::kRetainNotSupported:
+    case reason::kQosNotSupported:
+    case reason::kPayloadFormatInvalid: return Suspects::End::about_packet;
+    case reason::kUnspecified:
+    case reason::kProtocolError:
+    case reason::kImplementationSpecific:
+    case reason::kNotAuthorized: return Suspects::End::closed;
+    default: return Suspects::End::other;
+  }
 }
 
 class MqttSink final : public ports::Sink, private Publisher::Observer {
@@ -61,19 +56,23 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
   MqttSink(SinkSettings settings, ports::Context context)
       : settings_(std::move(settings)),
         context_(std::move(context)),
-        backoff_(settings_.backoff, system::random_seed()) {}
+        backoff_(settings_.backoff, system::random_seed()),
+        long_backoff_(settings_.long_backoff, system::random_seed()) {}
 
   void run(ports::Outlet& outlet, std::stop_token stop) override {
     const std::stop_callback waker(stop, [this] {
       const base::MutexLock lock(mutex_);
       changed_.notify_all();
     });
+    suspects_.emplace(settings_.suspects, context_, outlet);
     while (!stop.stop_requested()) {
       context_.link.progress(context_.clock.boot_now());
+      prepare(outlet);
       Result<std::unique_ptr<Publisher>> publisher = Publisher::connect(settings_, url(), *this, stop);
       if (!publisher) {
         if (publisher.error().code == Errc::stopped) break;
         down(publisher.error().what);
+        suspects_->outage(context_.clock.boot_now());
         ++tried_;
         pause(backoff_.next(), stop);
         continue;
@@ -82,14 +81,22 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
       begin(outlet);
       const BootTime up_since = context_.clock.boot_now();
       feed(outlet, **publisher, stop);
-      if (stop.stop_requested()) drain(stop);
+      if (stop.stop_requested()) drain();
       refuse_all(outlet);
+      if (stop.stop_requested()) {
+        publisher->reset();
+        end();
+        break;
+      }
+      const bool explained = weigh_loss();
       publisher->reset();
       end();
-      if (context_.clock.boot_now() - up_since > system::Backoff::kStable) backoff_.reset();
-      if (stop.stop_requested()) break;
-      down(lost_because());
-      pause(backoff_.next(), stop);
+      const Duration lived = context_.clock.boot_now() - up_since;
+      if (explained || lived > system::Backoff::kStable) backoff_.reset();
+      if (lived > system::Backoff::kStable) long_backoff_.reset();
+      const Lost lost = taken_loss();
+      down(lost.why);
+      pause(advice(lost) == Advice::later ? long_backoff_.next() : backoff_.next(), stop);
     }
     context_.link.set(LinkStatus::State::down, "stopped");
   }
@@ -99,21 +106,38 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
     ports::Outgoing outgoing;
     std::uint8_t reason;
   };
+  struct Served {
+    ports::Place place;
+    std::string topic;
+  };
+  struct Lost {
+    std::string why;
+    Suspects::End end;
+    BootTime at;
+    std::optional<std::uint8_t> said = {};
+  };
 
   [[nodiscard]] const Url& url() const { return settings_.urls[tried_ % settings_.urls.size()]; }
 
-  // A new connection: everything not settled is sent again.
+  // Before a connection is made: from then on the library's threads may speak.
+  void prepare(ports::Outlet& outlet) {
+    const base::MutexLock lock(mutex_);
+    on_the_way_.clear();
+    refused_.clear();
+    served_.clear();
+    lost_.reset();
+    outlet_ = &outlet;
+  }
+
+  // Everything not settled is sent again.
   void begin(ports::Outlet& outlet) {
     {
       const base::MutexLock lock(mutex_);
-      on_the_way_.clear();
-      refused_.clear();
-      lost_.reset();
-      outlet_ = &outlet;
       answered_at_ = context_.clock.boot_now();
     }
     outlet.rewind();
-    context_.link.set(LinkStatus::State::up);
+    said_ = suspects_->says();
+    context_.link.set(said_.empty() ? LinkStatus::State::up : LinkStatus::State::degraded, said_);
     context_.reporter.report(Event::sink_connected, {{"sink", context_.name}, {"url", url().text()}});
   }
 
@@ -145,39 +169,83 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
       const BootTime now = context_.clock.boot_now();
       context_.link.progress(now);
       refuse_all(outlet);
-      const std::optional<std::size_t> room = room_left(now);
+      tell_served(now);
+      const std::size_t window = suspects_->one_at_a_time(now) ? 1 : window_;
+      const std::optional<std::size_t> room = room_left(window, now);
       if (!room) return;
       if (*room == 0) continue;
+      if (window == 1) suspects_->idle(now);
       ports::Limits limits;
       limits.records = *room;
       limits.bytes = kBatchBytes;
       limits.wait = *room == window_ ? kIdleWait : kBusyWait;
-      for (const ports::Outgoing& outgoing : outlet.next(limits, stop)) {
+      const std::span<const ports::Outgoing> batch = outlet.next(limits, stop);
+      if (batch.empty()) publisher.look();
+      if (batch.empty() && window == 1) suspects_->none_given(now);
+      for (const ports::Outgoing& outgoing : batch) {
         if (!send(outlet, publisher, outgoing)) return;
       }
     }
   }
 
+  void tell_served(BootTime now) {
+    std::vector<Served> served;
+    {
+      const base::MutexLock lock(mutex_);
+      served.swap(served_);
+    }
+    for (const Served& one : served) suspects_->served(one.place, one.topic, now);
+    if (std::string says = suspects_->says(); says != said_) {
+      said_ = std::move(says);
+      context_.link.set(said_.empty() ? LinkStatus::State::up : LinkStatus::State::degraded, said_);
+    }
+  }
+
+  // After the connection was lost. True: a record is known to be the cause.
+  bool weigh_loss() {
+    Suspects::Loss loss;
+    {
+      const base::MutexLock lock(mutex_);
+      if (!lost_) return false;
+      loss.end = lost_->end;
+      loss.why = lost_->why;
+      loss.on_the_way = on_the_way_.size();
+      for (const auto& [number, outgoing] : on_the_way_) {
+        loss.oldest = loss.oldest ? std::min(*loss.oldest, outgoing.place) : outgoing.place;
+      }
+      if (on_the_way_.size() == 1) loss.alone = on_the_way_.begin()->second;
+      loss.since_sent = lost_->at - sent_at_;
+    }
+    const BootTime now = context_.clock.boot_now();
+    tell_served(now);
+    return suspects_->lost(loss, now);
+  }
+
   // Waits for room in the window, within a bound. nullopt: the connection is lost.
-  std::optional<std::size_t> room_left(BootTime now) {
+  std::optional<std::size_t> room_left(std::size_t window, BootTime now) {
     const base::MutexLock lock(mutex_);
-    if (!lost_ && on_the_way_.size() >= window_) changed_.wait_for(mutex_, kRoomWait);
-    if (!on_the_way_.empty() && now - answered_at_ > settings_.timeout) lost_ = "the broker confirms nothing";
+    watched_ = suspects_->watches();
+    if (!lost_ && on_the_way_.size() >= window) changed_.wait_for(mutex_, kRoomWait);
+    if (!on_the_way_.empty() && now - answered_at_ > settings_.timeout) {
+      lost_ = Lost{"the broker confirms nothing", Suspects::End::other, now};
+    }
     if (lost_) return std::nullopt;
-    return window_ - on_the_way_.size();
+    return window - std::min(window, on_the_way_.size());
   }
 
   // False: the connection is lost.
   bool send(ports::Outlet& outlet, Publisher& publisher, const ports::Outgoing& outgoing) {
+    const Suspects::Pass pass = suspects_->pass(outgoing);
+    if (pass == Suspects::Pass::skip) return true;
     const HeaderContext headers_context{.gateway = context_.gateway,
                                         .identity = outgoing.identity,
                                         .prefix = "",
-                                        .late = outgoing.late,
+                                        .late = outgoing.late || pass == Suspects::Pass::send_late,
                                         .with_key = true,
                                         .headless = !settings_.v5};
     const Enveloper::Wrapped& wrapped = enveloper_.wrap(outgoing.record, headers_context, settings_.envelope);
     const std::optional<std::chrono::seconds> expiry = expiry_of(outgoing, context_.clock.boot_now());
-    std::string fault = fault_of(outgoing.record.topic, wrapped);
+    std::string fault = outgoing_fault(outgoing.record.topic, wrapped);
     if (fault.empty()) fault = publisher.fault_of(outgoing.record.topic, wrapped, expiry);
     if (!fault.empty()) {
       set_aside(outlet, outgoing, fault);
@@ -187,12 +255,15 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
     {
       const base::MutexLock lock(mutex_);
       if (lost_) return false;
-      if (on_the_way_.empty()) answered_at_ = context_.clock.boot_now();
+      sent_at_ = context_.clock.boot_now();
+      if (on_the_way_.empty()) answered_at_ = sent_at_;
       number = next_number_++;
       on_the_way_.emplace(number, outgoing);
     }
     if (Result<void> queued = publisher.publish(number, outgoing.record.topic, wrapped, expiry); !queued) {
-      on_lost(queued.error().what);
+      const base::MutexLock lock(mutex_);
+      on_the_way_.erase(number);
+      lose(queued.error().what, Suspects::End::other);
       return false;
     }
     return true;
@@ -223,7 +294,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
   }
 
   // What is on the way still gets its confirm, within a bound.
-  void drain(const std::stop_token&) {
+  void drain() {
     const BootTime until = context_.clock.boot_now() + settings_.drain;
     const base::MutexLock lock(mutex_);
     for (BootTime now = context_.clock.boot_now(); !on_the_way_.empty() && !lost_ && now < until;
@@ -232,9 +303,21 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
     }
   }
 
-  std::string lost_because() {
+  Lost taken_loss() {
     const base::MutexLock lock(mutex_);
-    return lost_.value_or("the connection broke");
+    return lost_.value_or(Lost{"the connection broke", Suspects::End::other, {}});
+  }
+
+  // What the broker's word asks of the next connection.
+  Advice advice(const Lost& lost) {
+    if (lost.said == reason::kSessionTakenOver) {
+      context_.reporter.report(
+          Event::session_taken_over,
+          {{"sink", context_.name}, {"url", url().text()}, {"client_id", settings_.client_id}, {"why", lost.why}});
+    }
+    const Advice said = lost.said ? advice_of(*lost.said) : Advice::again;
+    if (said == Advice::next_server || said == Advice::other_server) ++tried_;
+    return said;
   }
 
   void on_waiting() override { context_.link.progress(context_.clock.boot_now()); }
@@ -246,27 +329,35 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
     const auto found = on_the_way_.find(number);
     if (found == on_the_way_.end() || outlet_ == nullptr) return;
     outlet_->settle(found->second.place);
+    answered(found->second);
     on_the_way_.erase(found);
-    answered_at_ = context_.clock.boot_now();
-    changed_.notify_all();
   }
   void on_refused(std::uint32_t number, std::uint8_t code) override {
     const base::MutexLock lock(mutex_);
     const auto found = on_the_way_.find(number);
     if (found == on_the_way_.end()) return;
+    answered(found->second);
     refused_.push_back({std::move(found->second), code});
     on_the_way_.erase(found);
+  }
+  void on_lost(const std::string& why, std::optional<std::uint8_t> said) override {
+    const base::MutexLock lock(mutex_);
+    lose(why, end_of(said));
+    if (!lost_->said) lost_->said = said;
+  }
+
+  void answered(const ports::Outgoing& outgoing) RAILHEAD_REQUIRES(mutex_) {
+    if (watched_) served_.push_back({outgoing.place, outgoing.record.topic});
     answered_at_ = context_.clock.boot_now();
     changed_.notify_all();
   }
-  void on_lost(const std::string& why) override {
-    const base::MutexLock lock(mutex_);
+  void lose(const std::string& why, Suspects::End end) RAILHEAD_REQUIRES(mutex_) {
     if (!lost_) {
-      lost_ = why;
+      lost_ = Lost{why, end, context_.clock.boot_now()};
       if (on_the_way_.size() == 1) {
         const Record& record = on_the_way_.begin()->second.record;
-        *lost_ += "; only a record to '" + record.topic + "' was on the way, its body " +
-                  std::to_string(record.body.size()) + " bytes";
+        lost_->why += "; only a record to '" + record.topic + "' was on the way, its body " +
+                      std::to_string(record.body.size()) + " bytes";
       }
     }
     changed_.notify_all();
@@ -275,15 +366,21 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
   const SinkSettings settings_;
   const ports::Context context_;
   system::Backoff backoff_;
+  system::Backoff long_backoff_;
   Enveloper enveloper_;
-  std::size_t window_ = 0;  // of this connection
-  std::size_t tried_ = 0;   // URLs that did not serve
+  std::size_t window_ = 0;            // of this connection
+  std::size_t tried_ = 0;             // URLs that did not serve
+  std::optional<Suspects> suspects_;  // of this run
+  std::string said_;                  // of them, last
   base::Mutex mutex_;
   base::CondVar changed_;
   ports::Outlet* outlet_ RAILHEAD_GUARDED_BY(mutex_) = nullptr;
   std::unordered_map<std::uint32_t, ports::Outgoing> on_the_way_ RAILHEAD_GUARDED_BY(mutex_);
   std::vector<Refused> refused_ RAILHEAD_GUARDED_BY(mutex_);
-  std::optional<std::string> lost_ RAILHEAD_GUARDED_BY(mutex_);
+  bool watched_ RAILHEAD_GUARDED_BY(mutex_) = false;  // served_ is wanted
+  std::vector<Served> served_ RAILHEAD_GUARDED_BY(mutex_);
+  std::optional<Lost> lost_ RAILHEAD_GUARDED_BY(mutex_);
+  BootTime sent_at_ RAILHEAD_GUARDED_BY(mutex_){};  // the last one
   std::uint32_t next_number_ RAILHEAD_GUARDED_BY(mutex_) = 1;
   BootTime answered_at_ RAILHEAD_GUARDED_BY(mutex_){};
 };

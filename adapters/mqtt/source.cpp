@@ -25,7 +25,8 @@ class MqttSource final : public ports::Source {
 }  // namespace
 
 std::uint64_t session_hash(const Url& url, std::string_view client_id) {
-  return content_hash(client_id, content_hash(url.text()));
+  constexpr std::uint64_t kLower = 0xffff'ffff;
+  return (content_hash(client_id) & ~kLower) | (content_hash(url.text()) & kLower);
 }
 
 std::unique_ptr<ports::Source> make_source(SourceSettings settings, ports::Context context) {

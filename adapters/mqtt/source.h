@@ -51,8 +51,13 @@ struct SourceSettings {
   system::Backoff::Options long_backoff{std::chrono::seconds{30}, std::chrono::minutes{10}};
 };
 
-// What the source's tokens carry as `session`.
+// What the source's tokens carry as `session`. Kept in the spool, so it must never change: the upper half is the
+// client's, the lower half the URL's.
 [[nodiscard]] std::uint64_t session_hash(const Url& url, std::string_view client_id);
+// One client's sessions, under whatever URL.
+[[nodiscard]] constexpr bool is_same_client(std::uint64_t session, std::uint64_t other) {
+  return (session ^ other) >> 32 == 0;
+}
 
 [[nodiscard]] std::unique_ptr<ports::Source> make_source(SourceSettings settings, ports::Context context);
 

@@ -27,6 +27,11 @@ void SourceEngine::choose_server() {
   for (const auto& [url, broker] : known_) {
     if (broker.session != session_hash_) sessions.push_back(broker.session);
   }
+  // Those that an earlier life, or another configuration, left open: under another name perhaps of this broker.
+  for (const std::uint64_t open : intake_.deliveries().open_sessions()) {
+    if (!is_same_client(open, session_hash_)) continue;
+    if (std::find(sessions.begin(), sessions.end(), open) == sessions.end()) sessions.push_back(open);
+  }
   batch_.set_sessions(std::move(sessions));
   session_.forget_subscriptions();
   session_is_ours_ = false;
@@ -60,7 +65,14 @@ void SourceEngine::connect() {
   link_.open(url_, std::move(tls));
 }
 
+std::vector<std::string> SourceEngine::wanted_filters() const {
+  std::vector<std::string> filters;
+  for (const Interpreter::Row& row : settings_.rows) filters.push_back(row.pattern.filter());
+  return filters;
+}
+
 void SourceEngine::on_link_up() {
+  session_.set_unwanted(subscriptions_.beyond(wanted_filters(), session_hash_));
   session_.open(known().version, loop_.now());
   housekeep();
   flush();
@@ -151,12 +163,17 @@ void SourceEngine::on_connected(bool session_present) {
   servers_.connected();
   Known& broker = known();
   if (!session_present) {
+    for (const std::uint64_t session : batch_.sessions()) {
+      if (session != session_hash_) intake_.deliveries().doubt(session);
+    }
     intake_.deliveries().session_lost(session_hash_);
     session_is_ours_ = true;
-    if (broker.connected) {
+    if (broker.connected || subscriptions_.knows(session_hash_)) {
       context_.reporter.report(Event::session_lost, {{"source", context_.name}, {"url", url_.text()}});
     }
   }
+  // Where the filters of a session changed, a message that was queued before has no copy for the new one.
+  if (subscriptions_.has_always_had(wanted_filters(), session_hash_)) session_is_ours_ = true;
   interpreter_.trust_subscriptions(session_is_ours_);
   broker.connected = true;
   broker.sure = broker.sure || broker.version == Version::v5 || broker.guessed;
@@ -189,6 +206,17 @@ void SourceEngine::on_subscribed(std::size_t index, std::uint8_t reason) {
                                                            {"granted", std::to_string(reason)}});
   }
   show_state();
+}
+
+void SourceEngine::on_all_answered(const std::vector<std::string>& kept) {
+  std::vector<std::string> filters = wanted_filters();
+  std::erase_if(filters, [&](const std::string& filter) {
+    return std::find(refused_filters_.begin(), refused_filters_.end(), filter) != refused_filters_.end();
+  });
+  filters.insert(filters.end(), kept.begin(), kept.end());
+  subscriptions_.set(session_hash_, std::move(filters), session_is_ours_);
+  // What the spool does not take now is kept at the next connection.
+  [[maybe_unused]] const Result<void> done = intake_.deliveries().keep_note(subscriptions_.note());
 }
 
 void SourceEngine::show_state() {

@@ -5,6 +5,7 @@
 
 #include "gateway/base/assert.h"
 #include "gateway/status/link.h"
+#include "gateway/status/reporter.h"
 
 namespace railhead::mqtt {
 
@@ -46,6 +47,7 @@ SourceEngine::SourceEngine(const SourceSettings& settings, const ports::Context&
       loop_(context.clock),
       link_(loop_, *this),
       servers_(settings.urls, settings.follow_redirects),
+      subscriptions_(intake.deliveries().note()),
       session_(session_options(settings), *this),
       interpreter_(context.name, settings.retained, settings.rows, settings.unpacked_bytes_max),
       batch_({context.name, settings.ack == AckPolicy::durable, settings.answer_refused, session_, interpreter_, intake,
@@ -53,6 +55,10 @@ SourceEngine::SourceEngine(const SourceSettings& settings, const ports::Context&
       backoff_(settings.backoff, system::random_seed()),
       long_backoff_(settings.long_backoff, system::random_seed()),
       retry_backoff_({std::chrono::milliseconds{50}, std::chrono::seconds{2}}, system::random_seed()) {
+  if (subscriptions_.forget_other_clients(session_hash(settings.urls.front(), settings.session.client_id))) {
+    context_.reporter.report(status::Event::session_left,
+                             {{"source", context_.name}, {"client_id", settings_.session.client_id}});
+  }
   loop_.watch(intake_.durable_fd(), EventLoop::kReadable, [this](std::uint32_t) { on_durable(); });
 }
 

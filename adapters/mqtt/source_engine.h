@@ -21,6 +21,7 @@
 #include "adapters/mqtt/servers.h"
 #include "adapters/mqtt/session.h"
 #include "adapters/mqtt/source.h"
+#include "adapters/mqtt/subscription_memory.h"
 #include "gateway/ports/source.h"
 #include "gateway/system/backoff.h"
 #include "gateway/system/event_loop.h"
@@ -67,6 +68,8 @@ class SourceEngine final : public Link::Owner, public Session::Listener {
   void schedule_connect(Duration delay);
   void on_connected(bool session_present) override;
   void on_subscribed(std::size_t index, std::uint8_t reason) override;
+  void on_all_answered(const std::vector<std::string>& kept) override;
+  [[nodiscard]] std::vector<std::string> wanted_filters() const;
   void show_state();
 
   // --- bytes in
@@ -122,8 +125,9 @@ class SourceEngine final : public Link::Owner, public Session::Listener {
   Servers servers_;
   Url url_;  // of the connection, and what is known by it:
   std::uint64_t session_hash_ = 0;
-  bool session_is_ours_ = false;  // it began under this process: its subscriptions are known
+  bool session_is_ours_ = false;  // it began with these subscriptions
   std::map<std::string, Known> known_;
+  SubscriptionMemory subscriptions_;
   Session session_;
   Interpreter interpreter_;
   Batch batch_;

@@ -56,6 +56,15 @@ Result<TopicPattern> TopicPattern::parse(std::string_view text) {
   return pattern;
 }
 
+std::string TopicPattern::topics() const {
+  std::string out;
+  for (const Level& level : levels_) {
+    if (&level != &levels_.front()) out += '/';
+    out += level.kind == Kind::literal ? level.text : level.kind == Kind::rest ? "#" : "+";
+  }
+  return out;
+}
+
 bool TopicPattern::overlaps(const TopicPattern& other) const {
   const std::vector<Level>& a = levels_;
   const std::vector<Level>& b = other.levels_;

@@ -18,6 +18,8 @@ class TopicPattern {
 
   // For SUBSCRIBE.
   [[nodiscard]] const std::string& filter() const { return filter_; }
+  // The filter of the topics that match: without $share/<group>/.
+  [[nodiscard]] std::string topics() const;
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
   // Whether a topic can match both.
   [[nodiscard]] bool overlaps(const TopicPattern& other) const;

@@ -23,6 +23,7 @@ class Trial final : public Link::Owner {
   std::optional<Error> run(const Url& url, std::shared_ptr<const tls::Context> tls, Duration at_most,
                            const std::stop_token& stop, const std::function<void()>& waiting) {
     until_ = loop_.now() + at_most;
+    last_word_ = url.tls ? kLastWord : Duration::zero();
     link_.open(url, std::move(tls));
     while (!why_ && loop_.now() < until_ && !stop.stop_requested()) {
       loop_.run_once(std::min<Duration>(kSlice, until_ - loop_.now()));
@@ -33,7 +34,7 @@ class Trial final : public Link::Owner {
   }
 
  private:
-  void on_link_up() override { until_ = std::min(until_, loop_.now() + kLastWord); }
+  void on_link_up() override { until_ = std::min(until_, loop_.now() + last_word_); }
   void on_link_ready(bool) override {
     std::array<char, 256> ignored;
     if (const Result<std::size_t> got = link_.read(ignored); !got) {
@@ -46,6 +47,7 @@ class Trial final : public Link::Owner {
   system::EventLoop loop_;
   Link link_;
   BootTime until_{};
+  Duration last_word_{};
   std::optional<Error> why_;
 };
 

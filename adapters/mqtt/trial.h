@@ -1,5 +1,5 @@
-// trial(): comes as far with a broker as its TLS handshake (and WebSocket upgrade), to learn why a client library,
-// which says only that it failed, could not.
+// trial(): comes as far with a broker as its connection, TLS handshake and WebSocket upgrade, to learn why a client
+// library, which says only that it failed, could not.
 // Result:  what is wrong; nullopt: nothing that shows within `at_most`, or `stop` came.
 // Threads: blocks its caller, who may be on any; `waiting` is called there, several times a second.
 #pragma once

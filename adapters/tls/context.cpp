@@ -239,7 +239,11 @@ struct Context::State {
 Context::Context(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Context::~Context() = default;
 
-Result<std::shared_ptr<const Context>> Context::make(const Options& options) {
+Result<std::shared_ptr<const Context>> Context::make(const Options& options, std::string_view* unfit) {
+  const auto fails = [unfit](std::string_view field, const std::filesystem::path& file) {
+    if (unfit != nullptr) *unfit = field;
+    return fail(Errc::invalid, "TLS: " + std::string(field) + " '" + file.string() + "': " + library_error());
+  };
   auto state = std::make_unique<State>();
   state->options = options;
   state->context.reset(::SSL_CTX_new(::TLS_client_method()));
@@ -253,7 +257,7 @@ Result<std::shared_ptr<const Context>> Context::make(const Options& options) {
 
   if (!options.ca.empty()) {
     if (::SSL_CTX_load_verify_locations(context, options.ca.c_str(), nullptr) != 1) {
-      return fail(Errc::invalid, "TLS: ca '" + options.ca.string() + "': " + library_error());
+      return fails("ca", options.ca);
     }
   } else if (options.verify && ::SSL_CTX_set_default_verify_paths(context) != 1) {
     return fail(Errc::invalid, "TLS: the system's certificates: " + library_error());
@@ -262,7 +266,7 @@ Result<std::shared_ptr<const Context>> Context::make(const Options& options) {
   if (options.cert.empty() == has_key) return fail(Errc::invalid, "TLS: cert and key go together");
   if (!options.cert.empty()) {
     if (::SSL_CTX_use_certificate_chain_file(context, options.cert.c_str()) != 1) {
-      return fail(Errc::invalid, "TLS: cert '" + options.cert.string() + "': " + library_error());
+      return fails("cert", options.cert);
     }
   }
   if (!options.key_uri.empty()) {
@@ -277,9 +281,7 @@ Result<std::shared_ptr<const Context>> Context::make(const Options& options) {
     const bool usable = ::SSL_CTX_use_PrivateKey_file(context, options.key.c_str(), SSL_FILETYPE_PEM) == 1 &&
                         ::SSL_CTX_check_private_key(context) == 1;
     ::SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
-    if (!usable) {
-      return fail(Errc::invalid, "TLS: key '" + options.key.string() + "': " + library_error());
-    }
+    if (!usable) return fails("key", options.key);
   }
   for (const std::string& name : options.alpn) {
     if (name.empty() || name.size() > 255) return fail(Errc::invalid, "TLS: an ALPN name has 1 to 255 bytes");

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "adapters/tls/options.h"
 #include "gateway/base/result.h"
@@ -17,7 +18,9 @@ namespace railhead::tls {
 
 class Context {
  public:
-  [[nodiscard]] static Result<std::shared_ptr<const Context>> make(const Options& options);
+  // `unfit`: gets the name of the option whose file is at fault, if it is one's.
+  [[nodiscard]] static Result<std::shared_ptr<const Context>> make(const Options& options,
+                                                                   std::string_view* unfit = nullptr);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;

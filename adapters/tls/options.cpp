@@ -1,8 +1,11 @@
 #include "adapters/tls/options.h"
 
+#include <cerrno>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
+#include "adapters/tls/context.h"
 #include "gateway/config/diagnostics.h"
 #include "gateway/config/document.h"
 
@@ -12,6 +15,61 @@ namespace {
 
 std::string uri_fault(std::string_view text) {
   return text.substr(0, 7) == "pkcs11:" ? std::string() : "a PKCS #11 URI begins with pkcs11:";
+}
+
+// False after saying what is not here, or not for us: where the gateway runs it may be.
+bool are_here(const Options& options, const config::Node& at, config::Diagnostics& diagnostics) {
+  bool all = true;
+  const auto lacks = [&](const config::Node& node, std::string what) {
+    all = false;
+    const std::string hint = "without it no connection comes up; it is looked for at each connect";
+    if (diagnostics.files() == config::Files::must_fit) {
+      diagnostics.error(node, std::move(what), hint);
+    } else {
+      diagnostics.warning(node, std::move(what), hint);
+    }
+  };
+  for (const auto& [field, file] : {std::pair{"ca", &options.ca}, {"cert", &options.cert}, {"key", &options.key}}) {
+    const config::Node node = at.find(field);
+    const std::string name = "'" + std::string(node.text()) + "'";
+    std::error_code error;
+    if (file->empty()) continue;
+    if (!std::filesystem::exists(*file, error)) {
+      lacks(node, "there is no file " + name);
+    } else if (!std::ifstream(*file)) {
+      lacks(node, "the file " + name + " cannot be read: " + std::generic_category().message(errno));
+    }
+  }
+  if (options.key.empty()) return all;
+  if (const Result<std::string> password = key_password_of(options); !password) {
+    lacks(at.find("key_password"), password.error().what);
+  }
+  return all;
+}
+
+// REQUIRES: all are here.
+void check_files(const Options& options, const config::Node& at, config::Diagnostics& diagnostics) {
+  Options loaded;
+  std::error_code error;
+  // Kafka takes a directory.
+  if (!std::filesystem::is_directory(options.ca, error)) loaded.ca = options.ca;
+  // A token may be elsewhere.
+  if (options.key_uri.empty()) {
+    loaded.cert = options.cert;
+    loaded.key = options.key;
+    loaded.key_password = options.key_password;
+  }
+  loaded.verify = false;  // spares the system's certificates
+  std::string_view unfit;
+  const auto made = Context::make(loaded, &unfit);
+  if (made) return;
+  const config::Node node = unfit.empty() ? at : at.find(unfit);
+  const std::string hint = "no connection comes up with it: it must be PEM, and cert and key one pair";
+  if (diagnostics.files() == config::Files::may_be_bad) {
+    diagnostics.warning(node, made.error().what, hint);
+  } else {
+    diagnostics.error(node, made.error().what, hint);
+  }
 }
 
 }  // namespace
@@ -63,14 +121,8 @@ void check(const Options& options, const config::Node& at, config::Diagnostics& 
   if (!options.key.empty() && !options.key_uri.empty()) {
     diagnostics.error(at.find("key_uri"), "`key_uri` beside `key`", "one key is enough");
   }
-  for (const auto& [field, file] : {std::pair{"ca", &options.ca}, {"cert", &options.cert}, {"key", &options.key}}) {
-    std::error_code error;
-    const config::Node node = at.find(field);
-    if (!file->empty() && !std::filesystem::exists(*file, error)) {
-      diagnostics.warning(node, "there is no file '" + std::string(node.text()) + "'",
-                          "without it no connection comes up; it is looked for at each connect");
-    }
-  }
+  const bool may_load = options.cert.empty() != has_key && (options.key.empty() || options.key_uri.empty());
+  if (are_here(options, at, diagnostics) && may_load) check_files(options, at, diagnostics);
   if (!options.verify) {
     const config::Node node = at.find("verify");
     diagnostics.warning(node.present() ? node : at, "the peer is not verified: anybody may pretend to be it",

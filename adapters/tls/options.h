@@ -1,4 +1,4 @@
-// The TLS options of the house. Reading them never opens a file.
+// The TLS options of the house. Reading them never opens a file; check() does.
 #pragma once
 
 #include <filesystem>
@@ -29,8 +29,9 @@ struct Options {
 // The field `alpn`, for a library that takes it.
 void add_alpn(config::Fields<Options>& fields);
 
-// What the table alone cannot say: cert and key go together; a peer that is not verified and a file that is not there
-// are warnings (the gateway may be another machine).
+// What the table alone cannot say: cert and key go together; a peer that is not verified is a warning. The files are
+// loaded, but for a key in a token: what is not there or cannot be used is a warning or an error as
+// diagnostics.files() says.
 void check(const Options& options, const config::Node& at, config::Diagnostics& diagnostics);
 // The password of `key`, empty if none is needed. Errors: as Secret::read().
 [[nodiscard]] Result<std::string> key_password_of(const Options& options);

@@ -65,6 +65,7 @@ void Assembly::add(const Configuration::NamedSink& sink) {
 
 Result<void> Assembly::start(const std::filesystem::path& control_socket) {
   set_rules(configuration_->router);
+  set_sources(configuration_);
   if (configuration_->router->takes_from(config::kOwnSource)) make_own_source();
   Result<std::unique_ptr<flow::Pipeline>> opened =
       flow::Pipeline::open(*disk_, clock_, pipeline_options(*configuration_), log_);
@@ -83,7 +84,7 @@ Result<void> Assembly::start(const std::filesystem::path& control_socket) {
                           .record = control_socket.empty() ? "" : control_socket.parent_path() / "leds"},
         log_);
   }
-  spool_desk_ = std::make_unique<SpoolDesk>(*pipeline_, clock_, [this] { return todays_rules(); });
+  spool_desk_ = std::make_unique<SpoolDesk>(*pipeline_, clock_, [this] { return today(); });
   if (!control_socket.empty()) {
     Result<std::unique_ptr<panel::ControlSocket>> control = panel::ControlSocket::open(
         control_socket,
@@ -97,8 +98,11 @@ Result<void> Assembly::start(const std::filesystem::path& control_socket) {
           return fail(Errc::invalid, "there is no command '" + std::string(command) + "'");
         },
         clock_);
-    if (!control) return fail(control.error());
-    control_ = std::move(*control);
+    if (control) {
+      control_ = std::move(*control);
+    } else {
+      log_.report(status::Event::control_failed, {{"error", control.error().what}});
+    }
   }
   if (const auto& http = configuration_->options.panel.http) {
     Result<std::unique_ptr<panel::HttpPage>> page = panel::HttpPage::open(http->value, [this] { return snapshot(); });
@@ -132,6 +136,7 @@ void Assembly::stop(Duration drain) {
   log_.report(status::Event::stopping, {});
   if (drain > Duration::zero()) service_manager_.stopping();
   status_thread_->stop();
+  spool_desk_->close();
   control_.reset();
   spool_desk_.reset();
   pipeline_->stop(drain);
@@ -164,6 +169,7 @@ void Assembly::apply(std::shared_ptr<const Configuration> fresh) {
   pipeline_->stop_sources(ending);
   pipeline_->set_router(configuration_->router);
   set_rules(configuration_->router);
+  set_sources(configuration_);
   const bool had_own = before->router->takes_from(config::kOwnSource);
   const bool has_own = configuration_->router->takes_from(config::kOwnSource);
   if (had_own && !has_own) remove_own_source();
@@ -171,10 +177,7 @@ void Assembly::apply(std::shared_ptr<const Configuration> fresh) {
     make_own_source();
     add_own_source();
   }
-  for (const std::string& name : sources.removed) {
-    pipeline_->remove_source(name);
-    sources_.drop(name);
-  }
+  remove_sources(sources.removed);
   for (const Configuration::NamedSource& source : configuration_->sources) {
     if (sources.is_added(source.name)) add(source);
     if (!sources.is_changed(source.name)) continue;
@@ -203,18 +206,32 @@ void Assembly::reload_begins(const Configuration& next) {
   const Difference sources = difference(configuration_->sources, next.sources);
   pipeline_->stop_sources(sources.removed);
   pipeline_->set_router(next.router);
-  for (const std::string& name : sources.removed) {
-    pipeline_->remove_source(name);
-    sources_.drop(name);
-  }
+  remove_sources(sources.removed);
   if (configuration_->router->takes_from(config::kOwnSource) && !next.router->takes_from(config::kOwnSource)) {
     remove_own_source();
+  }
+}
+
+void Assembly::remove_sources(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    pipeline_->remove_source(name);
+    sources_.drop(name);
   }
 }
 
 void Assembly::set_rules(std::shared_ptr<const ports::Router> rules) {
   const base::MutexLock lock(mutex_);
   rules_ = std::move(rules);
+}
+
+void Assembly::set_sources(std::shared_ptr<const Configuration> configured) {
+  const base::MutexLock lock(mutex_);
+  sources_configured_ = std::move(configured);
+}
+
+flow::Requeue::Today Assembly::today() const {
+  const base::MutexLock lock(mutex_);
+  return {rules_, read_again_by(sources_configured_)};
 }
 
 void Assembly::apply_rules(std::shared_ptr<const ports::Router> rules) {

@@ -57,8 +57,8 @@ class Assembly {
   [[nodiscard]] bool can_apply(const Configuration& fresh) const;
   // A new configuration was refused, this one runs on: shown until the next. `why` is all that is wrong.
   void refuse_configuration(std::string why);
-  // Tells the service manager; the next assembly's start ends it.
-  // This assembly gives way to one of `next`: what rules and sources that are not in it owe is appended by stop().
+  // This assembly gives way to one of `next`, whose start() ends what the service manager is told here. What is owed
+  // by rules and sources that are not in `next` is appended by stop().
   void reload_begins(const Configuration& next);
   [[nodiscard]] status::Snapshot snapshot() const;
 
@@ -79,6 +79,7 @@ class Assembly {
   void remove_own_source();
   void add(const Configuration::NamedSource& source);
   void add(const Configuration::NamedSink& sink);
+  void remove_sources(const std::vector<std::string>& names);
   [[nodiscard]] std::unique_ptr<ports::Source> make(const Configuration::NamedSource& source, Seat& seat);
   [[nodiscard]] std::unique_ptr<ports::Sink> make(const Configuration::NamedSink& sink, Seat& seat);
   // The parts of snapshot(), which stands with them in assembly_snapshot.cpp.
@@ -89,6 +90,8 @@ class Assembly {
   void add_events(status::Snapshot& snapshot) const;
   void watch_spools();
   void set_rules(std::shared_ptr<const ports::Router> rules) RAILHEAD_EXCLUDES(mutex_);
+  void set_sources(std::shared_ptr<const Configuration> configured) RAILHEAD_EXCLUDES(mutex_);
+  [[nodiscard]] flow::Requeue::Today today() const RAILHEAD_EXCLUDES(mutex_);
 
   std::shared_ptr<const Configuration> configuration_;
   const std::string gateway_;
@@ -99,6 +102,7 @@ class Assembly {
   mutable base::Mutex mutex_;
   std::string refused_ RAILHEAD_GUARDED_BY(mutex_);
   std::shared_ptr<const ports::Router> rules_ RAILHEAD_GUARDED_BY(mutex_);
+  std::shared_ptr<const Configuration> sources_configured_ RAILHEAD_GUARDED_BY(mutex_);
   std::unique_ptr<system::Disk> disk_;
   ports::CommandDesk commands_;
   Seats sources_;

@@ -41,6 +41,30 @@ const config::Fields<SinkContract>& sink_contract_fields() {
   return fields;
 }
 
+template <class Kinds>
+std::vector<std::string_view> names_of(const Kinds& kinds) {
+  std::vector<std::string_view> names;
+  for (const auto* kind : kinds) names.push_back(kind->name);
+  return names;
+}
+
+// Only described: kind_of() reads it.
+struct SourceContract {
+  config::Node kind;
+};
+
+const config::Fields<SourceContract>& source_contract_fields() {
+  static const config::Fields<SourceContract> fields = [] {
+    config::Fields<SourceContract> all("source", "Where readings come from: one kind.");
+    for (const ports::SourceKind* kind : source_kinds()) {
+      all.raw(kind->name, &SourceContract::kind, {.sentence = "A source of this kind."});
+    }
+    all.exactly_one(names_of(source_kinds()));
+    return all;
+  }();
+  return fields;
+}
+
 // `plant-kafka: { kafka: {...} }`: the one member of `node` names the kind, `beside` are its neighbours' names. Absent
 // after reporting what is wrong.
 template <class Kind>
@@ -88,19 +112,32 @@ const Kind* kind_of(const config::Member& named, std::span<const Kind* const> ki
   return nullptr;
 }
 
-void read_sources(Configuration& configuration, config::Diagnostics& diagnostics) {
+// How strict the reader of a part is to be about its certificates, where another configuration runs.
+template <class Part>
+void set_files(const std::vector<Part>& running, std::string_view name, config::Fingerprint fingerprint,
+               config::Diagnostics& diagnostics) {
+  const bool same = std::any_of(running.begin(), running.end(),
+                                [&](const Part& part) { return part.name == name && part.fingerprint == fingerprint; });
+  diagnostics.set_files(same ? config::Files::may_be_bad : config::Files::must_fit);
+}
+
+void read_sources(Configuration& configuration, const Configuration* running, config::Diagnostics& diagnostics) {
   for (const config::Member& named : configuration.options.sources.members()) {
     const ports::SourceKind* kind = kind_of(named, source_kinds(), "source", {}, diagnostics);
     routing::KnownSource known;
     known.name = named.name();
     if (kind != nullptr) {
+      // Before the files are looked at: what changes in between is for the next reload.
+      const config::Fingerprint fingerprint = config::fingerprint(named.value, configuration.options.models);
+      if (running != nullptr) set_files(running->sources, named.name(), fingerprint, diagnostics);
       auto plan = kind->read(named.value.members().front().value, configuration.options.models, diagnostics);
       if (plan) {
         plan->compile(routing::reading_expressions(), diagnostics);
         known.devices = plan->devices();
         known.devices_complete = plan->devices_are_known();
-        configuration.sources.push_back({std::string(named.name()), std::string(kind->name), std::move(plan),
-                                         config::fingerprint(named.value, configuration.options.models)});
+        known.topics = plan->topics();
+        configuration.sources.push_back(
+            {std::string(named.name()), std::string(kind->name), std::move(plan), fingerprint});
       }
     }
     configuration.routing.sources.push_back(std::move(known));
@@ -124,7 +161,7 @@ void check_written_source(const Configuration& configuration, const config::Memb
   }
 }
 
-void read_sinks(Configuration& configuration, config::Diagnostics& diagnostics) {
+void read_sinks(Configuration& configuration, const Configuration* running, config::Diagnostics& diagnostics) {
   for (const config::Member& named : configuration.options.sinks.members()) {
     const ports::SinkKind* kind = kind_of(named, sink_kinds(), "sink", kBesideSinkKind, diagnostics);
     routing::KnownSink known;
@@ -134,13 +171,15 @@ void read_sinks(Configuration& configuration, config::Diagnostics& diagnostics) 
       const SinkContract contract = sink_contract_fields().read(named.value, diagnostics);
       known.schema = contract.schema;
       known.enforce = contract.enforce;
+      const config::Fingerprint fingerprint = config::fingerprint(named.value);
+      if (running != nullptr) set_files(running->sinks, named.name(), fingerprint, diagnostics);
       auto plan = kind->read(named.value.find(kind->name), diagnostics);
       if (plan) {
         known.needs_topic = plan->needs_topic();
         known.takes_routing_key = plan->takes_routing_key();
         check_written_source(configuration, named, *kind, plan->writes_to(), diagnostics);
         configuration.sinks.push_back(
-            {std::string(named.name()), std::string(kind->name), std::move(plan), config::fingerprint(named.value)});
+            {std::string(named.name()), std::string(kind->name), std::move(plan), fingerprint});
       }
     }
     configuration.routing.sinks.push_back(std::move(known));
@@ -208,19 +247,21 @@ config::Fingerprint frame_of(const Configuration& configuration) {
 }  // namespace
 
 Configuration load_configuration(const std::filesystem::path& path, config::Diagnostics& diagnostics,
-                                 status::Reporter* reporter, bool enforce_schemas) {
+                                 status::Reporter* reporter, bool for_tests, const Configuration* running) {
   Configuration configuration;
   configuration.document = config::Document::load(path, diagnostics);
   configuration.options = config::read_gateway(configuration.document, diagnostics);
-  read_sources(configuration, diagnostics);
-  read_sinks(configuration, diagnostics);
+  read_sources(configuration, running, diagnostics);
+  read_sinks(configuration, running, diagnostics);
   check_claims(configuration, diagnostics);
   configuration.routing.gateway = configuration.options.gateway.value;
   configuration.routing.labels = configuration.options.labels;
-  configuration.routing.rules = configuration.options.rules;
+  // What is no list was reported.
+  if (configuration.options.rules.is_list()) configuration.routing.rules = configuration.options.rules;
   configuration.routing.tables = configuration.options.tables;
   configuration.routing.reporter = reporter;
-  configuration.routing.enforce_schemas = enforce_schemas;
+  configuration.routing.enforce_schemas = for_tests;
+  configuration.routing.bodies_as_json = for_tests;
   read_dead_letters(configuration, diagnostics);
   configuration.frame = frame_of(configuration);
   for (const config::Node& part : {configuration.options.sources, configuration.options.sinks}) {
@@ -231,9 +272,21 @@ Configuration load_configuration(const std::filesystem::path& path, config::Diag
   return configuration;
 }
 
+flow::Requeue::ReadAgain read_again_by(std::shared_ptr<const Configuration> configuration) {
+  return [configuration = std::move(configuration)](const ports::RawInput& raw,
+                                                    Time arrived) -> Result<std::vector<Reading>> {
+    for (const Configuration::NamedSource& source : configuration->sources) {
+      if (source.name == raw.source) return source.plan->read_again(raw, arrived);
+    }
+    return fail(Errc::refused, "there is no source '" + std::string(raw.source) + "' any more");
+  };
+}
+
 void describe_everything(config::Reference& reference) {
   reference.place("");
   config::describe_gateway(reference);
+  reference.place("sources.<name>");
+  source_contract_fields().describe(reference);
   for (const ports::SourceKind* kind : source_kinds()) {
     reference.place("sources.<name>." + std::string(kind->name));
     kind->describe(reference);

@@ -12,6 +12,7 @@
 #include "gateway/config/fingerprint.h"
 #include "gateway/config/gateway_options.h"
 #include "gateway/config/reference.h"
+#include "gateway/flow/requeue.h"
 #include "gateway/ports/adapter.h"
 #include "rules/routing/routing.h"
 
@@ -42,9 +43,13 @@ struct Configuration {
 };
 
 // Reads all of it; the mistakes are in `diagnostics`. A configuration with errors must not be run.
-// `enforce_schemas`: every schema counts, as railhead test wants it.
+// `for_tests`: every schema counts and all bodies are readable, as railhead test wants it.
+// `running`: what this one is to replace; the certificates of a source or sink that is another there must fit (S32).
 [[nodiscard]] Configuration load_configuration(const std::filesystem::path& path, config::Diagnostics& diagnostics,
-                                               status::Reporter* reporter = nullptr, bool enforce_schemas = false);
+                                               status::Reporter* reporter = nullptr, bool for_tests = false,
+                                               const Configuration* running = nullptr);
+// Reads by the sources of `configuration`, which it keeps.
+[[nodiscard]] flow::Requeue::ReadAgain read_again_by(std::shared_ptr<const Configuration> configuration);
 // Every field of every part, for `railhead reference`.
 void describe_everything(config::Reference& reference);
 

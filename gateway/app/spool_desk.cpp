@@ -65,8 +65,8 @@ Result<flow::ReplayOptions> replay_options(const Value& request) {
   return options;
 }
 
-SpoolDesk::SpoolDesk(flow::Pipeline& pipeline, const system::Clock& clock, TodaysRules rules)
-    : pipeline_(pipeline), clock_(clock), rules_(std::move(rules)) {}
+SpoolDesk::SpoolDesk(flow::Pipeline& pipeline, const system::Clock& clock, Today today)
+    : pipeline_(pipeline), clock_(clock), today_(std::move(today)) {}
 
 SpoolDesk::~SpoolDesk() = default;
 
@@ -149,8 +149,7 @@ Result<std::string> SpoolDesk::drop(const Value& request) {
 }
 
 Result<std::string> SpoolDesk::letters(const Value& request, bool requeue) {
-  const std::shared_ptr<const ports::Router> rules = rules_();
-  flow::Requeue desk(pipeline_.stores(), rules.get(), clock_);
+  flow::Requeue desk(pipeline_.stores(), today_(), clock_);
   std::vector<Sequence> wanted;
   if (flag_of(request, "all")) {
     wanted = desk.letters();
@@ -162,28 +161,20 @@ Result<std::string> SpoolDesk::letters(const Value& request, bool requeue) {
       wanted.push_back(Sequence(*number));
     }
   }
-  std::uint64_t done = 0;
-  std::uint64_t records = 0;
+  const auto closing = [&] { return closing_.load(); };
+  const flow::Requeue::Done done =
+      requeue ? desk.requeue(std::move(wanted), closing) : desk.drop(std::move(wanted), closing);
   std::string errors;
-  for (const Sequence one : wanted) {
-    Result<std::size_t> result = requeue ? desk.requeue(one) : Result<std::size_t>(std::size_t{0});
-    if (!requeue) {
-      if (const Result<void> dropped = desk.drop(one); !dropped) result = fail(dropped.error());
-    }
-    if (result) {
-      ++done;
-      records += *result;
-      continue;
-    }
+  for (const std::string& error : done.errors) {
     if (!errors.empty()) errors += ',';
-    status::append_json_text(result.error().what, errors);
+    status::append_json_text(error, errors);
   }
   // So that a list read from the disk right now says the same.
   if (const Result<void> saved = pipeline_.stores().of(SpoolId::dead).flush(kSaveMost); !saved) {
     return fail(saved.error());
   }
-  return "{\"done\":" + std::to_string(done) + ",\"records\":" + std::to_string(records) + ",\"errors\":[" + errors +
-         "]}";
+  return "{\"done\":" + std::to_string(done.letters) + ",\"records\":" + std::to_string(done.records) +
+         ",\"errors\":[" + errors + "]}";
 }
 
 }  // namespace railhead::app

@@ -8,6 +8,7 @@
 // Threads: answer() on the control socket's; a replay on its own.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,14 +20,15 @@
 #include "gateway/base/result.h"
 #include "gateway/flow/pipeline.h"
 #include "gateway/flow/replay.h"
+#include "gateway/flow/requeue.h"
 #include "gateway/message/value.h"
 
 namespace railhead::app {
 
 class SpoolDesk {
  public:
-  using TodaysRules = std::function<std::shared_ptr<const ports::Router>()>;
-  SpoolDesk(flow::Pipeline& pipeline, const system::Clock& clock, TodaysRules rules);
+  using Today = std::function<flow::Requeue::Today()>;
+  SpoolDesk(flow::Pipeline& pipeline, const system::Clock& clock, Today today);
   ~SpoolDesk();  // ends a replay
   SpoolDesk(const SpoolDesk&) = delete;
   SpoolDesk& operator=(const SpoolDesk&) = delete;
@@ -34,6 +36,8 @@ class SpoolDesk {
   // nullopt: another command.
   [[nodiscard]] std::optional<Result<std::string>> answer(std::string_view command, std::string_view line)
       RAILHEAD_EXCLUDES(mutex_);
+  // What is under way ends soon with what it did so far: the thread that asked is waited for.
+  void close() { closing_ = true; }
 
  private:
   struct State {
@@ -49,8 +53,9 @@ class SpoolDesk {
 
   flow::Pipeline& pipeline_;
   const system::Clock& clock_;
-  const TodaysRules rules_;
+  const Today today_;
   mutable base::Mutex mutex_;
+  std::atomic<bool> closing_{false};
   State state_ RAILHEAD_GUARDED_BY(mutex_);
   std::jthread replay_;
 };

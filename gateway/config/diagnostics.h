@@ -33,6 +33,14 @@ struct Mark {
 
 enum class Severity : std::uint8_t { error, warning };
 
+// What of the certificates and keys that a part names is an error, not a warning: they are read again at each connect,
+// and may lie on another machine.
+enum class Files : std::uint8_t {
+  may_be_bad,      // nothing: a gateway starts all the same, the part tries until they are mended
+  may_be_missing,  // what is there must be usable
+  must_fit,        // all must be there and usable: a connection is about to be replaced by one with them
+};
+
 struct Diagnostic {
   Severity severity = Severity::error;
   Mark mark;
@@ -89,6 +97,10 @@ class Diagnostics {
   // "2 errors, 1 warning".
   [[nodiscard]] std::string summary() const;
 
+  // Of the parts that are read from now on.
+  void set_files(Files files) { files_rule_ = files; }
+  [[nodiscard]] Files files() const { return files_rule_; }
+
   // An empty one for what is found later in the same files, read from `store`.
   [[nodiscard]] Diagnostics beside(std::shared_ptr<FileStore> store) const;
 
@@ -109,6 +121,7 @@ class Diagnostics {
   std::vector<Diagnostic> kept_;
   std::size_t errors_ = 0;
   std::size_t warnings_ = 0;
+  Files files_rule_ = Files::may_be_missing;
 };
 
 }  // namespace railhead::config

@@ -36,7 +36,8 @@ class Reader {
   void read() {
     if (fields_.mark) *static_cast<Mark*>(at_offset(options_, *fields_.mark)) = node_.mark();
     if (!node_.is_map() && !node_.is_null()) {
-      diagnostics_.error(node_, fields_.title + " is a map of fields, not " + std::string(node_.kind_name()));
+      diagnostics_.error(node_, fields_.title + " is a map of fields, not " + std::string(node_.kind_name()),
+                         written_out());
       return;
     }
     for (const Member& member : node_.members()) read_member(member);
@@ -45,6 +46,17 @@ class Reader {
   }
 
  private:
+  // What a text alone probably means: the first field that is due, in a small table the first.
+  [[nodiscard]] std::string written_out() const {
+    constexpr std::size_t kShownMost = 60;
+    if (!node_.is_scalar() || fields_.rows.empty() || node_.text().size() > kShownMost) return {};
+    const auto due =
+        std::find_if(fields_.rows.begin(), fields_.rows.end(), [](const FieldRow& row) { return row.doc.required; });
+    constexpr std::size_t kSmall = 3;
+    if (due == fields_.rows.end() && fields_.rows.size() > kSmall) return {};
+    const FieldRow& row = due == fields_.rows.end() ? fields_.rows.front() : *due;
+    return "like { " + row.name + ": " + std::string(node_.text()) + " }";
+  }
   void read_member(const Member& member) {
     seen_.insert(member.name());
     if (const FieldRow* row = fields_.find(member.name())) {
@@ -135,6 +147,7 @@ class OptionalShape final : public Shape {
   }
   [[nodiscard]] Json schema(const FieldDoc& doc) const override { return inner_->schema(doc); }
   [[nodiscard]] std::optional<double> measure(std::string_view text) const override { return inner_->measure(text); }
+  [[nodiscard]] bool is_secret() const override { return inner_->is_secret(); }
   [[nodiscard]] std::shared_ptr<const FieldsCore> table() const override { return inner_->table(); }
   [[nodiscard]] std::string path() const override { return inner_->path(); }
 
@@ -176,6 +189,7 @@ class ListShape final : public Shape {
     return json;
   }
   [[nodiscard]] std::optional<double> measure(std::string_view text) const override { return inner_->measure(text); }
+  [[nodiscard]] bool is_secret() const override { return inner_->is_secret(); }
   [[nodiscard]] std::shared_ptr<const FieldsCore> table() const override { return inner_->table(); }
   [[nodiscard]] std::string path() const override { return "[]" + inner_->path(); }
 
@@ -213,6 +227,7 @@ class MapShape final : public Shape {
     return json;
   }
   [[nodiscard]] std::optional<double> measure(std::string_view text) const override { return inner_->measure(text); }
+  [[nodiscard]] bool is_secret() const override { return inner_->is_secret(); }
   [[nodiscard]] std::shared_ptr<const FieldsCore> table() const override { return inner_->table(); }
   [[nodiscard]] std::string path() const override { return ".<name>" + inner_->path(); }
 
@@ -236,6 +251,7 @@ class LocatedShape final : public Shape {
   }
   [[nodiscard]] Json schema(const FieldDoc& doc) const override { return inner_->schema(doc); }
   [[nodiscard]] std::optional<double> measure(std::string_view text) const override { return inner_->measure(text); }
+  [[nodiscard]] bool is_secret() const override { return inner_->is_secret(); }
   [[nodiscard]] std::shared_ptr<const FieldsCore> table() const override { return inner_->table(); }
   [[nodiscard]] std::string path() const override { return inner_->path(); }
 

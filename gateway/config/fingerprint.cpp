@@ -1,8 +1,12 @@
 #include "gateway/config/fingerprint.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <string>
+
+#include "gateway/base/bytes.h"
 
 namespace railhead::config {
 namespace {
@@ -22,23 +26,42 @@ void collect_files(const Node& node, std::vector<std::filesystem::path>& files) 
   }
 }
 
+// The values of `let` are computed in turn; a body and headers are written in their order.
+bool keeps_order(std::string_view member) { return member == "let" || member == "body" || member == "headers"; }
+
+// Without quotes this would be a text as well: no number, no word that may mean true, false or nothing.
+bool is_text_anyway(std::string_view text) {
+  static constexpr std::string_view kWords[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
+  const auto is_letter = [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; };
+  if (text.empty() || !is_letter(text.front())) return false;
+  return std::none_of(std::begin(kWords), std::end(kWords), [&](std::string_view word) {
+    return std::equal(word.begin(), word.end(), text.begin(), text.end(),
+                      [](char a, char b) { return a == (b | 0x20); });
+  });
+}
+
 class Hasher {
  public:
-  explicit Hasher(const Node& models) : models_(models) {}
+  explicit Hasher(const Node& models, int depth = 0) : models_(models), depth_(depth) {}
 
-  void add(const Node& node) {
+  void add(const Node& node, bool in_order = false) {
     if (node.is_map()) {
       tag('m', node.members().size());
+      Fingerprint sum = 0;
       for (const Member& member : node.members()) {
-        text(member.name());
-        value(member.name(), member.value);
+        Hasher alone(models_, depth_);
+        Hasher& hasher = in_order ? *this : alone;
+        hasher.text(member.name());
+        hasher.value(member.name(), member.value, in_order || keeps_order(member.name()));
+        sum += alone.hash_;
       }
+      if (!in_order) number(sum);
     } else if (node.is_list()) {
       tag('l', node.items().size());
-      for (const Node& item : node.items()) add(item);
+      for (const Node& item : node.items()) add(item, in_order);
     } else if (node.is_scalar()) {
       // Why: 30 and "30" are not the same thing.
-      tag(node.quoted() ? 'q' : 's', 0);
+      tag(node.quoted() || is_text_anyway(node.text()) ? 'q' : 's', 0);
       text(node.text());
     } else {
       tag(node.present() ? '0' : '-', 0);
@@ -47,8 +70,8 @@ class Hasher {
   [[nodiscard]] Fingerprint result() const { return hash_; }
 
  private:
-  void value(std::string_view name, const Node& node) {
-    add(node);
+  void value(std::string_view name, const Node& node, bool in_order) {
+    add(node, in_order);
     if (!node.is_scalar()) return;
     if (name == "env") {
       const char* set = std::getenv(std::string(node.text()).c_str());
@@ -77,17 +100,19 @@ class Hasher {
   }
   void tag(char kind, std::size_t count) {
     bytes({&kind, 1});
-    for (int i = 0; i < 4; ++i) {
-      const char byte = static_cast<char>(count >> (8 * i));
-      bytes({&byte, 1});
-    }
+    number(count);
+  }
+  void number(std::uint64_t number) {
+    char stored[sizeof number];
+    base::store_le(stored, number);
+    bytes({stored, sizeof stored});
   }
   void bytes(std::string_view bytes) {
     for (const char byte : bytes) hash_ = (hash_ ^ static_cast<unsigned char>(byte)) * 0x100000001b3ULL;
   }
 
   const Node& models_;
-  int depth_ = 0;
+  int depth_;
   Fingerprint hash_ = 0xcbf29ce484222325ULL;
 };
 

@@ -121,6 +121,15 @@ Json value_of(std::string_view written) {
   return ignored.has_errors() ? Json(written) : json_of(document.root());
 }
 
+void collect_secrets(const FieldsCore& fields, int depth, std::set<std::string>& names) {
+  constexpr int kDepthMost = 16;
+  for (const FieldRow& row : fields.rows) {
+    if (row.shape->is_secret()) names.insert(row.name);
+    const auto table = row.shape->table();
+    if (table && depth < kDepthMost) collect_secrets(*table, depth + 1, names);
+  }
+}
+
 Json indirect_schema() {
   const auto form = [](std::string_view name) {
     Json text;
@@ -191,6 +200,12 @@ std::string Reference::markdown() const {
       "to the file it stands in.\n";
   for (const Section& section : sections_) write_section(section.place, *section.fields, 0, out);
   return out;
+}
+
+std::set<std::string> Reference::secret_fields() const {
+  std::set<std::string> names;
+  for (const Section& section : sections_) collect_secrets(*section.fields, 0, names);
+  return names;
 }
 
 std::string Reference::schema() const {

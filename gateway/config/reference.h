@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ class Reference {
   [[nodiscard]] std::string markdown() const;
   // JSON Schema, draft 2020-12.
   [[nodiscard]] std::string schema() const;
+  // The names of the fields whose values are never shown.
+  [[nodiscard]] std::set<std::string> secret_fields() const;
 
  private:
   struct Section {

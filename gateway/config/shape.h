@@ -37,6 +37,8 @@ class Shape {
   [[nodiscard]] virtual Json schema(const FieldDoc& doc) const = 0;
   // A bound as a number of the shape's own; nullopt: not of this shape's notation.
   [[nodiscard]] virtual std::optional<double> measure(std::string_view) const { return std::nullopt; }
+  // Its values are never shown.
+  [[nodiscard]] virtual bool is_secret() const { return false; }
   // The table inside, and how its place is written behind the field's name: "", "[]", ".<name>".
   [[nodiscard]] virtual std::shared_ptr<const FieldsCore> table() const { return nullptr; }
   [[nodiscard]] virtual std::string path() const { return {}; }

@@ -81,6 +81,7 @@ class SecretShape final : public ScalarShape {
     *static_cast<Secret*>(target) = std::move(secret);
   }
   [[nodiscard]] std::string type() const override { return "a secret"; }
+  [[nodiscard]] bool is_secret() const override { return true; }
   [[nodiscard]] std::string show(const void*) const override { return {}; }
 
  protected:

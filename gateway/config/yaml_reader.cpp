@@ -276,7 +276,10 @@ class Builder final : public YAML::EventHandler {
   void add_member(Entry& map, const Entry& key, const Entry& value) {
     if (key.kind == Kind::broken) return;
     if (key.kind != Kind::scalar) {
-      report(key.offset, key.length, "a key must be a text", {});
+      const bool braces = key.kind == Kind::map && key.writing == Writing::flow;
+      report(key.offset, key.length, "a key must be a text",
+             braces ? "{ begins a map in YAML; in a text a variable is written \"${device}\", in an expression device"
+                    : "");
     } else if (key.text == "<<" && key.writing == Writing::plain) {
       report(key.offset, key.length, "merge keys ('<<') are not taken", "write the fields out");
     } else {

@@ -18,6 +18,7 @@ void AppendBatch::end_group() {
     group_from_[i] = parts_[i].size();
   }
   group_bytes_from_ = bytes_.size();
+  group_letters_from_ = letters_.size();
 }
 
 std::size_t AppendBatch::group_bytes(ports::SpoolId spool) const {
@@ -32,6 +33,7 @@ std::size_t AppendBatch::group_bytes(ports::SpoolId spool) const {
 void AppendBatch::drop_group() {
   for (std::size_t i = 0; i < parts_.size(); ++i) parts_[i].resize(group_from_[i]);
   bytes_.resize(group_bytes_from_);
+  letters_.resize(group_letters_from_);
 }
 
 std::size_t AppendBatch::chunk_end(const std::vector<Part>& parts, std::size_t from) {
@@ -46,7 +48,7 @@ std::size_t AppendBatch::chunk_end(const std::vector<Part>& parts, std::size_t f
 }
 
 Result<ports::Ticket> AppendBatch::append(const Stores& stores) {
-  for (const ports::SpoolId id : {ports::SpoolId::alarms, ports::SpoolId::telemetry, ports::SpoolId::dead}) {
+  for (const ports::SpoolId id : {ports::SpoolId::alarms, ports::SpoolId::dead, ports::SpoolId::telemetry}) {
     std::vector<Part>& parts = parts_[static_cast<std::size_t>(id)];
     std::size_t done = 0;
     while (done < parts.size()) {
@@ -83,6 +85,8 @@ void AppendBatch::clear() {
   for (std::vector<Part>& parts : parts_) parts.clear();
   group_from_ = {};
   group_bytes_from_ = 0;
+  letters_.clear();
+  group_letters_from_ = 0;
   ticket_ = {};
   placed_.clear();
   alarms_first_ = false;

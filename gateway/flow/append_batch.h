@@ -1,6 +1,6 @@
 // AppendBatch: what a batch of readings became, gathered group by group and appended to the spools it names, alarms
-// first (S6, S11). An append that fails half-way can be tried again: a spool that took its part is not asked twice.
-// Threads: one owner.
+// first (S6, S11), then dead letters; the telemetry's spool, which says what is done, is last. An append that fails
+// half-way can be tried again: a spool that took its part is not asked twice. Threads: one owner.
 #pragma once
 
 #include <array>
@@ -49,9 +49,17 @@ class AppendBatch {
   }
   // Forgets the group at hand.
   void drop_group();
+  // What is reported of a dead letter in the group at hand when all is appended (dead_letters.h).
+  struct LetterNote {
+    std::string source, rule, sink, reason;
+  };
+  void note(LetterNote letter) { letters_.push_back(std::move(letter)); }
+  [[nodiscard]] const std::vector<LetterNote>& letters() const { return letters_; }
 
   // All groups, a few at a time, or the first error; then append again later: what was taken is not appended twice.
   [[nodiscard]] Result<ports::Ticket> append(const Stores& stores);
+  // What was appended since clear(), also when that is not all.
+  [[nodiscard]] const ports::Ticket& ticket() const { return ticket_; }
   // Of all that was appended since clear().
   [[nodiscard]] const std::vector<Placed>& placed() const { return placed_; }
   // The alarms of this batch become durable before the rest is appended.
@@ -77,6 +85,8 @@ class AppendBatch {
   std::array<std::vector<Part>, ports::kSpools> parts_;
   std::array<std::size_t, ports::kSpools> group_from_{};  // where the group at hand begins in parts_
   std::size_t group_bytes_from_ = 0;                      // and in bytes_
+  std::vector<LetterNote> letters_;
+  std::size_t group_letters_from_ = 0;
   static constexpr Duration kAlarmsFirst = std::chrono::seconds{1};
   bool alarms_first_ = false;
   ports::Ticket ticket_;

@@ -14,6 +14,9 @@
 
 namespace railhead::flow {
 
+// Bytes that a letter keeps of a payload that the dead letters' spool does not take whole.
+inline constexpr std::size_t kOversizedPayloadKept = std::size_t{64} << 10;
+
 class DeadLetters {
  public:
   struct Options {
@@ -23,10 +26,11 @@ class DeadLetters {
   };
   DeadLetters(Stores& stores, Options options, status::Reporter& reporter);
 
-  // Adds the letter (and its copy for the sink) to the group at hand.
+  // Adds the letter (and its copy for the sink) to the group at hand. What a spool could never take is cut: the
+  // beginning of the payload stays, and the reason says so.
   void add(const DeadLetter& letter, AppendBatch& batch) const;
-  // Appends one letter by itself. Errors: as Spool::append.
-  [[nodiscard]] Result<ports::Ticket> append(const DeadLetter& letter) const;
+  // Reports the letters of a batch that the spools have taken.
+  void report(const AppendBatch& batch) const;
 
  private:
   [[nodiscard]] Record copy_for_sink(const DeadLetter& letter) const;

@@ -41,6 +41,12 @@ void DeliveryTable::Session::erase_if(const std::function<bool(const Entry&)>& g
   }
 }
 
+void DeliveryTable::Session::doubt() {
+  for (const std::unique_ptr<Page>& page : pages_) {
+    for (std::size_t i = 0; page != nullptr && i < kPageEntries; ++i) page->entries[i].doubted = page->used[i];
+  }
+}
+
 bool DeliveryTable::Session::empty() const {
   return std::all_of(pages_.begin(), pages_.end(), [](const auto& page) { return page == nullptr; });
 }
@@ -72,7 +78,14 @@ std::optional<DeliveryTable::Entry> DeliveryTable::recognise(const FieldToken& t
 std::optional<DeliveryTable::Entry> DeliveryTable::open(const FieldToken& token) const {
   const base::MutexLock lock(mutex_);
   const Entry* entry = find(token);
-  return entry == nullptr || entry->qos != 2 ? std::nullopt : std::optional<Entry>(*entry);
+  if (entry == nullptr || entry->qos != 2 || (entry->doubted && !token.dup)) return std::nullopt;
+  return *entry;
+}
+
+bool DeliveryTable::holds(std::uint64_t session, std::uint16_t packet_id) const {
+  const base::MutexLock lock(mutex_);
+  const auto found = sessions_.find(session);
+  return found != sessions_.end() && found->second.find(packet_id) != nullptr;
 }
 
 void DeliveryTable::taken(std::span<const Taken> many) {
@@ -88,11 +101,11 @@ void DeliveryTable::taken(std::span<const Taken> many) {
   }
 }
 
-void DeliveryTable::recovered(const FieldToken& token, ports::SpoolId spool) {
+void DeliveryTable::recovered(const FieldToken& token, ports::SpoolId spool, bool begins_group) {
   const base::MutexLock lock(mutex_);
   const auto bit = static_cast<std::uint8_t>(1u << static_cast<unsigned>(spool));
   Entry& entry = sessions_[token.session].at(token.packet_id, spare_);
-  if (entry.content_hash != token.content_hash) entry = Entry{};
+  if (entry.content_hash != token.content_hash || (begins_group && (entry.held & bit) != 0)) entry = Entry{};
   entry.content_hash = token.content_hash;
   entry.qos = token.qos;
   entry.wanted = token.spools;
@@ -136,6 +149,11 @@ bool DeliveryTable::forget_session(std::uint64_t session) {
   const bool any = !found->second.empty();
   sessions_.erase(found);
   return any;
+}
+
+void DeliveryTable::doubt(std::uint64_t session) {
+  const base::MutexLock lock(mutex_);
+  if (const auto found = sessions_.find(session); found != sessions_.end()) found->second.doubt();
 }
 
 std::size_t DeliveryTable::unacknowledged() const {

@@ -28,25 +28,29 @@ class DeliveryTable {
     std::uint8_t qos = 0;
     std::uint8_t wanted = 0;  // bit per spool that is to hold a part of the group
     std::uint8_t held = 0;    // bit per spool that does
+    bool doubted = false;     // as in doubt()
     ports::Ticket ticket{};   // 0 sequences for what was recovered: it is durable
   };
 
   // The entry that `token` repeats, if that is certain.
   [[nodiscard]] std::optional<Entry> recognise(const FieldToken& token) const RAILHEAD_EXCLUDES(mutex_);
-  // QoS 2: the same identifier and content, PUBREL outstanding. DUP does not matter here [MQTT-4.3.3-10].
+  // QoS 2: the same identifier and content, PUBREL outstanding. DUP does not matter here [MQTT-4.3.3-10], unless it is
+  // doubted that the broker still has the session the identifier was opened in: then only DUP tells a repeat.
   [[nodiscard]] std::optional<Entry> open(const FieldToken& token) const RAILHEAD_EXCLUDES(mutex_);
 
   struct Taken {
     FieldToken token;
     Entry entry;
   };
+  [[nodiscard]] bool holds(std::uint64_t session, std::uint16_t packet_id) const RAILHEAD_EXCLUDES(mutex_);
   void taken(std::span<const Taken> many) RAILHEAD_EXCLUDES(mutex_);
   void taken(const FieldToken& token, const Entry& entry) RAILHEAD_EXCLUDES(mutex_) {
     const Taken one{token, entry};
     taken({&one, 1});
   }
-  // One frame of the spool `spool` found at the start; frames of one group add up.
-  void recovered(const FieldToken& token, ports::SpoolId spool) RAILHEAD_EXCLUDES(mutex_);
+  // One frame of the spool `spool` found at the start, in order of time; frames of one group add up. One that begins a
+  // group in a spool that has the message already is of another message with the same content.
+  void recovered(const FieldToken& token, ports::SpoolId spool, bool begins_group) RAILHEAD_EXCLUDES(mutex_);
   // Nothing of the group of these frames is missing.
   void recovered_whole(const FieldToken& token) RAILHEAD_EXCLUDES(mutex_);
   // QoS 1, after recovered(): entries of these sessions that are whole. Whether their acknowledgement left is not
@@ -56,6 +60,8 @@ class DeliveryTable {
   bool forget(std::uint64_t session, std::uint16_t packet_id) RAILHEAD_EXCLUDES(mutex_);
   void forget(std::uint64_t session, std::span<const std::uint16_t> packet_ids) RAILHEAD_EXCLUDES(mutex_);
   bool forget_session(std::uint64_t session) RAILHEAD_EXCLUDES(mutex_);
+  // What is open of the session now.
+  void doubt(std::uint64_t session) RAILHEAD_EXCLUDES(mutex_);
   // Taken by this process and not acknowledged yet (what was recovered is not counted).
   [[nodiscard]] std::size_t unacknowledged() const RAILHEAD_EXCLUDES(mutex_);
 
@@ -73,6 +79,7 @@ class DeliveryTable {
     Entry& at(std::uint16_t packet_id, std::unique_ptr<Page>& spare);
     bool erase(std::uint16_t packet_id, std::unique_ptr<Page>& spare);
     void erase_if(const std::function<bool(const Entry&)>& goes, std::unique_ptr<Page>& spare);
+    void doubt();
     [[nodiscard]] bool empty() const;
     [[nodiscard]] std::size_t unacknowledged() const;
 

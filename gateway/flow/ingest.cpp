@@ -23,6 +23,8 @@ std::uint64_t fingerprint_of(std::span<const Reading> batch) {
   return mixed | 1;  // 0 is none
 }
 
+bool opens_identifier(const Reading& reading) { return reading.token && reading.token->qos == 2; }
+
 }  // namespace
 
 Ingest::Ingest(std::string source, Shared shared, std::unique_ptr<ports::RuleState> rules)
@@ -186,6 +188,7 @@ Result<ports::Ticket> Ingest::append(Work& work) {
       taken_.back().entry.ticket.raise(taken.also);
     }
     shared_.deliveries.taken(taken_);
+    for (const std::uint64_t session : lost_sessions_) static_cast<void>(shared_.deliveries.forget_session(session));
   }
   std::vector<AppendBatch::Placed> restated;
   for (const AppendBatch::Placed& placed : work.batch.placed()) {
@@ -204,6 +207,7 @@ Result<ports::Ticket> Ingest::append(Work& work) {
   if (work.restates) journal_.restated(restated, ticket->through[static_cast<std::size_t>(SpoolId::telemetry)]);
   for (const std::uint64_t identity : work.done_again) shared_.open_state.forget_done(identity);
   shared_.counts.add(source_, work.tally, shared_.clock.boot_now());
+  shared_.dead_letters.report(work.batch);
   ticket->raise(work.repeats);
   work.clear();
   return ticket;
@@ -215,6 +219,9 @@ Result<ports::Ticket> Ingest::offer(std::span<const Reading> batch) {
     const bool same = work_.fingerprint == fingerprint;
     Result<ports::Ticket> ticket = append(work_);
     if (!ticket || same) return ticket;
+  }
+  if (const Result<void> closed = close_lost_sessions(); !closed && std::ranges::any_of(batch, opens_identifier)) {
+    return fail(closed.error());  // or the session's end would close these too
   }
   journal_.settle_replaced();
   const std::optional<BootTime> due = rules_->next_due();
@@ -257,8 +264,10 @@ ports::Ticket Ingest::open_ticket(const FieldToken& token) const {
 }
 
 Result<ports::Ticket> Ingest::close(std::uint64_t session, std::uint16_t packet_id) {
-  if (!shared_.deliveries.forget(session, packet_id)) return ports::Ticket{};
-  return shared_.open_state.close(session, packet_id);
+  if (!shared_.deliveries.holds(session, packet_id)) return ports::Ticket{};
+  Result<ports::Ticket> ticket = shared_.open_state.close(session, packet_id);
+  if (ticket) shared_.deliveries.forget(session, packet_id);
+  return ticket;
 }
 
 void Ingest::acknowledged(std::uint64_t session, std::span<const std::uint16_t> packet_ids) {
@@ -266,9 +275,24 @@ void Ingest::acknowledged(std::uint64_t session, std::span<const std::uint16_t> 
 }
 
 void Ingest::session_lost(std::uint64_t session) {
-  if (!shared_.deliveries.forget_session(session)) return;
-  // Should the spool take nothing now: nothing new of the session comes in either, and the next start asks again.
-  [[maybe_unused]] const Result<void> closed = shared_.open_state.close_session(session);
+  const bool waits = std::ranges::any_of(work_.taken, [&](const Taken& one) { return one.token.session == session; });
+  if (!shared_.deliveries.forget_session(session) && !waits) return;
+  if (std::ranges::find(lost_sessions_, session) == lost_sessions_.end()) lost_sessions_.push_back(session);
+  // Its end stands behind what is still to be appended of it. What the spool refuses now goes with the next offer.
+  if (!work_.waiting) [[maybe_unused]]
+    const Result<void> closed = close_lost_sessions();
+}
+
+Result<void> Ingest::close_lost_sessions() {
+  while (!lost_sessions_.empty()) {
+    Result<void> closed = shared_.open_state.close_session(lost_sessions_.back());
+    if (!closed) {
+      retry_at_ = shared_.clock.boot_now() + kRetry;
+      return closed;
+    }
+    lost_sessions_.pop_back();
+  }
+  return {};
 }
 
 }  // namespace railhead::flow

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gateway/base/mutex.h"
@@ -22,6 +23,7 @@
 #include "gateway/flow/open_state.h"
 #include "gateway/flow/reading_counts.h"
 #include "gateway/flow/rule_journal.h"
+#include "gateway/flow/source_notes.h"
 #include "gateway/flow/stores.h"
 #include "gateway/ports/router.h"
 #include "gateway/ports/source.h"
@@ -38,6 +40,7 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
     DeadLetters& dead_letters;
     DeliveryTable& deliveries;
     OpenState& open_state;
+    SourceNotes& notes;
     ReadingCounts& counts;
     const system::Clock& clock;
     status::Reporter& reporter;
@@ -110,6 +113,8 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   // What a spool could never take would stop its source for ever: it is set aside instead.
   void replace_oversized_group(const Reading& reading, Work& work);
   [[nodiscard]] Result<ports::Ticket> append(Work& work);
+  // Errors: as offer(); then the rest is still due.
+  [[nodiscard]] Result<void> close_lost_sessions();
   [[nodiscard]] spool::LaneId lane_of(std::string_view sink, ports::SpoolId spool);
 
   bool is_open(const FieldToken& token) const override;
@@ -117,6 +122,10 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   Result<ports::Ticket> close(std::uint64_t session, std::uint16_t packet_id) override;
   void acknowledged(std::uint64_t session, std::span<const std::uint16_t> packet_ids) override;
   void session_lost(std::uint64_t session) override;
+  void doubt(std::uint64_t session) override { shared_.deliveries.doubt(session); }
+  std::vector<std::uint64_t> open_sessions() const override { return shared_.open_state.sessions(); }
+  std::string note() const override { return shared_.notes.of(source_); }
+  Result<void> keep_note(std::string note) override { return shared_.notes.keep(source_, std::move(note)); }
 
   const std::string source_;
   Shared shared_;
@@ -129,7 +138,8 @@ class Ingest final : public ports::Intake, private ports::Deliveries {
   std::vector<DeliveryTable::Taken> taken_;  // scratch
   ports::Routed routed_;
   std::vector<ports::Group> groups_;
-  std::optional<BootTime> retry_at_;  // what a spool refused
+  std::vector<std::uint64_t> lost_sessions_;  // whose end is not appended yet
+  std::optional<BootTime> retry_at_;          // what a spool refused
   struct KnownLanes {
     std::map<std::string, spool::LaneId, std::less<>> all;
     const std::pair<const std::string, spool::LaneId>* last = nullptr;  // asked for: mostly the next one too

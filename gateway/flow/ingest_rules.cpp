@@ -47,7 +47,7 @@ void Ingest::recall() {
 }
 
 std::optional<BootTime> Ingest::next_due() const {
-  if (work_.waiting) return retry_at_;
+  if (work_.waiting || !lost_sessions_.empty()) return retry_at_;
   if (has_new_rules()) return shared_.clock.boot_now();
   return rules_->next_due();
 }
@@ -115,6 +115,7 @@ Result<void> Ingest::end() {
   if (work_.waiting) {
     if (const Result<ports::Ticket> earlier = append(work_); !earlier) return fail(earlier.error());
   }
+  if (Result<void> closed = close_lost_sessions(); !closed) return closed;
   spool::Spool& spool = shared_.stores.of(SpoolId::telemetry);
   if (Result<void> flushed = spool.flush(kEndFlush); !flushed) return flushed;
   journal_.settle_replaced();  // of an earlier restatement

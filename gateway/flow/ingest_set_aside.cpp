@@ -10,6 +10,8 @@ namespace {
 using ports::SpoolId;
 using ports::Verdict;
 
+constexpr std::size_t kReasonsTold = 3;
+
 DeadLetter letter_about(const Reading& reading, const std::string& gateway) {
   DeadLetter letter;
   letter.kind = DeadLetter::Kind::reading;
@@ -18,6 +20,16 @@ DeadLetter letter_about(const Reading& reading, const std::string& gateway) {
   letter.device = reading.device;
   letter.payload = canonical_json(reading, gateway);
   return letter;
+}
+
+// Tells the input that was kept because a spool refused it from another one.
+std::uint64_t fingerprint_of(const ports::RawInput& raw) {
+  std::uint64_t mixed = 0;
+  const auto mix = [&](std::uint64_t more) { mixed = (mixed ^ more) * 0x9e3779b97f4a7c15ULL; };
+  mix(std::hash<std::string_view>{}(raw.topic));
+  mix(std::hash<std::string_view>{}(raw.payload));
+  if (raw.token) mix(raw.token->content_hash + raw.token->packet_id);
+  return mixed | 1;  // 0 is none
 }
 
 }  // namespace
@@ -69,18 +81,31 @@ void Ingest::replace_oversized_group(const Reading& reading, Work& work) {
 }
 
 void Ingest::add_set_aside(const Reading& reading, Work& work) {
-  for (const ports::SetAside& failed : routed_.set_aside) {
+  const auto& failures = routed_.set_aside;
+  for (std::size_t i = 0; i < failures.size();) {
     DeadLetter letter = letter_about(reading, shared_.gateway);
-    letter.rule = failed.rule;
-    letter.reason = failed.reason;
+    letter.rule = failures[i].rule;
+    letter.reason = failures[i].reason;
+    // One letter a rule, however many of its sends and items failed: requeued, it goes through the whole rule.
+    const std::size_t first = i++;
+    std::size_t told = 1;
+    for (; i < failures.size() && failures[i].rule == letter.rule; ++i) {
+      if (told == kReasonsTold) continue;
+      letter.reason += "; " + failures[i].reason;
+      ++told;
+    }
+    if (i - first > told) letter.reason += "; and " + std::to_string(i - first - told) + " more";
     if (reading.kept_token() != nullptr) letter.token = work.taken.back().token;
     shared_.dead_letters.add(letter, work.batch);
   }
 }
 
 Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& why) {
+  const std::uint64_t fingerprint = fingerprint_of(raw);
   if (work_.waiting) {
-    if (Result<ports::Ticket> earlier = append(work_); !earlier) return earlier;
+    const bool same = work_.fingerprint == fingerprint;
+    Result<ports::Ticket> earlier = append(work_);
+    if (!earlier || same) return earlier;
   }
   const bool opens = raw.token && raw.token->qos == 2;
   const auto wanted = static_cast<std::uint8_t>(bit_of(SpoolId::dead) | (opens ? bit_of(SpoolId::telemetry) : 0));
@@ -96,6 +121,7 @@ Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& wh
       }
     }
   }
+  if (const Result<void> closed = close_lost_sessions(); !closed && opens) return fail(closed.error());
   DeadLetter letter;
   letter.kind = DeadLetter::Kind::raw;
   letter.time = shared_.clock.now();
@@ -104,33 +130,23 @@ Result<ports::Ticket> Ingest::refuse(const ports::RawInput& raw, const Error& wh
   letter.topic = raw.topic;
   letter.reason = why.what;
   letter.payload = raw.payload;
+  letter.cut = raw.cut;
   letter.token = raw.token;
   if (letter.token) {
     letter.token->spools = wanted;
     letter.token->dup = false;
     letter.token->leads = false;
   }
-  if ((held & bit_of(SpoolId::dead)) == 0) {
-    const Result<ports::Ticket> appended = shared_.dead_letters.append(letter);
-    if (!appended) return appended;
-    ticket.raise(*appended);
-  }
-  if (opens && (held & bit_of(SpoolId::telemetry)) == 0) {
-    // Appended after its letter. Should it not be taken now, it is with the next batch.
-    add_open(*letter.token, work_);
-    work_.batch.end_group();
-    work_.taken.push_back({*letter.token, wanted, held, true, ticket});
-    const Result<ports::Ticket> opened = append(work_);
-    if (opened) ticket.raise(*opened);
-  } else if (letter.token) {
-    shared_.deliveries.taken(*letter.token, {.content_hash = letter.token->content_hash,
-                                             .qos = letter.token->qos,
-                                             .wanted = wanted,
-                                             .held = wanted,
-                                             .ticket = ticket});
-  }
-  shared_.counts.add(source_, {.in = 1, .refused = 1}, shared_.clock.boot_now());
-  return ticket;
+  work_.fingerprint = fingerprint;
+  if ((held & bit_of(SpoolId::dead)) == 0) shared_.dead_letters.add(letter, work_.batch);
+  const bool adds_open = opens && (held & bit_of(SpoolId::telemetry)) == 0;
+  if (adds_open) add_open(*letter.token, work_);
+  if (letter.token) work_.taken.push_back({*letter.token, wanted, held, adds_open, ticket});
+  work_.batch.end_group();
+  ++work_.tally.in;
+  ++work_.tally.refused;
+  work_.repeats.raise(ticket);
+  return append(work_);
 }
 
 }  // namespace railhead::flow

@@ -14,6 +14,8 @@ using ports::SpoolId;
 // Frames that one round of next() looks at: stepping over a long held backlog must not look like a hanging sink.
 constexpr std::size_t kLooksAtOnce = 10'000;
 constexpr Duration kStartedWait = std::chrono::seconds{10};
+constexpr Duration kReadAgain = std::chrono::milliseconds{500};     // what the spool could not read
+constexpr Duration kStartedWaitStopping = std::chrono::seconds{1};  // a disk that works needs no more
 
 constexpr std::size_t index_of(SpoolId spool) { return static_cast<std::size_t>(spool); }
 
@@ -41,11 +43,13 @@ Lane::~Lane() {
 std::span<const Outgoing> Lane::next(const ports::Limits& limits, std::stop_token stop) {
   batch_.clear();
   batch_bytes_ = 0;
+  stop_ = stop;
   const BootTime until = clock_.boot_now() + limits.wait;
   const Room all{limits.records, limits.bytes};
   const Room half{std::max<std::size_t>(1, limits.records / 2), std::max<std::size_t>(1, limits.bytes / 2)};
   while (!stop.stop_requested()) {
     ready_.clear();
+    unreadable_ = false;
     looks_left_ = kLooksAtOnce;
     finish_set_aside();
     take_due_retries(limits);
@@ -93,6 +97,7 @@ void Lane::read(SpoolId spool, const Room& room) {
     const Sequence from = position_[at];
     const Result<Sequence> next = store.read(ids_[at], from, std::min(room.records - batch_.size(), looks_left_),
                                              room.bytes - std::min(room.bytes - 1, batch_bytes_), frames_);
+    unreadable_ = unreadable_ || !next;
     if (!next) return;  // the spool reports its own failures; what it cannot read now is asked again
     position_[at] = *next;
     if (frames_.empty() && *next == from) return;
@@ -100,6 +105,7 @@ void Lane::read(SpoolId spool, const Room& room) {
     marks_.clear();
     for (spool::Frame& frame : frames_) {
       const Place place{spool, frame.sequence};
+      if (is_aside(place)) continue;
       std::optional<Record> record = decode(place, frame);
       if (!record) continue;
       if (holding_.load(std::memory_order_relaxed) && steps_over(ports::destination_of(*record), place)) {
@@ -128,12 +134,14 @@ void Lane::follow(SpoolId spool, const Room& room) {
     frames_.clear();
     const Result<Sequence> next = store.read(ids_[at], *from, std::min(room.records - batch_.size(), looks_left_),
                                              room.bytes - std::min(room.bytes - 1, batch_bytes_), frames_);
+    unreadable_ = unreadable_ || !next;
     if (!next) return;
     looks_left_ -= std::min(looks_left_, frames_.size());
     marks_.clear();
     for (spool::Frame& frame : frames_) {
       if (frame.sequence >= position_[at]) break;  // read() has not been there
       const Place place{spool, frame.sequence};
+      if (is_aside(place)) continue;
       std::optional<Record> record = decode(place, frame);
       if (!record) continue;
       HeldDestinations::Take take;
@@ -200,11 +208,12 @@ bool Lane::is_expired(const Record& record, const spool::Frame& frame) const {
 }
 
 void Lane::wait(Duration at_most, const std::stop_token& stop) {
+  if (unreadable_) at_most = std::min(at_most, kReadAgain);
   {
     const base::MutexLock lock(mutex_);
     if (!retries_.empty()) at_most = std::min(at_most, retries_.front().due - clock_.boot_now());
     if (const std::optional<BootTime> due = held_.next_due()) at_most = std::min(at_most, *due - clock_.boot_now());
-    if (!set_aside_.empty()) at_most = std::min<Duration>(at_most, std::chrono::milliseconds{100});
+    if (!unwritten_.empty()) at_most = std::min<Duration>(at_most, std::chrono::milliseconds{100});
   }
   const std::stop_callback waker(stop, [this] { ready_.signal(); });
   if (stop.stop_requested()) return;
@@ -225,9 +234,7 @@ void Lane::settle(Place place, spool::Outcome outcome) {
 }
 
 void Lane::set_aside(const Outgoing& outgoing, const Error& why) {
-  SetAside entry;
-  entry.place = outgoing.place;
-  DeadLetter& letter = entry.content;
+  DeadLetter letter;
   letter.kind = DeadLetter::Kind::record;
   letter.time = clock_.now();
   letter.source = outgoing.record.source;
@@ -239,49 +246,74 @@ void Lane::set_aside(const Outgoing& outgoing, const Error& why) {
   encode(outgoing.record, letter.payload);
   {
     const base::MutexLock lock(mutex_);
-    set_aside_.push_back(std::move(entry));
+    if (aside_.contains(outgoing.place)) return;
+    if (unwritten_.size() >= kSetAsideMax || unwritten_bytes_ >= kSetAsideBytesMax) {
+      const std::string_view destination = ports::destination_of(outgoing.record);
+      if (!held_.waits(destination)) hold_now(destination, clock_.boot_now() + kRetryAfter);
+      wait_held(outgoing.place);
+      return;
+    }
+    SetAside& entry = unwritten_.emplace_back();
+    entry.place = outgoing.place;
+    dead_letters_.add(letter, entry.batch);
+    entry.bytes = entry.batch.group_bytes();
+    entry.batch.end_group();
+    unwritten_bytes_ += entry.bytes;
+    aside_.insert(outgoing.place);
+    any_aside_.store(true);
   }
   finish_set_aside();
 }
 
 void Lane::finish_set_aside() {
   const base::MutexLock lock(mutex_);
-  const Sequence durable = stores_.of(SpoolId::dead).durable();
-  std::vector<ports::Place> done;
-  std::erase_if(set_aside_, [&](SetAside& entry) {
-    if (!entry.appended) {
-      // Refused now (disk): the record stays unsettled and is tried again.
-      const Result<ports::Ticket> ticket = dead_letters_.append(entry.content);
-      if (!ticket) return false;
-      entry.letter = ticket->through[index_of(SpoolId::dead)];
-      entry.appended = true;
-      entry.content = {};
-      return false;
+  while (!unwritten_.empty()) {
+    SetAside& entry = unwritten_.front();
+    const Result<ports::Ticket> ticket = entry.batch.append(stores_);
+    const Sequence letter = entry.batch.ticket().through[index_of(SpoolId::dead)];
+    if (letter > Sequence{} && !entry.has_letter) {
+      entry.has_letter = true;
+      letters_.push_back({entry.place, letter});
     }
-    if (entry.letter > durable) return false;
-    stores_.of(entry.place.spool).settle(id(entry.place.spool), entry.place.sequence, spool::Outcome::set_aside);
-    started_.settled(sink_, entry.place);
-    done.push_back(entry.place);
-    return true;
-  });
-  for (const ports::Place& place : done) late_.erase(place);
+    if (!ticket) break;  // what refuses this one refuses the next too
+    dead_letters_.report(entry.batch);
+    unwritten_bytes_ -= entry.bytes;
+    unwritten_.pop_front();
+  }
+  const Sequence durable = stores_.of(SpoolId::dead).durable();
+  while (!letters_.empty() && letters_.front().sequence <= durable) {
+    const Place place = letters_.front().place;
+    letters_.pop_front();
+    stores_.of(place.spool).settle(id(place.spool), place.sequence, spool::Outcome::set_aside);
+    started_.settled(sink_, place);
+    late_.erase(place);
+    aside_.erase(place);
+  }
+  any_late_.store(!late_.empty());
+  any_aside_.store(!aside_.empty());
+}
+
+bool Lane::is_aside(Place place) {
+  if (!any_aside_.load(std::memory_order_relaxed)) return false;
+  const base::MutexLock lock(mutex_);
+  return aside_.contains(place);
 }
 
 void Lane::retry(const Outgoing& outgoing, const Error& /*why*/) {
   const base::MutexLock lock(mutex_);
   const std::string_view destination = ports::destination_of(outgoing.record);
-  if (retries_.size() >= kRetriesMax || retry_bytes_ >= kRetryBytesMax) {
-    hold_now(destination, clock_.boot_now() + kRetryAfter);
-  }
-  if (held_.waits(destination)) {
-    remember_late(outgoing.place);
-    stores_.of(outgoing.place.spool).hold(id(outgoing.place.spool), {&outgoing.place.sequence, 1});
-    return;
-  }
+  const bool many = retries_.size() >= kRetriesMax || retry_bytes_ >= kRetryBytesMax;
+  if (many && !held_.waits(destination)) hold_now(destination, clock_.boot_now() + kRetryAfter);
+  if (held_.waits(destination)) return wait_held(outgoing.place);
   Waiting waiting{clock_.boot_now() + kRetryAfter, outgoing};
   waiting.outgoing.late = true;
   retry_bytes_ += outgoing.record.body.size();
   retries_.push_back(std::move(waiting));
+}
+
+void Lane::wait_held(Place place) {
+  remember_late(place);
+  stores_.of(place.spool).hold(id(place.spool), {&place.sequence, 1});
 }
 
 void Lane::hold(std::string_view destination) {
@@ -296,7 +328,7 @@ void Lane::hold_now(std::string_view destination, std::optional<BootTime> until)
   std::erase_if(retries_, [&](const Waiting& waiting) RAILHEAD_REQUIRES(mutex_) {
     if (ports::destination_of(waiting.outgoing.record) != destination) return false;
     retry_bytes_ -= waiting.outgoing.record.body.size();
-    remember_late(waiting.outgoing.place);
+    wait_held(waiting.outgoing.place);
     return true;
   });
 }
@@ -323,8 +355,12 @@ Result<void> Lane::started(Place place) {
   const Result<Sequence> entry = started_.start(sink_, place);
   if (!entry) return fail(entry.error());
   const spool::Spool& store = stores_.of(place.spool);
-  const BootTime until = clock_.boot_now() + kStartedWait;
-  while (store.durable() < *entry && clock_.boot_now() < until) {
+  const BootTime began = clock_.boot_now();
+  const auto may_wait = [&] {
+    const Duration most = stop_.stop_requested() ? kStartedWaitStopping : kStartedWait;
+    return clock_.boot_now() - began < most;
+  };
+  while (store.durable() < *entry && may_wait()) {
     pollfd ready{.fd = ready_.fd(), .events = POLLIN, .revents = 0};
     ::poll(&ready, 1, 100);
     ready_.clear();

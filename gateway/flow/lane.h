@@ -29,6 +29,9 @@ inline constexpr Duration kRetryAfter = std::chrono::seconds{2};
 // kRetryAfter: what the upstream keeps refusing must not gather in memory.
 inline constexpr std::size_t kRetriesMax = 2'000;
 inline constexpr std::size_t kRetryBytesMax = std::size_t{8} << 20;
+// When this many dead letters, or of this size, wait for their spool, the destination of the next one is held likewise.
+inline constexpr std::size_t kSetAsideMax = 2'000;
+inline constexpr std::size_t kSetAsideBytesMax = std::size_t{8} << 20;
 // Of so many refused records it is remembered that they are late, while their destination is held.
 inline constexpr std::size_t kLateMax = 50'000;
 
@@ -69,11 +72,15 @@ class Lane final : public ports::Outlet {
     BootTime due;
     ports::Outgoing outgoing;
   };
-  struct SetAside {
+  struct SetAside {  // whose letter, or the copy for a sink, is not appended yet
     ports::Place place;
-    Sequence letter;
-    bool appended = false;
-    DeadLetter content;  // until appended
+    AppendBatch batch;
+    std::size_t bytes = 0;
+    bool has_letter = false;
+  };
+  struct Letter {  // appended
+    ports::Place place;
+    Sequence sequence;
   };
 
   // How much of the batch may be filled, and how many frames may still be looked at.
@@ -93,7 +100,11 @@ class Lane final : public ports::Outlet {
   void give(ports::Place place, const spool::Frame& frame, Record record, bool repeat) RAILHEAD_EXCLUDES(mutex_);
   [[nodiscard]] bool steps_over(std::string_view destination, ports::Place place) RAILHEAD_EXCLUDES(mutex_);
   void hold_now(std::string_view destination, std::optional<BootTime> until) RAILHEAD_REQUIRES(mutex_);
+  // It comes again, marked late, when its destination is let out.
+  void wait_held(ports::Place place) RAILHEAD_REQUIRES(mutex_);
   void remember_late(ports::Place place) RAILHEAD_REQUIRES(mutex_);
+  // Its dead letter is on the way: it is not given again.
+  [[nodiscard]] bool is_aside(ports::Place place) RAILHEAD_EXCLUDES(mutex_);
   void settle(ports::Place place, spool::Outcome outcome) RAILHEAD_EXCLUDES(mutex_);
   [[nodiscard]] bool is_expired(const Record& record, const spool::Frame& frame) const;
   void wait(Duration at_most, const std::stop_token& stop) RAILHEAD_EXCLUDES(mutex_);
@@ -111,21 +122,27 @@ class Lane final : public ports::Outlet {
   std::array<Sequence, 2> position_{};
   std::array<Sequence, 2> given_through_{};  // a sequence at or below it that is given again is a repeat
   std::size_t looks_left_ = 0;               // frames that this call of next() may still look at
+  bool unreadable_ = false;                  // this round of next() met something that the spool cannot read now
   std::array<bool, 2> marks_left_over_{};    // an earlier lane of this name left records counted as held
   std::vector<spool::Frame> frames_;
   std::vector<Sequence> marks_;  // scratch
   std::vector<ports::Outgoing> batch_;
+  std::stop_token stop_;  // of the latest next()
   std::size_t batch_bytes_ = 0;
 
-  std::atomic<bool> holding_{false};   // held_ is not empty
-  std::atomic<bool> any_late_{false};  // late_ is not empty
+  std::atomic<bool> holding_{false};    // held_ is not empty
+  std::atomic<bool> any_late_{false};   // late_ is not empty
+  std::atomic<bool> any_aside_{false};  // aside_ is not empty
 
   base::Mutex mutex_;
   HeldDestinations held_ RAILHEAD_GUARDED_BY(mutex_);
   std::set<ports::Place> late_ RAILHEAD_GUARDED_BY(mutex_);
   std::deque<Waiting> retries_ RAILHEAD_GUARDED_BY(mutex_);
   std::size_t retry_bytes_ RAILHEAD_GUARDED_BY(mutex_) = 0;
-  std::deque<SetAside> set_aside_ RAILHEAD_GUARDED_BY(mutex_);
+  std::set<ports::Place> aside_ RAILHEAD_GUARDED_BY(mutex_);  // set aside, and not settled yet
+  std::deque<SetAside> unwritten_ RAILHEAD_GUARDED_BY(mutex_);
+  std::size_t unwritten_bytes_ RAILHEAD_GUARDED_BY(mutex_) = 0;
+  std::deque<Letter> letters_ RAILHEAD_GUARDED_BY(mutex_);
 };
 
 }  // namespace railhead::flow

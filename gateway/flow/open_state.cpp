@@ -3,18 +3,14 @@
 #include <algorithm>
 #include <utility>
 
-#include "gateway/flow/identifier_use.h"
-#include "gateway/message/dead_letter.h"
-#include "gateway/message/record.h"
+#include "gateway/flow/delivery_history.h"
 
 namespace railhead::flow {
 namespace {
 
 using ports::SpoolId;
 
-constexpr std::uint64_t kFirstLook = 4096;              // records at the end of a spool
 constexpr Duration kDoneKept = std::chrono::hours{24};  // then nobody does that work again
-constexpr std::size_t kRecentFramesMax = 200'000;       // of these the newer half is kept
 
 // Marks what a restatement replaced, and a restatement that does not end.
 void mark_replaced(std::vector<OpenState::Recalled>& entries) {
@@ -33,30 +29,6 @@ void mark_replaced(std::vector<OpenState::Recalled>& entries) {
   for (std::size_t j = begin; j < entries.size(); ++j) entries[j].replaced = true;
 }
 
-struct Moment {
-  Time appended;
-  std::optional<Duration> age;  // absent when that was before the last reboot
-  Moment() = default;
-  explicit Moment(const spool::Frame& frame) : appended(frame.appended), age(frame.age) {}
-};
-
-// Appended no longer than kLookBack before `newest`; by boot time where both are of this boot.
-bool is_recent(const Moment& moment, const Moment& newest) {
-  if (moment.age && newest.age) return *moment.age - *newest.age <= kLookBack;
-  return newest.appended - moment.appended <= kLookBack;
-}
-
-void recall(const StateEntry& entry, DeliveryTable& table) {
-  const FieldToken& token = *entry.token;
-  if (entry.kind != StateEntry::Kind::close) {
-    table.recovered(token, SpoolId::telemetry);
-  } else if (token.packet_id == 0) {
-    static_cast<void>(table.forget_session(token.session));
-  } else {
-    table.forget(token.session, token.packet_id);
-  }
-}
-
 }  // namespace
 
 OpenState::OpenState(Stores& stores, const system::Clock& clock)
@@ -65,35 +37,7 @@ OpenState::OpenState(Stores& stores, const system::Clock& clock)
       lane_(stores.of(SpoolId::telemetry).lane(kStateLane)),
       alarms_lane_(stores.of(SpoolId::alarms).lane(kStateLane)) {}
 
-Result<OpenState::RecentFrames> OpenState::recent_frames(SpoolId id) const {
-  const spool::Spool& spool = stores_.of(id);
-  const std::uint64_t first = spool.usage().first.value();
-  const std::uint64_t next = spool.next().value();
-  // How far back kLookBack reaches is not known: ever larger steps, so that a start does not read the whole backlog.
-  for (std::uint64_t look = kFirstLook;; look *= 4) {
-    const std::uint64_t from = next > first + look ? next - look : first;
-    std::optional<Moment> newest;
-    std::optional<Moment> oldest;  // tells whether the look reached far enough
-    RecentFrames found;
-    std::vector<spool::Frame>& frames = found.frames;
-    const auto visit = [&](const spool::Frame& frame) {
-      newest = Moment(frame);
-      if (!oldest) oldest = newest;
-      frames.push_back(frame);
-      if (frames.size() > kRecentFramesMax) frames.erase(frames.begin(), frames.begin() + kRecentFramesMax / 2);
-    };
-    if (Result<void> read = spool.for_each(Sequence(from), visit); !read) return fail(read.error());
-    if (!newest) return found;
-    const bool reached = from == first || !is_recent(*oldest, *newest);
-    if (!reached && frames.size() < kRecentFramesMax / 2) continue;
-    const auto recent = std::stable_partition(
-        frames.begin(), frames.end(), [&](const spool::Frame& frame) { return !is_recent(Moment(frame), *newest); });
-    found.recent_from = static_cast<std::size_t>(recent - frames.begin());
-    return found;
-  }
-}
-
-Result<void> OpenState::recover_state(SpoolId id, DeliveryTable& table) {
+Result<void> OpenState::recover_state(SpoolId id, DeliveryHistory& history) {
   const spool::Spool& spool = stores_.of(id);
   Sequence from = spool.next();
   for (const spool::LaneInfo& lane : spool.lanes()) {
@@ -102,10 +46,7 @@ Result<void> OpenState::recover_state(SpoolId id, DeliveryTable& table) {
   if (from >= spool.next()) return {};
   const BootTime boot_now = clock_.boot_now();
   const Time now = clock_.now();
-  Moment newest;
-  std::vector<std::pair<FieldToken, Moment>> opened;
-  const Result<void> read = spool.for_each(from, [&](const spool::Frame& frame) {
-    newest = Moment(frame);
+  return spool.for_each(from, [&](const spool::Frame& frame) {
     if (!frame.internal || frame.settled) return;
     const base::MutexLock lock(mutex_);
     const std::optional<StateEntry> entry = decode_state_entry(frame.payload);
@@ -116,11 +57,11 @@ Result<void> OpenState::recover_state(SpoolId id, DeliveryTable& table) {
       return;
     }
     if (entry && entry->kind == StateEntry::Kind::started) return;  // started.h settles it
+    if (entry && entry->kind == StateEntry::Kind::note) return;     // and source_notes.h this
     if (entry && entry->token && id == SpoolId::telemetry) {
-      recall(*entry, table);
+      history.add(frame, *entry);
       if (entry->kind == StateEntry::Kind::open) {
         note_opened(*entry->token, frame.sequence, boot_now);
-        opened.emplace_back(*entry->token, newest);
       } else {
         note_closed(entry->token->session, entry->token->packet_id, frame.sequence, boot_now);
       }
@@ -133,47 +74,17 @@ Result<void> OpenState::recover_state(SpoolId id, DeliveryTable& table) {
     }
     kept_.push_back({id, {frame.sequence}, boot_now});
   });
-  // What other spools hold of the newer ones their own frames tell.
-  for (const auto& [token, moment] : opened) {
-    if (!is_recent(moment, newest)) table.recovered_whole(token);
-  }
-  return read;
 }
 
 Result<void> OpenState::recover(DeliveryTable& table) {
-  IdentifierUse use;
-  // Alarms and dead letters first: the closes, which outrank them, stand in the telemetry spool.
-  for (const SpoolId id : {SpoolId::alarms, SpoolId::dead, SpoolId::telemetry}) {
-    if (id != SpoolId::dead) {
-      if (Result<void> state = recover_state(id, table); !state) return state;
-    }
-    const Result<RecentFrames> found = recent_frames(id);
-    if (!found) return fail(found.error());
-    use.next_spool();
-    for (std::size_t i = 0; i < found->frames.size(); ++i) {
-      const spool::Frame& frame = found->frames[i];
-      const bool recent = i >= found->recent_from;
-      std::optional<FieldToken> token;
-      bool marked = false;
-      if (frame.internal) {
-        const std::optional<StateEntry> entry = decode_state_entry(frame.payload);
-        if (recent && entry && entry->token) recall(*entry, table);
-        continue;
-      }
-      if (id == SpoolId::dead) {
-        const Result<DeadLetter> letter = decode_dead_letter(frame.payload);
-        if (letter) token = letter->token;
-      } else {
-        const Result<Record> record = decode_record(frame.payload);
-        if (record) token = record->token;
-        marked = record && (record->flags & kMaybeRepeat) != 0;
-      }
-      if (!token) continue;
-      if (!marked) use.saw(*token, frame.appended);
-      if (recent) table.recovered(*token, id);
-    }
+  DeliveryHistory history;
+  for (const SpoolId id : {SpoolId::telemetry, SpoolId::alarms}) {
+    if (Result<void> state = recover_state(id, history); !state) return state;
   }
-  table.forget_uncertain([&use](std::uint64_t session) { return use.counts_through(session); });
+  for (const SpoolId id : ports::kAllSpools) {
+    if (Result<void> read = history.read(id, stores_.of(id)); !read) return read;
+  }
+  history.replay(table);
   return {};
 }
 
@@ -246,11 +157,15 @@ void OpenState::opened(const FieldToken& token, Sequence entry) {
   note_opened(token, entry, now);
 }
 
+Result<Sequence> OpenState::append(std::string_view payload) {
+  const spool::Entry entry{.lane = lane_, .klass = 2, .internal = true, .ends_group = true, .payload = payload};
+  return stores_.of(SpoolId::telemetry).append({&entry, 1});
+}
+
 Result<Sequence> OpenState::append_close(std::uint64_t session, std::uint16_t packet_id) {
   std::string payload;
   encode({.kind = StateEntry::Kind::close, .token = FieldToken{.session = session, .packet_id = packet_id}}, payload);
-  const spool::Entry entry{.lane = lane_, .klass = 2, .internal = true, .ends_group = true, .payload = payload};
-  const Result<Sequence> last = stores_.of(SpoolId::telemetry).append({&entry, 1});
+  const Result<Sequence> last = append(payload);
   if (!last) return last;
   const BootTime now = clock_.boot_now();
   const base::MutexLock lock(mutex_);
@@ -270,6 +185,15 @@ Result<void> OpenState::close_session(std::uint64_t session) {
   const Result<Sequence> last = append_close(session, 0);
   if (!last) return fail(last.error());
   return {};
+}
+
+std::vector<std::uint64_t> OpenState::sessions() const {
+  const base::MutexLock lock(mutex_);
+  std::vector<std::uint64_t> sessions;
+  for (const auto& [session, identifiers] : open_) {
+    if (!identifiers.empty()) sessions.push_back(session);
+  }
+  return sessions;
 }
 
 void OpenState::remember(SpoolId spool, std::vector<Sequence> entries) {

@@ -3,10 +3,12 @@
 // QoS 2: beside what a delivery became stands an open entry, which is owed until its PUBREL came, however long that
 // takes and whatever becomes of the records' segments. The close must outlast the records it closes, or a restart would
 // see the identifier open again from their tokens; so it and the open entry are kept for a while and go together.
-// QoS 1: the tokens in the records themselves count, those of the last kLookBack before the spool's newest frame: an
-// acknowledgement leaves when the disk has the message, not later; and only while the broker's use of identifiers tells
-// a redelivery from a new message (identifier_use.h). So long, too, one spool may be behind another in
-// what it has of a group. What rules must not forget is kept until a journal (rule_journal.h) says that it is settled.
+// QoS 1: the tokens in the records themselves count, those of the last kLookBack before the spool's newest frame
+// (delivery_history.h): an acknowledgement leaves when the disk has the message, not later; and only while the broker's
+// use of identifiers tells a redelivery from a new message (identifier_use.h). So long, too, one spool may be behind
+// another in what it has of a group. What rules must not forget is kept until a journal (rule_journal.h) says that it
+// is settled.
+//
 // Threads: any.
 #pragma once
 
@@ -26,7 +28,7 @@
 
 namespace railhead::flow {
 
-inline constexpr Duration kLookBack = std::chrono::seconds{20};
+class DeliveryHistory;
 
 class OpenState {
  public:
@@ -62,6 +64,10 @@ class OpenState {
   [[nodiscard]] spool::LaneId lane(ports::SpoolId spool) const {
     return spool == ports::SpoolId::alarms ? alarms_lane_ : lane_;
   }
+  // Sessions with an identifier open.
+  [[nodiscard]] std::vector<std::uint64_t> sessions() const RAILHEAD_EXCLUDES(mutex_);
+  // Appends an encoded entry to the telemetry's lane.
+  [[nodiscard]] Result<Sequence> append(std::string_view entry);
   // Entries of a spool that are settled when their time is over, as closes are.
   void remember(ports::SpoolId spool, std::vector<Sequence> entries) RAILHEAD_EXCLUDES(mutex_);
   // Settles what is old enough.
@@ -73,12 +79,7 @@ class OpenState {
     std::vector<Sequence> entries;
     BootTime since;
   };
-  struct RecentFrames {
-    std::vector<spool::Frame> frames;  // the older ones are there for IdentifierUse only
-    std::size_t recent_from = 0;
-  };
-  [[nodiscard]] Result<RecentFrames> recent_frames(ports::SpoolId id) const;
-  [[nodiscard]] Result<void> recover_state(ports::SpoolId id, DeliveryTable& table) RAILHEAD_EXCLUDES(mutex_);
+  [[nodiscard]] Result<void> recover_state(ports::SpoolId id, DeliveryHistory& history) RAILHEAD_EXCLUDES(mutex_);
   [[nodiscard]] Result<Sequence> append_close(std::uint64_t session, std::uint16_t packet_id) RAILHEAD_EXCLUDES(mutex_);
   void note_opened(const FieldToken& token, Sequence entry, BootTime now) RAILHEAD_REQUIRES(mutex_);
   void note_closed(std::uint64_t session, std::uint16_t packet_id, Sequence close, BootTime now)

@@ -103,13 +103,14 @@ void OwnSource::run(ports::Intake& intake, std::stop_token stop) {
       if (!stopping_ && (queue_.empty() || !taken)) changed_.wait_for(mutex_, taken ? kIdle : kOfferAgain);
     }
     const BootTime now = clock_.boot_now();
-    link_.progress(now);
     if (options_.counters > Duration::zero() && now >= counters_due_) {
-      counters_due_ = std::max(counters_due_ + options_.counters, now);
+      counters_due_ += options_.counters;
+      if (counters_due_ <= now) counters_due_ = now + options_.counters;  // after a stall
       take_counters();
     }
     tell_left_out(now);
     taken = hand_over(intake);
+    link_.progress(now);
   }
   // What was reported until now: the last chance.
   hand_over(intake);

@@ -48,6 +48,8 @@ Result<std::unique_ptr<Pipeline>> Pipeline::open(system::Disk& disk, const syste
   if (Result<void> recovered = pipeline->open_state_->recover(pipeline->deliveries_); !recovered) {
     return fail(recovered.error());
   }
+  pipeline->notes_ = std::make_unique<SourceNotes>(*pipeline->stores_, *pipeline->open_state_);
+  if (Result<void> recovered = pipeline->notes_->recover(); !recovered) return fail(recovered.error());
   return pipeline;
 }
 
@@ -55,10 +57,10 @@ Pipeline::~Pipeline() { stop(Duration::zero()); }
 
 void Pipeline::add_source(std::string name, std::unique_ptr<ports::Source> source,
                           std::unique_ptr<ports::RuleState> rules) {
-  auto ingest = std::make_unique<Ingest>(
-      name,
-      Ingest::Shared{options_.gateway, *stores_, *dead_letters_, deliveries_, *open_state_, counts_, clock_, reporter_},
-      std::move(rules));
+  auto ingest = std::make_unique<Ingest>(name,
+                                         Ingest::Shared{options_.gateway, *stores_, *dead_letters_, deliveries_,
+                                                        *open_state_, *notes_, counts_, clock_, reporter_},
+                                         std::move(rules));
   std::unique_ptr<SourceSeat> seat(new SourceSeat{std::move(name), std::move(ingest), std::move(source), {}});
   if (running_) start(*seat);
   const base::MutexLock lock(mutex_);

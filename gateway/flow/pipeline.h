@@ -16,6 +16,7 @@
 #include "gateway/base/mutex.h"
 #include "gateway/flow/ingest.h"
 #include "gateway/flow/lane.h"
+#include "gateway/flow/source_notes.h"
 #include "gateway/ports/router.h"
 #include "gateway/ports/sink.h"
 #include "gateway/ports/source.h"
@@ -117,6 +118,7 @@ class Pipeline {
   DeliveryTable deliveries_;
   std::unique_ptr<OpenState> open_state_;
   std::unique_ptr<StartedRecords> started_;
+  std::unique_ptr<SourceNotes> notes_;
   ReadingCounts counts_;
   // Only the owner's thread changes these, under the mutex; it reads them without.
   mutable base::Mutex mutex_;

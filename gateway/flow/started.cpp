@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "gateway/flow/each_owed.h"
 #include "gateway/flow/state_entry.h"
 
 namespace railhead::flow {
@@ -9,9 +10,6 @@ namespace {
 
 using ports::Place;
 using ports::SpoolId;
-
-constexpr std::size_t kReadRecords = 1'000;
-constexpr std::size_t kReadBytes = 1024 * 1024;
 
 // Does the lane still owe this record?
 bool owed(spool::Spool& spool, spool::LaneId lane, Sequence record) {
@@ -30,27 +28,20 @@ Result<void> StartedRecords::recover() {
   for (const SpoolId id : {SpoolId::telemetry, SpoolId::alarms}) {
     spool::Spool& spool = stores_.of(id);
     const spool::LaneId state = lanes_[static_cast<std::size_t>(id)];
-    std::vector<spool::Frame> frames;
-    for (Sequence from;;) {
-      frames.clear();
-      const Result<Sequence> next = spool.read(state, from, kReadRecords, kReadBytes, frames);
-      if (!next) return fail(next.error());
-      for (const spool::Frame& frame : frames) {
-        const std::optional<StateEntry> entry = decode_state_entry(frame.payload);
-        if (!entry || entry->kind != StateEntry::Kind::started) continue;
-        const Sequence record = entry->record;
-        const std::string sink(entry->sink);
-        if (!owed(spool, spool.lane(sink), record)) {
-          spool.settle(state, frame.sequence, spool::Outcome::delivered);
-          continue;
-        }
-        const base::MutexLock lock(mutex_);
-        entries_[{sink, {id, record}}] = {frame.sequence, true};
-        count_.store(entries_.size());
+    const Result<void> read = each_owed(spool, state, [&](const spool::Frame& frame) {
+      const std::optional<StateEntry> entry = decode_state_entry(frame.payload);
+      if (!entry || entry->kind != StateEntry::Kind::started) return;
+      const Sequence record = entry->record;
+      const std::string sink(entry->sink);
+      if (!owed(spool, spool.lane(sink), record)) {
+        spool.settle(state, frame.sequence, spool::Outcome::delivered);
+        return;
       }
-      if (*next == from) break;
-      from = *next;
-    }
+      const base::MutexLock lock(mutex_);
+      entries_[{sink, {id, record}}] = {frame.sequence, true};
+      count_.store(entries_.size());
+    });
+    if (!read) return read;
   }
   return {};
 }

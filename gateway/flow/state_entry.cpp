@@ -28,6 +28,10 @@ void encode(const StateEntry& entry, std::string& out) {
       writer.u64(entry.record.value());
       writer.text(entry.sink);
       break;
+    case StateEntry::Kind::note:
+      writer.text(entry.source);
+      writer.raw(entry.note);
+      break;
   }
 }
 
@@ -53,6 +57,10 @@ std::optional<StateEntry> decode_state_entry(std::string_view bytes) {
     case StateEntry::Kind::started:
       entry.record = Sequence(reader.u64());
       entry.sink = reader.text();
+      break;
+    case StateEntry::Kind::note:
+      entry.source = reader.text();
+      entry.note = reader.rest();
       break;
     default: return {};
   }

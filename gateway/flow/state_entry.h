@@ -10,6 +10,7 @@
 //            does not end is void.
 //   4 done   u64 identity: the alarms' side of a group that spans spools is in the spool of this entry (S11)
 //   5 started u64 sequence of the record in the spool of this entry | text sink: the sink began to do it (S33)
+//   6 note   text source | bytes to the end: what the source knows of its sessions; the newest of a source counts
 // An older reader skips entries of a higher version.
 #pragma once
 
@@ -24,7 +25,7 @@
 namespace railhead::flow {
 
 struct StateEntry {
-  enum class Kind : std::uint8_t { open = 1, close = 2, rules = 3, done = 4, started = 5 };
+  enum class Kind : std::uint8_t { open = 1, close = 2, rules = 3, done = 4, started = 5, note = 6 };
   enum class Part : std::uint8_t { entry, begins, ends };
   Kind kind = Kind::open;
   Part part = Part::entry;
@@ -34,6 +35,7 @@ struct StateEntry {
   std::uint64_t identity = 0;
   Sequence record = {};
   std::string_view sink = {};
+  std::string_view note = {};
 };
 
 void encode(const StateEntry& entry, std::string& out);

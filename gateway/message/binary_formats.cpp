@@ -137,6 +137,7 @@ void begin_cbor_map(std::size_t entries, std::string& out) { cbor_head(5, entrie
 void write_messagepack(const Value& value, std::string& out) {
   switch (value.kind()) {
     case Kind::null:
+    case Kind::optional:
     case Kind::error: out.push_back('\xc0'); break;
     case Kind::boolean: out.push_back(value.as_boolean() ? '\xc3' : '\xc2'); break;
     case Kind::integer: messagepack_signed(value.as_integer(), out); break;
@@ -166,6 +167,7 @@ void write_messagepack(const Value& value, std::string& out) {
 void write_cbor(const Value& value, std::string& out) {
   switch (value.kind()) {
     case Kind::null:
+    case Kind::optional:
     case Kind::error: out.push_back('\xf6'); break;
     case Kind::boolean: out.push_back(value.as_boolean() ? '\xf5' : '\xf4'); break;
     case Kind::integer: {

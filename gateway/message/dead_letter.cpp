@@ -6,7 +6,8 @@
 namespace railhead {
 namespace {
 constexpr std::uint8_t kVersion = 1;
-}
+constexpr std::uint8_t kCut = 0x80;
+}  // namespace
 
 std::string_view name_of(DeadLetter::Kind kind) noexcept {
   switch (kind) {
@@ -20,7 +21,7 @@ std::string_view name_of(DeadLetter::Kind kind) noexcept {
 void encode(const DeadLetter& letter, std::string& out) {
   base::ByteWriter writer(out);
   writer.u8(kVersion);
-  writer.u8(static_cast<std::uint8_t>(letter.kind));
+  writer.u8(static_cast<std::uint8_t>(static_cast<std::uint8_t>(letter.kind) | (letter.cut ? kCut : 0)));
   writer.i64(letter.time.time_since_epoch().count());
   for (const std::string* text :
        {&letter.source, &letter.device, &letter.topic, &letter.rule, &letter.sink, &letter.reason, &letter.identity}) {
@@ -36,7 +37,9 @@ Result<DeadLetter> decode_dead_letter(std::string_view bytes) {
   if (reader.ok() && version > kVersion)
     return fail(Errc::unsupported, "dead letter of version " + std::to_string(version));
   DeadLetter letter;
-  const std::uint8_t kind = reader.u8();
+  const std::uint8_t first = reader.u8();
+  const auto kind = static_cast<std::uint8_t>(first & ~kCut);
+  letter.cut = (first & kCut) != 0;
   letter.time = Time{Duration{reader.i64()}};
   for (std::string* text :
        {&letter.source, &letter.device, &letter.topic, &letter.rule, &letter.sink, &letter.reason, &letter.identity}) {

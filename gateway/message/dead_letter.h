@@ -2,8 +2,8 @@
 // frame in the dead letters' own spool.
 //
 // Bytes, version 1 (little-endian; "text" = varint length + bytes):
-//   u8 version | u8 kind | i64 time ns | text source | text device | text topic | text rule | text sink | text reason
-//   | text identity | token as in record.h | text payload
+//   u8 version | u8 kind, + 0x80 if cut | i64 time ns | text source | text device | text topic | text rule | text sink
+//   | text reason | text identity | token as in record.h | text payload
 #pragma once
 
 #include <cstdint>
@@ -34,6 +34,7 @@ struct DeadLetter {
   std::string identity;  // of the record
   std::optional<FieldToken> token;
   std::string payload;
+  bool cut = false;  // the payload is only the beginning of what it was
   friend bool operator==(const DeadLetter&, const DeadLetter&) = default;
 };
 

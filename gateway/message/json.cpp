@@ -181,6 +181,7 @@ std::string duration_text(Duration duration) {
 void write_json(const Value& value, std::string& out) {
   switch (value.kind()) {
     case Kind::null:
+    case Kind::optional:
     case Kind::error: out += "null"; return;
     case Kind::boolean: out += value.as_boolean() ? "true" : "false"; return;
     case Kind::integer: write_integer(value.as_integer(), out); return;

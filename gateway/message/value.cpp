@@ -50,6 +50,7 @@ std::string_view cel_type_name(Kind kind) noexcept {
     case Kind::map: return "map";
     case Kind::type: return "type";
     case Kind::error: return "error";
+    case Kind::optional: return "optional_type";
   }
   return "error";
 }
@@ -110,6 +111,11 @@ bool operator==(const Value& left, const Value& right) {
         const Value* other = right.find(entry.first);
         return other != nullptr && entry.second == *other;
       });
+    }
+    case Kind::optional: {
+      const Value* const a = left.as_optional();
+      const Value* const b = right.as_optional();
+      return a == nullptr || b == nullptr ? a == b : *a == *b;
     }
     default: return left.as_text() == right.as_text();
   }

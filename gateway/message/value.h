@@ -37,12 +37,13 @@ enum class Kind : std::uint8_t {
   duration,   // int64 ns
   list,
   map,
-  type,   // the name of a type
-  error,  // a sentence
+  type,      // the name of a type
+  error,     // a sentence
+  optional,  // a value or none; inside an expression only, no program gives one
 };
 
 // CEL's names: null_type bool int uint double string bytes google.protobuf.Timestamp google.protobuf.Duration list map
-// type.
+// type optional_type.
 [[nodiscard]] std::string_view cel_type_name(Kind kind) noexcept;
 
 class Value {
@@ -93,6 +94,8 @@ class Value {
   [[nodiscard]] static Value list(List items);
   // Keys: boolean, integer, uinteger, string. Order is kept; of two equal keys the first stays.
   [[nodiscard]] static Value map(Entries entries);
+  [[nodiscard]] static Value optional(Value held);
+  [[nodiscard]] static Value none() noexcept { return {head_of(Kind::optional), 0}; }
   class ListBuilder;  // container_builder.h: item by item, without a vector
   class MapBuilder;
   // As text(), of characters behind which kReadBehind more may be read, whatever they are.
@@ -132,6 +135,8 @@ class Value {
   // Valid like as_text().
   [[nodiscard]] std::span<const Value> as_list() const;
   [[nodiscard]] std::span<const Entry> as_map() const;
+  // What an optional holds, nullptr if that is nothing. Valid like as_text().
+  [[nodiscard]] const Value* as_optional() const;
   // Any of the three number kinds as the nearest double.
   [[nodiscard]] double to_real() const;
 
@@ -270,6 +275,11 @@ inline std::span<const Value> Value::as_list() const {
   if (!is_shared()) return {};
   auto* const block = static_cast<SharedList*>(shared());
   return {block->items(), block->count};
+}
+
+inline const Value* Value::as_optional() const {
+  RAILHEAD_ASSERT(kind() == Kind::optional);
+  return is_shared() ? static_cast<SharedList*>(shared())->items() : nullptr;
 }
 
 inline const Value* Value::find_again(const Value& key, std::uint32_t& place) const {

@@ -114,6 +114,14 @@ Value Value::list(List items) {
   return builder.finish();
 }
 
+Value Value::optional(Value held) {
+  // A list of one item but for its kind.
+  auto* const block = block_with<SharedList, Value>(1);
+  block->count = 1;
+  new (block->items()) Value(std::move(held));
+  return share(Kind::optional, block);
+}
+
 Value Value::map(Entries entries) {
   MapBuilder builder(entries.size());
   for (Entry& entry : entries) builder.add(std::move(entry.first), std::move(entry.second));
@@ -136,7 +144,8 @@ const Value* Value::find(const Value& key) const {
 
 void Value::destroy() noexcept {
   switch (kind()) {
-    case Kind::list: {
+    case Kind::list:
+    case Kind::optional: {
       auto* const list = static_cast<SharedList*>(shared());
       std::destroy_n(list->items(), list->count);
       break;

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "gateway/base/time.h"
 #include "gateway/message/value.h"
 #include "gateway/ports/expression.h"
 #include "gateway/ports/simulation.h"
@@ -53,6 +55,8 @@ struct KnownPoint {
 struct KnownDevice {
   std::string name;
   std::vector<KnownPoint> points = {};  // empty: not known (MQTT)
+  // How often each is read: points of different ones never come in one reading. Empty: not known.
+  std::map<std::string, Duration> rates = {};
 };
 
 // What only one may have at its peer: two parts of a configuration with an equal one disturb each other for ever.
@@ -72,6 +76,13 @@ class SourcePlan {
   [[nodiscard]] virtual std::string explain() const { return {}; }
   // True when devices() is complete: any other name is a mistake.
   [[nodiscard]] virtual bool devices_are_known() const { return false; }
+  // MQTT filters of all topics that attributes.topic of its readings can be.
+  [[nodiscard]] virtual std::vector<std::string> topics() const { return {}; }
+  // What a payload that was set aside unread is as the source is configured now. Errors: invalid, it still cannot be
+  // read; refused, the source does not take it at all.
+  [[nodiscard]] virtual Result<std::vector<Reading>> read_again(const RawInput&, Time /*arrived*/) const {
+    return fail(Errc::refused, "this kind of source cannot read it again");
+  }
   // Of the source of this name in this gateway.
   [[nodiscard]] virtual std::vector<Claim> claims(const std::string& /*gateway*/, const std::string& /*name*/) const {
     return {};

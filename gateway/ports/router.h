@@ -111,6 +111,8 @@ class Router {
  public:
   virtual ~Router() = default;
   [[nodiscard]] virtual std::unique_ptr<RuleState> open() const = 0;
+  // As if there were this rule alone; null if there is no such rule.
+  [[nodiscard]] virtual std::unique_ptr<RuleState> open_one(std::string_view rule) const = 0;
   // Some rule takes readings of this source.
   [[nodiscard]] virtual bool takes_from(std::string_view source) const = 0;
 };

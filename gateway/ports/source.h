@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gateway/base/result.h"
 #include "gateway/base/time.h"
@@ -23,6 +24,7 @@ struct RawInput {
   std::string_view topic;   // or the request it answered
   std::string_view payload;
   std::optional<FieldToken> token;
+  bool cut = false;  // the payload is only its beginning
 };
 
 // What is known of MQTT deliveries (S19, and S7 for QoS 2), recovered with the spool. `session` as in FieldToken.
@@ -42,6 +44,20 @@ class Deliveries {
   virtual void acknowledged(std::uint64_t session, std::span<const std::uint16_t> packet_ids) = 0;
   // The broker had no session of ours: its packet identifiers start afresh.
   virtual void session_lost(std::uint64_t session) = 0;
+  // The broker may have lost this session too: it may be one that was lost, under another URL. What is open of it at
+  // QoS 2 is recognised from now on only with DUP, as a broker must set it [MQTT-3.3.1-1]; otherwise it would swallow a
+  // new message. (If the session is another broker's, it is still there.)
+  virtual void doubt(std::uint64_t session) { static_cast<void>(session); }
+  // All sessions, of any source, that have identifiers open at QoS 2.
+  [[nodiscard]] virtual std::vector<std::uint64_t> open_sessions() const { return {}; }
+  // A text of the source's own, in a format of its own, which outlives the process: what it must know of its sessions
+  // at the brokers. keep_note() is durable soon after; errors as offer(). An intake that keeps nothing has an empty
+  // one.
+  [[nodiscard]] virtual std::string note() const { return {}; }
+  [[nodiscard]] virtual Result<void> keep_note(std::string note) {
+    static_cast<void>(note);
+    return {};
+  }
 };
 
 class Intake {

@@ -17,7 +17,7 @@ constexpr std::uint64_t kSegmentShare = 16;  // of the limit
 constexpr std::uint64_t kLimitMin = std::uint64_t{1024} * 1024;
 // A timed wait never lasts longer, so that a clock that is moved by hand is seen.
 constexpr Duration kWaitMax = std::chrono::milliseconds{100};
-constexpr Duration kTimeBoundsWait = std::chrono::seconds{1};
+constexpr Duration kRest = std::chrono::seconds{1};
 constexpr std::size_t kIdleBufferBytes = 64 * 1024;
 
 SpoolOptions bounded(SpoolOptions options) {
@@ -137,20 +137,21 @@ void Spool::Engine::run() {
     std::uint64_t flushing = 0;
     {
       const base::MutexLock lock(append_mutex_);
+      bool rested = false;
       for (;;) {
         const std::optional<Duration> wait = time_until_work(clock_.boot_now());
         if (wait && *wait <= Duration{0}) break;
         if (wait) {
           committer_wakes_.wait_for(append_mutex_, std::min(*wait, kWaitMax));
-        } else if (has_time_bounds()) {
-          committer_wakes_.wait_for(append_mutex_, kTimeBoundsWait);
-          if (look_at_ages_at_ <= clock_.boot_now()) break;
+          continue;
+        }
+        if (rested) give_back_memory();
+        if (has_time_bounds() || keeps_memory()) {
+          rested = !committer_wakes_.wait_for(append_mutex_, kRest);
         } else {
-          if (pending_.capacity() > kIdleBufferBytes) pending_ = FrameBuffer();
-          if (batch_.frames.capacity() > kIdleBufferBytes) batch_.frames = FrameBuffer();
-          idle_buffers_.clear();
           committer_wakes_.wait(append_mutex_);
         }
+        if (has_time_bounds() && look_at_ages_at_ <= clock_.boot_now()) break;
       }
       const BootTime now = clock_.boot_now();
       if (batch_.empty()) {
@@ -185,6 +186,19 @@ void Spool::Engine::run() {
   if (active_ != nullptr) static_cast<void>(active_->seal());
   active_.reset();
   static_cast<void>(remove_spares(0));  // the next start would: an orderly stop leaves nothing to mend
+}
+
+// The memory of a burst goes when nothing came for kRest. Between two commits it stays: the page faults and the growing
+// anew of the append buffer would cost the next batch more than its append.
+bool Spool::Engine::keeps_memory() const {
+  return pending_.capacity() > kIdleBufferBytes || batch_.frames.capacity() > kIdleBufferBytes ||
+         !idle_buffers_.empty();
+}
+
+void Spool::Engine::give_back_memory() {
+  if (pending_.capacity() > kIdleBufferBytes) pending_ = FrameBuffer();
+  if (batch_.frames.capacity() > kIdleBufferBytes) batch_.frames = FrameBuffer();
+  idle_buffers_.clear();
 }
 
 std::optional<Duration> Spool::Engine::time_until_work(BootTime now) {

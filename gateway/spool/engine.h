@@ -100,6 +100,8 @@ class Spool::Engine {
   void run();
   // nullopt: nothing to do until somebody notifies.
   [[nodiscard]] std::optional<Duration> time_until_work(BootTime now) RAILHEAD_REQUIRES(append_mutex_);
+  [[nodiscard]] bool keeps_memory() const RAILHEAD_REQUIRES(append_mutex_);
+  void give_back_memory() RAILHEAD_REQUIRES(append_mutex_);
   // Mends, commits batch_, saves the lane states if asked to or needed; reports what fails and what works again.
   [[nodiscard]] bool work(bool save, bool look_for_room);
   [[nodiscard]] Result<void> mend();

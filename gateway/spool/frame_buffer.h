@@ -90,6 +90,9 @@ class FrameBuffers {
     idle_.front() = std::move(largest);
   }
   void clear() { idle_ = {}; }
+  [[nodiscard]] bool empty() const {
+    return std::all_of(idle_.begin(), idle_.end(), [](const FrameBuffer& one) { return one.capacity() == 0; });
+  }
 
  private:
   static bool smaller(const FrameBuffer& a, const FrameBuffer& b) { return a.capacity() < b.capacity(); }

@@ -50,13 +50,14 @@ enum class Level : std::uint8_t { info, warning, error };
   X(payload_refused,       warning, "a payload could not be read and was set aside", "railhead dead show has the bytes; check payload: in the subscription") \
   X(payload_time_missing,  warning, "a payload did not give its time: the time of arrival counts", "compare `time:` of the subscription with the payload") \
   X(session_lost,          warning, "the broker forgot our session",              "messages published meanwhile are gone at the broker; check its persistence") \
-  X(session_taken_over,    warning, "another client took over our session at the broker", "give each client its own client_id; the source comes back after a long wait instead of fighting") \
+  X(session_left,          warning, "the client_id of a source was changed: what the broker keeps for the old one is not read any more", "set the old client_id again for as long as messages come, or delete that session at the broker") \
+  X(session_taken_over,    warning, "another client took over our session at the broker", "give each client its own client_id; it comes back after a long wait instead of fighting") \
   X(session_shortened,     warning, "the broker keeps our session for less time than asked", "raise the broker's limit: what is published while we are away for longer is lost there") \
   X(quota_exceeded,        info,    "the broker sends more at once than the receive maximum", "nothing is lost: it is taken all the same; a newer broker keeps to it") \
   X(broker_redirects,      warning, "the broker sends us to another server",      "change url, or allow it with follow_redirects") \
   X(subscription_refused,  error,   "the broker refused a subscription",          "check the rights of the user and the topic; it is asked for again after some minutes, the other subscriptions go on") \
   X(subscription_lowered,  warning, "the broker granted a lower QoS than asked",  "messages of this topic may be lost on the way; check the broker's limits") \
-  X(subscription_stale,    warning, "the broker still sends a topic that is no longer subscribed", "nothing is lost: it is ignored and counted; delete the session at the broker to stop it") \
+  X(subscription_stale,    warning, "the broker still sends a topic that is no longer subscribed", "nothing is lost: it is ignored and counted; the source unsubscribes at its next connection what an earlier configuration subscribed; delete the session at the broker if it goes on") \
   X(modbus_command_done,   info,    "a command was carried out",                  "") \
   X(modbus_command_refused, warning, "a command was not carried out, or perhaps: `result` says which", "railhead dead show has it with the reason; look at the device before it is given again") \
   /* the rules */ \
@@ -77,7 +78,7 @@ enum class Level : std::uint8_t { info, warning, error };
   X(sink_refused,          warning, "the upstream refused a record",              "railhead dead show has the record and the upstream's reason") \
   X(sink_rebuilt,          warning, "the sink started afresh and sends again from its mark", "nothing: repeats carry the same identity") \
   X(sink_retried,          warning, "the upstream refused a record for now: it is sent again later", "check limits and alarms at the broker") \
-  X(sink_topic_held,       warning, "the upstream does not take this topic now: its records wait, other topics go on", "create the topic or grant the right to write it; it is tried again by itself") \
+  X(sink_topic_held,       warning, "the upstream does not take this topic now: its records wait, other topics go on", "create the topic, grant the right to write it, or raise its size limit; it is tried again by itself") \
   X(sink_blocked,          warning, "the broker takes nothing because of its memory or disk alarm", "free memory or disk at the broker; it is tried again by itself") \
   X(sink_unblocked,        info,    "the broker takes records again",             "") \
   /* the panel */ \

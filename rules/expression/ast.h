@@ -19,17 +19,19 @@ inline constexpr std::uint32_t kDepthMax = 1000;
 inline constexpr std::uint32_t kNoLocal = 0xffff'ffff;
 
 enum class Form : std::uint8_t {
-  literal,      // value
-  name,         // a variable, local or type, possibly rooted (`.x`)
-  select,       // children[0].name
-  test,         // has(children[0].name)
-  index,        // children[0][children[1]]
-  call,         // name(children...), or children[0].name(children[1]...) if method
-  unary,        // name is "!" or "-"
-  binary,       // name is the operator
-  all_of,       // && over all children
-  any_of,       // || over all children
-  conditional,  // children[0] ? children[1] : children[2]
+  literal,          // value
+  name,             // a variable, local or type, possibly rooted (`.x`)
+  select,           // children[0].name
+  test,             // has(children[0].name)
+  index,            // children[0][children[1]]
+  optional_select,  // children[0].?name
+  optional_index,   // children[0][?children[1]]
+  call,             // name(children...), or children[0].name(children[1]...) if method
+  unary,            // name is "!" or "-"
+  binary,           // name is the operator
+  all_of,           // && over all children
+  any_of,           // || over all children
+  conditional,      // children[0] ? children[1] : children[2]
   list,
   map,            // children are key, value, key, value...
   aggregate,      // of a window: children are programs of their own
@@ -37,7 +39,18 @@ enum class Form : std::uint8_t {
   failed,         // a mistake already reported
 };
 
-enum class Macro : std::uint8_t { all, exists, exists_one, map, filter, transform_list, transform_map, bind };
+enum class Macro : std::uint8_t {
+  all,
+  exists,
+  exists_one,
+  map,
+  filter,
+  transform_list,
+  transform_map,
+  bind,
+  opt_map,
+  opt_flat_map
+};
 
 // What a name node turned out to be.
 enum class Binding : std::uint8_t { unknown, variable, local };
@@ -62,7 +75,10 @@ struct Node {
   std::string name;
   std::vector<std::string> variables;
   std::vector<NodeId> children;
-  std::string shape;  // by the checker: the path whose known fields this value has (Scope::declare_fields)
+  std::vector<bool>
+      optional_items;        // list, map: of which items or entries `?` says that they may be none; empty: of no one
+  Type content = Type::any;  // by the checker: of what an optional holds
+  std::string shape;         // by the checker: the path whose known fields this value has (Scope::declare_fields)
 };
 
 struct Ast {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "gateway/base/text.h"
+#include "rules/expression/expectations.h"
 #include "rules/expression/functions/function.h"
 #include "rules/expression/suggest.h"
 #include "rules/expression/types.h"
@@ -16,40 +17,25 @@ struct Local {
   std::uint32_t number = 0;
   Type type = Type::any;
   std::string shape;
+  Type content = Type::any;
 };
 
-class Checker {
+class Checker : Expectations {
  public:
   Checker(std::string_view text, Ast& ast, const Scope::Names& names, std::vector<Problem>& problems)
-      : text_(text), ast_(ast), names_(names), problems_(problems) {}
+      : Expectations(text, ast, names, problems) {}
 
-  void run() { visit(ast_.root); }
+  void run() {
+    visit(ast_.root);
+    expect_result(ast_.root);
+  }
 
  private:
-  // --- problems
-  void error(std::size_t offset, std::size_t length, std::string message, std::string hint = {}) {
-    problems_.push_back({offset, std::max<std::size_t>(1, length), std::move(message), std::move(hint), false});
-  }
-  void warn(std::size_t offset, std::size_t length, std::string message, std::string hint = {}) {
-    problems_.push_back({offset, std::max<std::size_t>(1, length), std::move(message), std::move(hint), true});
-  }
-  // What cannot work because of types: left to the evaluation if the scope says so.
-  void mismatch(const Node& node, std::size_t offset, std::size_t length, std::string message, std::string hint = {}) {
-    if (!names_.types_at_run_time) error(offset, length, std::move(message), std::move(hint));
-    static_cast<void>(node);
-  }
-  void mismatch(const Node& node, std::string message, std::string hint = {}) {
-    mismatch(node, node.offset, node.length, std::move(message), std::move(hint));
-  }
   static void fail_at_run_time(Node& node, const std::string& sentence) {
     node.form = Form::literal;
     node.value = Value::error(sentence);
     node.children.clear();
   }
-  [[nodiscard]] std::string_view source_of(const Node& node) const {
-    return text_.substr(node.begin, node.end - node.begin);
-  }
-
   // --- walking
   void visit(NodeId id) {
     if (ast_.at(id).form == Form::select) resolve_qualified(id);
@@ -65,14 +51,19 @@ class Checker {
     visit_children(id);
     switch (node.form) {
       case Form::select:
+      case Form::optional_select:
       case Form::test: visit_select(node); break;
-      case Form::index: visit_index(node); break;
+      case Form::index:
+      case Form::optional_index: visit_index(node); break;
       case Form::unary: visit_unary(node); break;
       case Form::binary: visit_binary(node); break;
       case Form::all_of:
       case Form::any_of: visit_logic(node); break;
       case Form::conditional: visit_conditional(node); break;
-      case Form::list: node.type = Type::list; break;
+      case Form::list:
+        node.type = Type::list;
+        expect_optional_items(node, 0, 1);
+        break;
       case Form::map: visit_map(node); break;
       default: break;
     }
@@ -127,6 +118,7 @@ class Checker {
       node.lowest_local = found->number;
       node.type = found->type;
       node.shape = found->shape;
+      node.content = found->content;
       if (inside_aggregate_ && found->number < kNoLocal) {
         error(node.offset, node.length, "a window function cannot use '" + node.name + "' of the expression around it");
       }
@@ -180,33 +172,66 @@ class Checker {
     }
   }
 
+  // What a member or index is asked of: an optional's own members are those of what it holds.
+  [[nodiscard]] static Type container_type(const Node& operand) {
+    return operand.type == Type::optional ? operand.content : operand.type;
+  }
+  // What was found so far is what the optional `node` holds.
+  static void become_optional(Node& node) { node.content = std::exchange(node.type, Type::optional); }
+
   void visit_select(Node& node) {
     const Node& operand = ast_.at(node.children[0]);
     if (node.form == Form::test) node.type = Type::boolean;
-    if (operand.type != Type::map && operand.type != Type::any) {
-      mismatch(node, a_type(operand.type) + " has no member '" + node.name + "'",
-               find_function(node.name, true, 1) ? "a function is called with brackets: " + node.name + "()" : "");
+    check_select(node, operand);
+    const bool optional = node.form == Form::optional_select || operand.type == Type::optional;
+    if (optional && node.form != Form::test) become_optional(node);
+  }
+
+  void check_select(Node& node, const Node& operand) {
+    const Type container = container_type(operand);
+    if (container == Type::map || container == Type::any) {
+      known_member(node, operand, node.name, node.offset, node.length);
       return;
     }
-    known_member(node, operand, node.name, node.offset, node.length);
+    mismatch(node, a_type(container) + " has no member '" + node.name + "'",
+             find_function(node.name, true, 1) ? "a function is called with brackets: " + node.name + "()" : "");
   }
 
   void visit_index(Node& node) {
     const Node& operand = ast_.at(node.children[0]);
-    const Node& key = ast_.at(node.children[1]);
-    if (operand.type != Type::map && operand.type != Type::list && operand.type != Type::any) {
-      mismatch(node, a_type(operand.type) + " cannot be indexed");
+    check_index(node, operand, ast_.at(node.children[1]));
+    if (node.form == Form::optional_index || operand.type == Type::optional) become_optional(node);
+  }
+
+  void check_index(Node& node, const Node& operand, const Node& key) {
+    const Type container = container_type(operand);
+    if (container != Type::map && container != Type::list && container != Type::any) {
+      mismatch(node, a_type(container) + " cannot be indexed");
       return;
     }
-    if (operand.type == Type::list && key.type != Type::any && !is_number(key.type)) {
-      mismatch(node, key.begin, key.end - key.begin, "a list is indexed by a number, not by " + a_type(key.type));
+    if (container == Type::list && key.type != Type::any && !is_number(key.type)) {
+      mismatch_whole(key, "a list is indexed by a number, not by " + a_type(key.type));
       return;
     }
-    if (key.form == Form::literal && key.value.is(Kind::string) && operand.type != Type::list) {
+    check_key_type(operand, key);
+    if (key.form == Form::literal && key.value.is(Kind::string) && container != Type::list) {
       known_member(node, operand, std::string(key.value.as_text()), key.begin, key.end - key.begin);
     } else if (!operand.shape.empty()) {
       node.shape = operand.shape + "[]";
     }
+  }
+
+  // Where all keys are of one type, "tables.t[#]" has a field of it.
+  void check_key_type(const Node& operand, const Node& key) {
+    if (operand.shape.empty() || key.type == Type::any) return;
+    const auto* const keys = names_.known_at(operand.shape + "[#]");
+    if (keys == nullptr || keys->fields.size() != 1) return;
+    const Type type = keys->fields.front().second;
+    if (type == Type::any || type == key.type || (is_number(type) && is_number(key.type))) return;
+    mismatch(key.begin, key.end - key.begin,
+             "the keys of '" + operand.shape + "' are of type " + std::string(name_of(type)) + ", this is " +
+                 a_type(key.type),
+             type == Type::string ? "write string(" + std::string(source_of(key)) + ")" : "");
   }
 
   // --- operators
@@ -228,7 +253,7 @@ class Checker {
     const Node& right = ast_.at(node.children[1]);
     const auto type = binary_result(node.name, left.type, right.type);
     if (!type) {
-      report_binary(node, left, right);
+      report_operands(node, left, right);
       if (node.name.find_first_of("=<>i") != std::string::npos) node.type = Type::boolean;
       return;
     }
@@ -236,48 +261,24 @@ class Checker {
     if (node.name == "/" && !names_.types_at_run_time) warn_integer_division(node, left, right);
   }
 
-  void warn_integer_division(const Node& node, const Node& left, const Node& right) {
-    const auto whole = [](Type type) { return type == Type::integer || type == Type::uinteger; };
-    const bool literal = right.form == Form::literal && whole(right.type);
-    const bool surely = whole(left.type) && whole(right.type);
-    const bool perhaps = left.type == Type::any && left.form != Form::failed && literal;
-    if (!surely && !perhaps) return;
-    if (literal && right.value == Value::integer(0)) return;  // fails anyway, and says so
-    std::string hint =
-        literal ? "write / " + std::string(source_of(right)) : "write / double(" + std::string(source_of(right)) + ")";
-    if (literal && hint.back() == 'u') hint.pop_back();
-    if (literal) hint += ".0";
-    warn(node.offset, node.length,
-         surely ? "a division of whole numbers drops the fraction"
-                : "where '" + std::string(source_of(left)) + "' is a whole number this division drops the fraction",
-         hint);
-  }
-
-  void report_binary(const Node& node, const Node& left, const Node& right) {
-    // The literal is the likelier slip: point there.
-    const bool point_left = left.form == Form::literal && right.form != Form::literal;
-    const bool point_right = right.form == Form::literal && left.form != Form::literal;
-    const Node* pointed = point_left ? &left : point_right ? &right : nullptr;
-    const Type other = point_left ? right.type : left.type;
-    std::string message = binary_mismatch(node.name, left.type, right.type);
-    std::string hint;
-    const bool chained = left.type == Type::boolean && left.form == Form::binary;
-    const bool compares = node.name.find_first_of("=<>") != std::string::npos;
-    const bool number = pointed != nullptr && pointed->value.is_number();
-    if (pointed != nullptr && !chained && (compares || !number)) {
-      hint = suggest_literal(pointed->value, source_of(*pointed), other);
+  // --- optionals
+  // optional.of(x), o.value(), o.or(p), o.orValue(x) and their kin.
+  void visit_optional_call(Node& node, const FunctionEntry& function) {
+    if (function.method && (function.overloads.front() == 'o')) {
+      const Node& receiver = ast_.at(node.children[0]);
+      if (!expect_optional_receiver(node, receiver)) return;
+      check_overload(node, function);
+      node.shape = receiver.shape;
+      if (function.name == "value") node.type = receiver.content;
+      if (function.name == "or") node.content = common_type(receiver.content, ast_.at(node.children[1]).content);
+      if (function.name == "orValue") node.type = common_type(receiver.content, ast_.at(node.children[1]).type);
+      return;
     }
-    if (hint.empty()) hint = suggest_operands(node.name, left.type, right.type, chained);
-    if (pointed != nullptr) {
-      mismatch(node, pointed->begin, pointed->end - pointed->begin, std::move(message), std::move(hint));
-    } else {
-      mismatch(node, std::move(message), std::move(hint));
+    check_overload(node, function);
+    if (node.type == Type::optional && !node.children.empty()) {
+      node.content = ast_.at(node.children[0]).type;
+      node.shape = ast_.at(node.children[0]).shape;
     }
-  }
-
-  void expect_boolean(const Node& node, std::string_view where) {
-    if (node.type == Type::boolean || node.type == Type::any) return;
-    mismatch(node, node.begin, node.end - node.begin, std::string(where) + " a bool, not " + a_type(node.type));
   }
 
   void visit_logic(Node& node) {
@@ -290,11 +291,13 @@ class Checker {
     const Node& then = ast_.at(node.children[1]);
     const Node& otherwise = ast_.at(node.children[2]);
     node.type = common_type(then.type, otherwise.type);
+    node.content = common_type(then.content, otherwise.content);
     if (then.shape == otherwise.shape) node.shape = then.shape;
   }
 
   void visit_map(Node& node) {
     node.type = Type::map;
+    expect_optional_items(node, 1, 2);
     for (std::size_t i = 0; i < node.children.size(); i += 2) {
       const Node& key = ast_.at(node.children[i]);
       switch (key.type) {
@@ -303,7 +306,7 @@ class Checker {
         case Type::integer:
         case Type::uinteger:
         case Type::boolean: break;
-        default: mismatch(node, key.begin, key.end - key.begin, a_type(key.type) + " is no key of a map");
+        default: mismatch_whole(key, a_type(key.type) + " is no key of a map");
       }
     }
   }
@@ -313,7 +316,9 @@ class Checker {
     const Node range = ast_.at(ast_.at(id).children[0]);
     Node& node = ast_.at(id);
     const bool bind = node.macro == Macro::bind;
-    if (!bind && range.type != Type::list && range.type != Type::map && range.type != Type::any) {
+    const bool of_optional = node.macro == Macro::opt_map || node.macro == Macro::opt_flat_map;
+    if (of_optional) expect_optional(range, node.name + "() works on");
+    if (!bind && !of_optional && range.type != Type::list && range.type != Type::map && range.type != Type::any) {
       mismatch(node, node.name + "() goes through a list or map, not " + a_type(range.type));
     }
     const auto first = static_cast<std::uint32_t>(next_local_);
@@ -322,6 +327,10 @@ class Checker {
       Local each{name, static_cast<std::uint32_t>(next_local_++), Type::any, {}};
       if (bind) {
         each.type = range.type;
+        each.shape = range.shape;
+        each.content = range.content;
+      } else if (of_optional) {
+        each.type = range.content;
         each.shape = range.shape;
       } else if (range.type == Type::list && !range.shape.empty() && &name == &node.variables.back()) {
         each.shape = range.shape + "[]";
@@ -357,6 +366,18 @@ class Checker {
       case Macro::bind:
         node.type = body.type;
         node.shape = body.shape;
+        node.content = body.content;
+        break;
+      case Macro::opt_map:
+        node.type = Type::optional;
+        node.content = body.type;
+        node.shape = body.shape;
+        break;
+      case Macro::opt_flat_map:
+        expect_optional(body, where);
+        node.type = Type::optional;
+        node.content = body.content;
+        node.shape = body.shape;
         break;
     }
   }
@@ -385,7 +406,7 @@ class Checker {
       return;
     }
     node.index = static_cast<std::uint32_t>(*found);
-    check_overload(node, functions()[*found]);
+    visit_optional_call(node, functions()[*found]);
   }
 
   // math.abs(x), strings.quote(x): written like a method of an unknown name.
@@ -415,6 +436,7 @@ class Checker {
     const bool before = std::exchange(inside_aggregate_, true);
     visit_children(id);
     inside_aggregate_ = before;
+    for (const NodeId child : ast_.at(id).children) expect_result(child);
     Node& node = ast_.at(id);
     const std::size_t given = node.children.size();
     if (given < aggregate.arguments_min || given > aggregate.arguments_max) {
@@ -432,15 +454,9 @@ class Checker {
       node.type = *result;
       return;
     }
-    std::string list;
-    for (const Type type : given) list += (list.empty() ? "" : ", ") + std::string(name_of(type));
-    mismatch(node, node.name + "() does not take (" + list + ")", describe_overloads(function));
+    report_arguments(node, function, given);
   }
 
-  std::string_view text_;
-  Ast& ast_;
-  const Scope::Names& names_;
-  std::vector<Problem>& problems_;
   std::vector<Local> locals_;
   std::size_t next_local_ = 0;
   bool inside_aggregate_ = false;

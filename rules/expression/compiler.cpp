@@ -1,6 +1,7 @@
 #include "rules/expression/compiler.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "rules/expression/fold.h"
 #include "rules/expression/scope.h"
@@ -30,7 +31,7 @@ class Assembler {
 
   // `effect`: how many values the instruction leaves more (or less) on the stack.
   std::size_t emit(Op op, int effect, std::size_t a = 0, std::size_t b = 0) {
-    if (op == Op::list || op == Op::map || op == Op::loop_collect || op == Op::call) code_->makes_containers = true;
+    if (op == Op::list || op == Op::map || op >= Op::loop_collect || op == Op::call) code_->makes_containers = true;
     return emit({op, From::stack, From::stack, static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)}, effect);
   }
 
@@ -59,20 +60,26 @@ class Assembler {
     code_->reads.back().length = at.end - at.begin;
   }
 
-  // variable.member.member... and variable["member"]: one instruction. Empty members: no such path.
-  bool path_of(NodeId id, MemberPath& path) const {
+  // variable.member.member... and variable["member"]: one instruction. `optional_from`: the first member behind a `?`,
+  // if that is allowed.
+  bool path_of(NodeId id, MemberPath& path, std::size_t* optional_from = nullptr) const {
     std::vector<std::string> reversed;
+    std::size_t behind_optional = 0;  // members from the first optional one on
     for (;;) {
       const Node& node = ast_.at(id);
       if (node.form == Form::name && node.binding == Binding::variable) {
         path.slot = node.index;
         path.members.assign(reversed.rbegin(), reversed.rend());
         path.variable = node.name;
+        if (optional_from != nullptr) *optional_from = reversed.size() - behind_optional;
         return true;
       }
-      if (node.form == Form::select) {
+      const bool optional = node.form == Form::optional_select || node.form == Form::optional_index;
+      if (optional && optional_from == nullptr) return false;
+      if (optional) behind_optional = reversed.size() + 1;
+      if (node.form == Form::select || node.form == Form::optional_select) {
         reversed.push_back(node.name);
-      } else if (node.form == Form::index && ast_.at(node.children[1]).form == Form::literal &&
+      } else if ((node.form == Form::index || optional) && ast_.at(node.children[1]).form == Form::literal &&
                  ast_.at(node.children[1]).value.is(Kind::string)) {
         reversed.emplace_back(ast_.at(node.children[1]).value.as_text());
       } else {
@@ -87,6 +94,19 @@ class Assembler {
     path.slot = static_cast<std::uint32_t>(read.slot);
     for (const std::string& member : read.members) path.members.push_back({Value::text(member)});
     return code_->paths.size() - 1;
+  }
+
+  // As path_of(), with at least one member that may be absent: its place among the paths.
+  std::optional<std::size_t> optional_path(NodeId id) {
+    MemberPath read;
+    std::size_t optional_from = 0;
+    if (ast_.at(id).type != Type::optional || !path_of(id, read, &optional_from)) return {};
+    if (optional_from == read.members.size()) return {};
+    read.only_tested = true;
+    note_read(read, ast_.at(id));
+    const std::size_t number = path(read);
+    code_->paths[number].optional_from = static_cast<std::uint32_t>(optional_from);
+    return number;
   }
 
   // What needs no instruction of its own to be an operand; From::stack: all else, and nothing is done.
@@ -148,12 +168,24 @@ class Assembler {
   void visit(NodeId id) {
     const Node& node = ast_.at(id);
     if (const Place place = place_of(id); place.from != From::stack) return push(place);
+    if (const auto path = optional_path(id)) {
+      emit(Op::optional_path, 1, *path);
+      return;
+    }
     switch (node.form) {
       case Form::literal:
       case Form::name: RAILHEAD_ASSERT(false); break;
       case Form::select:
         visit(node.children[0]);
         emit(Op::select, 0, constant(Value::text(node.name)));
+        break;
+      case Form::optional_select:
+        visit(node.children[0]);
+        emit(Op::optional_select, 0, constant(Value::text(node.name)));
+        break;
+      case Form::optional_index:
+        visit_all(node.children);
+        emit(Op::optional_index, -1);
         break;
       case Form::test: visit_test(node); break;
       case Form::index: visit_binary(Op::index, node); break;
@@ -206,8 +238,37 @@ class Assembler {
                              "patterns are written as in RE2; a raw text r\"...\" needs no double backslashes", false});
       }
     }
+    if (function.code == nullptr) return visit_fallback(node, function.name == "orValue");
+    if (function.name == "hasValue") {
+      if (const auto path = optional_path(node.children[0])) {
+        emit(Op::path_holds, 1, *path);
+        return;
+      }
+    }
     visit_all(node.children);
     emit(Op::call, 1 - static_cast<int>(node.children.size()), node.index, node.children.size());
+  }
+
+  // a.or(b), a.orValue(b): b only where a holds nothing. `opens`: what a holds instead of a.
+  void visit_fallback(const Node& node, bool opens) {
+    std::vector<std::size_t> jumps;
+    visit_held(node.children[0], opens, jumps);
+    visit(node.children[1]);
+    for (const std::size_t each : jumps) code_->instructions[each].b = here();
+  }
+
+  // Goes on where the optional holds nothing, else jumps. Members that are read where they stand become no optionals.
+  void visit_held(NodeId id, bool opens, std::vector<std::size_t>& jumps) {
+    const Node& node = ast_.at(id);
+    const auto path = opens ? optional_path(id) : std::nullopt;
+    if (path) {
+      jumps.push_back(emit(Op::path_or, 0, *path));
+    } else if (node.form == Form::call && functions()[node.index].name == "or") {
+      for (const NodeId child : node.children) visit_held(child, opens, jumps);
+    } else {
+      visit(id);
+      jumps.push_back(emit(Op::held_or, -1, opens ? 1 : 0));
+    }
   }
 
   void visit_aggregate(const Node& node) {
@@ -247,6 +308,12 @@ class Assembler {
   void visit_literal(const Node& node) {
     visit_all(node.children);
     const int count = static_cast<int>(node.children.size());
+    if (!node.optional_items.empty()) {
+      code_->marks.push_back(node.optional_items);
+      emit(node.form == Form::list ? Op::marked_list : Op::marked_map, 1 - count, node.children.size(),
+           code_->marks.size() - 1);
+      return;
+    }
     emit(node.form == Form::list ? Op::list : Op::map, 1 - count, node.children.size());
   }
 
@@ -258,6 +325,13 @@ class Assembler {
       emit(Op::set_local, -1, node.index);
       visit(node.children[1]);
       emit(Op::keep, 0);
+      return;
+    }
+    if (node.macro == Macro::opt_map || node.macro == Macro::opt_flat_map) {
+      const std::size_t held = emit(Op::held_to_local, -1, node.index);
+      visit(node.children[1]);
+      emit(node.macro == Macro::opt_map ? Op::optional_of : Op::keep, 0);
+      code_->instructions[held].b = here();
       return;
     }
     code_->loops.push_back({node.macro, node.index, static_cast<std::uint32_t>(node.variables.size())});

@@ -200,6 +200,7 @@ bool write_typed(const Value& value, std::size_t depth, std::string& out) {
       out += "]}";
       return true;
     }
+    case Kind::optional:  // no program gives one
     case Kind::error: return false;
   }
   return false;

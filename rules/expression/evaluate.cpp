@@ -1,7 +1,8 @@
-// Evaluator: programs inside each other, the budget they share, and what is too large to be a result.
+// Evaluator: programs inside each other, the budget they share, and what cannot be a result.
 #include <utility>
 
 #include "rules/expression/machine.h"
+#include "rules/expression/optionals.h"
 
 namespace railhead::expression {
 namespace {
@@ -21,29 +22,40 @@ const Value* look_up(const Program::Code& code, Bindings& bindings) {
   return follow(path, path.members.size(), bindings.at(path.slot), failed, name);
 }
 
-// What shares its parts may be far larger written out than it was to make: ten lists of ten lists of ten lists... False
-// when it is too large for the work that is left.
-bool charge_whole(const Value& value, Work& work) {
+Value optional_leaves() {
+  static const Value error = Value::error(kOptionalLeaves);
+  return error;
+}
+
+// Why a list, map or optional cannot be a result; null: it can. What shares its parts may be far larger written out
+// than it was to make, ten lists of ten lists of ten lists...: it is charged whole.
+Value refusal(const Value& value, Work& work) {
   std::vector<const Value*> open{&value};
+  const auto look = [&open](const Value& part) {
+    if (part.is_shared() || part.is(Kind::optional)) open.push_back(&part);
+  };
   while (!open.empty()) {
     const Value& next = *open.back();
     open.pop_back();
+    if (next.is(Kind::optional)) return optional_leaves();
     if (next.is(Kind::list)) {
-      if (!work.charge(next.as_list().size())) return false;
-      for (const Value& item : next.as_list()) {
-        if (item.is_shared()) open.push_back(&item);
-      }
+      if (!work.charge(next.as_list().size())) return too_much_work();
+      for (const Value& item : next.as_list()) look(item);
     } else if (next.is(Kind::map)) {
-      if (!work.charge(next.as_map().size())) return false;
+      if (!work.charge(next.as_map().size())) return too_much_work();
       for (const Value::Entry& entry : next.as_map()) {
-        if (entry.first.is_shared()) open.push_back(&entry.first);
-        if (entry.second.is_shared()) open.push_back(&entry.second);
+        look(entry.first);
+        look(entry.second);
       }
     } else if (!work.charge_bytes(next.as_text().size())) {
-      return false;
+      return too_much_work();
     }
   }
-  return true;
+  return {};
+}
+
+bool may_be_refused(const Value& result) {
+  return result.is(Kind::list) || result.is(Kind::map) || result.is(Kind::optional);
 }
 
 }  // namespace
@@ -79,10 +91,11 @@ const Value& Evaluator::compute(const Program::Code& code, Bindings& bindings) {
   Frame& frame = *state.frames[state.running];
   ++state.running;
   const Value* result = &run(code, bindings, frame, state.work);
-  if (code.makes_containers && (result->is(Kind::list) || result->is(Kind::map)) &&
-      !charge_whole(*result, state.work)) {
-    frame.own[0] = too_much_work();
-    result = &frame.own[0];
+  if (code.makes_containers && may_be_refused(*result)) {
+    if (Value why = refusal(*result, state.work); why.is(Kind::error)) {
+      frame.own[0] = std::move(why);
+      result = &frame.own[0];
+    }
   }
   --state.running;
   return *result;

@@ -4,6 +4,7 @@
 
 #include "rules/expression/checker.h"
 #include "rules/expression/compiler.h"
+#include "rules/expression/constants.h"
 #include "rules/expression/impossible.h"
 #include "rules/expression/lexer.h"
 #include "rules/expression/parser.h"
@@ -30,6 +31,7 @@ std::shared_ptr<const Program> compile(std::string_view text, const Scope& scope
   if (parse(text, ast, found)) {
     check(text, ast, scope.names(), found);
     if (!wrong()) find_impossible(text, ast, scope.names(), found);
+    if (!wrong() && !scope.names().types_at_run_time) check_constants(ast, found);
     if (!wrong()) program = assemble(text, ast, scope.names(), found);
     if (wrong()) program = nullptr;
   }

@@ -44,6 +44,7 @@ enum class Type : std::uint8_t {
   list,
   map,
   type,
+  optional,
 };
 // As the user writes them: "dyn" "null_type" "bool" "int" ... "timestamp" "duration" "list" "map" "type".
 [[nodiscard]] std::string_view name_of(Type type) noexcept;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "rules/expression/expression.h"
+#include "rules/expression/optionals.h"
 #include "rules/expression/scope.h"
 
 namespace railhead::expression {
@@ -66,12 +67,20 @@ void fold(Ast& ast, const Scope::Names& names, std::vector<Problem>& problems) {
       open.insert(open.end(), node.children.begin(), node.children.end());
       continue;
     }
+    if (node.type == Type::optional) {
+      open.insert(open.end(), node.children.begin(), node.children.end());
+      continue;
+    }
     if (left == 0) continue;
     const Program part(assemble_part(ast, id, names));
     evaluator.set_budget(left);
     const Value value = evaluator.evaluate(part, bindings);
     const std::uint64_t used = evaluator.steps_used();
     left -= std::min(left, used);
+    if (value.is(Kind::error) && value.as_text() == kOptionalLeaves) {
+      open.insert(open.end(), node.children.begin(), node.children.end());
+      continue;
+    }
     if (value.is(Kind::error)) {
       if (left > 0 && !names.types_at_run_time) {
         problems.push_back(

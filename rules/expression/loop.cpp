@@ -2,11 +2,9 @@
 
 #include <utility>
 
-namespace railhead::expression {
+#include "rules/expression/logic.h"
 
-Value not_boolean(std::string_view name, const Value& operand) {
-  return operand.is(Kind::error) ? operand : no_overload(name, {&operand, 1});
-}
+namespace railhead::expression {
 
 std::optional<Value> collect(Loop& loop, const Value& value, const Value& first) {
   const bool is_boolean = value.is(Kind::boolean);

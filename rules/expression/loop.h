@@ -25,7 +25,4 @@ struct Loop {
 // The result of a loop that saw every item.
 [[nodiscard]] Value finish(Loop& loop, Work& work);
 
-// `operand` where a bool is due: itself if it is an error, else an error.
-[[nodiscard]] Value not_boolean(std::string_view name, const Value& operand);
-
 }  // namespace railhead::expression

@@ -4,28 +4,16 @@
 #include <array>
 #include <functional>
 #include <limits>
-#include <new>
 #include <utility>
 
-#include "gateway/message/container_builder.h"
+#include "rules/expression/collections.h"
+#include "rules/expression/logic.h"
 #include "rules/expression/operators.h"
+#include "rules/expression/optionals.h"
+#include "rules/expression/stack.h"
 
 namespace railhead::expression {
 namespace {
-
-Value test(const Value& operand, const Value& name) {
-  if (operand.is(Kind::map)) return Value::boolean(operand.find(name) != nullptr);
-  if (operand.is(Kind::error)) return operand;
-  return Value::error("no such overload: a " + std::string(name_of(type_of(operand))) + " has no members");
-}
-
-// Neither operand decided alone, or the right one does now.
-Value join(bool deciding, const Value& left, const Value& right) {
-  const std::string_view name = deciding ? "||" : "&&";
-  if (right.is(Kind::boolean) && right.as_boolean() == deciding) return right;
-  if (!left.is(Kind::boolean)) return not_boolean(name, left);
-  return right.is(Kind::boolean) ? right : not_boolean(name, right);
-}
 
 Value not_comparable(Op op, const Value& left, const Value& right) {
   if (left.is(Kind::error)) return left;
@@ -42,46 +30,10 @@ double sign_of(std::partial_ordering order) {
   return order == 0 ? 0 : std::numeric_limits<double>::quiet_NaN();
 }
 
-bool is_key(const Value& value) {
-  return value.is(Kind::string) || value.is(Kind::integer) || value.is(Kind::uinteger) || value.is(Kind::boolean);
-}
-
-using Operands = std::span<const Value* const>;
-
-const Value* first_error(Operands values) {
-  const auto found =
-      std::find_if(values.begin(), values.end(), [](const Value* each) { return each->is(Kind::error); });
-  return found == values.end() ? nullptr : *found;
-}
-
-Value make_list(Operands values) {
-  if (const Value* error = first_error(values)) return *error;
-  Value::ListBuilder items(values.size());
-  for (const Value* const value : values) items.add(*value);
-  return items.finish();
-}
-
-Value make_map(Operands values, Work& work) {
-  if (const Value* error = first_error(values)) return *error;
-  if (!work.charge(values.size() / 2)) return too_much_work();
-  Value::MapBuilder entries(values.size() / 2);
-  for (std::size_t i = 0; i < values.size(); i += 2) {
-    if (!is_key(*values[i]))
-      return Value::error("a " + std::string(name_of(type_of(*values[i]))) + " is no key of a map");
-    if (!entries.add(*values[i], *values[i + 1])) return Value::error("a key of the map is repeated");
-  }
-  return entries.finish();
-}
-
-class Machine {
+class Machine : Stack {
  public:
   Machine(const Program::Code& code, Bindings& bindings, Frame& frame, Work& work)
-      : code_(code),
-        bindings_(bindings),
-        frame_(frame),
-        work_(work),
-        stack_(frame.stack.data()),
-        own_(frame.own.data()) {}
+      : Stack(frame), code_(code), bindings_(bindings), work_(work) {}
 
   // The result stands in the frame, the program or the bindings.
   // Why inline: rules run many short programs.
@@ -96,37 +48,7 @@ class Machine {
   }
 
  private:
-  [[nodiscard]] const Value& top(std::size_t below = 0) const { return *stack_[used_ - 1 - below]; }
-  void push(const Value& value) { stack_[used_++] = &value; }
-  void push_own(Value value) {
-    if (value.is_shared()) frame_.holds_memory = true;
-    own_[used_] = std::move(value);
-    stack_[used_] = &own_[used_];
-    ++used_;
-  }
-  // As push_own(), built in its place: booleans and doubles are most of what is computed.
-  template <class Make>
-  void push_made(Make make) {
-    Value& own = own_[used_];
-    if (own.is_shared()) own = Value();
-    new (&own) Value(make());
-    stack_[used_++] = &own;
-  }
-  void push_boolean(bool value) {
-    push_made([value] { return Value::boolean(value); });
-  }
-  // The result of the top `operands` values takes their place.
-  void replace(std::size_t operands, Value value) {
-    used_ -= operands;
-    push_own(std::move(value));
-  }
-  void replace_boolean(std::size_t operands, bool value) {
-    used_ -= operands;
-    push_boolean(value);
-  }
   void go_to(std::uint32_t target) { at_ = code_.instructions.data() + target; }
-  [[nodiscard]] Operands operands(std::size_t count) const { return {stack_ + used_ - count, count}; }
-
   // An operand; popped if it stood on the stack. `spare`: how far above the top a failure may be written.
   // Why inline: it is half of what rules do.
   [[gnu::always_inline]] const Value& operand(From from, std::uint32_t number, std::size_t spare) {
@@ -243,7 +165,7 @@ class Machine {
       case Op::push: push(operand(instruction.left, instruction.a, 0)); break;
       case Op::test_path: test_path(code_.paths[instruction.a]); break;
       case Op::select: select(code_.constants[instruction.a]); break;
-      case Op::test: replace(1, expression::test(top(), code_.constants[instruction.a])); break;
+      case Op::test: replace(1, has_member(top(), code_.constants[instruction.a])); break;
       case Op::call: call(instruction); break;
       case Op::match: match(*code_.regexes[instruction.a]); break;
       case Op::negate: replace(1, negate(top())); break;
@@ -254,8 +176,8 @@ class Machine {
           replace(1, invert(top()));
         }
         break;
-      case Op::list: replace(instruction.a, make_list(operands(instruction.a))); break;
-      case Op::map: replace(instruction.a, make_map(operands(instruction.a), work_)); break;
+      case Op::list: replace(instruction.a, make_list(operands(instruction.a), kNoMarks)); break;
+      case Op::map: replace(instruction.a, make_map(operands(instruction.a), kNoMarks, work_)); break;
       case Op::and_jump:
         if (top().is(Kind::boolean) && !top().as_boolean()) go_to(instruction.a);
         break;
@@ -301,21 +223,94 @@ class Machine {
         }
         break;
       }
+      default: of_optionals(instruction);
+    }
+  }
+
+  [[gnu::noinline]] void of_optionals(const Instruction& instruction) {
+    switch (instruction.op) {
+      case Op::optional_path: {
+        Reached reached = reach(code_.paths[instruction.a], variable_of(instruction));
+        if (reached.found != nullptr) return push_own(Value::optional(*reached.found));
+        push_own(reached.failed() ? std::move(reached.failure) : Value::none());
+        break;
+      }
+      case Op::path_or: {
+        Reached reached = reach(code_.paths[instruction.a], variable_of(instruction));
+        if (reached.found != nullptr) {
+          push(*reached.found);
+        } else if (reached.failed()) {
+          push_own(std::move(reached.failure));
+        } else {
+          return;
+        }
+        go_to(instruction.b);
+        break;
+      }
+      case Op::path_holds: {
+        Reached reached = reach(code_.paths[instruction.a], variable_of(instruction));
+        if (reached.failed()) return push_own(std::move(reached.failure));
+        push_boolean(reached.found != nullptr);
+        break;
+      }
+      case Op::optional_select: replace(1, optional_member(top(), code_.constants[instruction.a])); break;
+      case Op::optional_index: replace(2, optional_element(top(1), top(), work_)); break;
+      case Op::held_or: held_or(instruction); break;
+      case Op::held_to_local:
+        if (const Value* const held = held_by_top("optMap")) {
+          frame_.own_locals[instruction.a] = *held;
+          frame_.locals[instruction.a] = &frame_.own_locals[instruction.a];
+          --used_;
+        } else {
+          go_to(instruction.b);
+        }
+        break;
+      case Op::optional_of:
+        if (!top().is(Kind::error)) replace(1, Value::optional(top()));
+        break;
+      case Op::marked_list:
+        replace(instruction.a, make_list(operands(instruction.a), code_.marks[instruction.b]));
+        break;
+      case Op::marked_map:
+        replace(instruction.a, make_map(operands(instruction.a), code_.marks[instruction.b], work_));
+        break;
       default: RAILHEAD_ASSERT(false);
     }
+  }
+
+  const Value& variable_of(const Instruction& instruction) { return bindings_.at(code_.paths[instruction.a].slot); }
+
+  // nullptr: the top is none, or has become the failure that it is no optional.
+  const Value* held_by_top(std::string_view asked) {
+    if (top().is(Kind::optional)) return top().as_optional();
+    if (!top().is(Kind::error)) replace(1, not_boolean(asked, top()));
+    return nullptr;
+  }
+
+  void held_or(const Instruction& instruction) {
+    const bool opens = instruction.a != 0;
+    if (const Value* const held = held_by_top(opens ? "orValue" : "or")) {
+      if (opens) replace(1, Value(*held));
+    } else if (top().is(Kind::optional)) {
+      --used_;
+      return;
+    }
+    go_to(instruction.b);
   }
 
   void test_path(const Path& path) {
     const Value* failed = nullptr;
     std::string_view name;
     const Value* const found = follow(path, path.members.size() - 1, bindings_.at(path.slot), failed, name);
-    push_own(found != nullptr ? expression::test(*found, path.members.back().name) : no_selection(*failed, name));
+    push_own(found != nullptr ? has_member(*found, path.members.back().name) : no_selection(*failed, name));
   }
 
   // A member refers into its container: what stands at the same place of `own`, or outside.
   void select(const Value& name) {
     const Value* const found = top().find(name);
-    if (found == nullptr) return replace(1, no_selection(top(), name.as_text()));
+    if (found == nullptr) {
+      return replace(1, top().is(Kind::optional) ? optional_member(top(), name) : no_selection(top(), name.as_text()));
+    }
     --used_;
     push(*found);
   }
@@ -323,7 +318,9 @@ class Machine {
   void index(const Value& container, const Value& key) {
     Value failure;
     const Value* const found = element(container, key, work_, failure);
-    if (found == nullptr) return push_own(std::move(failure));
+    if (found == nullptr) {
+      return push_own(container.is(Kind::optional) ? optional_element(container, key, work_) : std::move(failure));
+    }
     push(*found);
   }
 
@@ -405,12 +402,8 @@ class Machine {
 
   const Program::Code& code_;
   Bindings& bindings_;
-  Frame& frame_;
   Work& work_;
-  const Value** const stack_;
-  Value* const own_;
   const Instruction* at_ = nullptr;
-  std::size_t used_ = 0;
 };
 
 }  // namespace

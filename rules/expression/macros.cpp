@@ -6,7 +6,7 @@
 namespace railhead::expression {
 namespace {
 
-constexpr std::array<MacroShape, 15> kMacros{{
+constexpr std::array<MacroShape, 17> kMacros{{
     {"all", 2, Macro::all, 1, false},
     {"all", 3, Macro::all, 2, false},
     {"exists", 2, Macro::exists, 1, false},
@@ -22,6 +22,8 @@ constexpr std::array<MacroShape, 15> kMacros{{
     {"transformList", 4, Macro::transform_list, 2, true},
     {"transformMap", 3, Macro::transform_map, 2, false},
     {"transformMap", 4, Macro::transform_map, 2, true},
+    {"optMap", 2, Macro::opt_map, 1, false},
+    {"optFlatMap", 2, Macro::opt_flat_map, 1, false},
 }};
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "rules/expression/functions/instant.h"
+#include "rules/expression/functions/utf8.h"
 
 namespace railhead::expression {
 namespace {
@@ -106,7 +107,9 @@ bool scalars_equal(const Value& left, const Value& right, Work& work) {
   return left == right;
 }
 
-bool is_container(const Value& value) { return value.is(Kind::list) || value.is(Kind::map); }
+bool is_container(const Value& value) {
+  return value.is(Kind::list) || value.is(Kind::map) || value.is(Kind::optional);
+}
 
 }  // namespace
 
@@ -237,6 +240,11 @@ bool equal(const Value& left, const Value& right, Work& work) {
     if (!work.charge(1)) return false;
     if (a->kind() != b->kind() || !is_container(*a)) {
       if (!scalars_equal(*a, *b, work)) return false;
+    } else if (a->is(Kind::optional)) {
+      const Value* const held = a->as_optional();
+      const Value* const other = b->as_optional();
+      if ((held == nullptr) != (other == nullptr)) return false;
+      if (held != nullptr) open.emplace_back(held, other);
     } else if (a->is(Kind::list)) {
       const auto items = a->as_list();
       if (items.size() != b->as_list().size()) return false;
@@ -288,7 +296,7 @@ Value contains(const Value& item, const Value& container, Work& work) {
 
 Value no_such_key(const Value& key) {
   const std::optional<std::string> text = text_of(key);
-  return Value::error("no such key: " + (text ? text->substr(0, 200) : std::string(name_of(type_of(key)))));
+  return Value::error("no such key: " + std::string(text ? shortened(*text, 200) : name_of(type_of(key))));
 }
 
 const Value* element(const Value& container, const Value& key, Work& work, Value& failure) {

@@ -5,9 +5,8 @@
 #include <optional>
 #include <utility>
 
-#include "rules/expression/lexer.h"
-#include "rules/expression/macros.h"
-#include "rules/expression/number.h"
+#include "rules/expression/functions/well_known.h"
+#include "rules/expression/tree_writer.h"
 
 namespace railhead::expression {
 namespace {
@@ -21,10 +20,10 @@ constexpr std::array<Level, 3> kLevels{{
     {{"*", "/", "%"}},
 }};
 
-class Parser {
+class Parser : TreeWriter {
  public:
   Parser(std::vector<Token> tokens, Ast& ast, std::vector<Problem>& problems)
-      : tokens_(std::move(tokens)), ast_(ast), problems_(problems) {}
+      : TreeWriter(std::move(tokens), ast, problems) {}
 
   bool run() {
     if (now().kind == TokenKind::end) {
@@ -32,104 +31,11 @@ class Parser {
       return false;
     }
     ast_.root = expression();
-    if (!stopped_ && now().kind != TokenKind::end) unexpected(now(), true);
-    return !stopped_;
+    if (!stopped() && now().kind != TokenKind::end) unexpected(now(), true);
+    return !stopped();
   }
 
  private:
-  // --- tokens
-  [[nodiscard]] const Token& now() const { return tokens_[at_]; }
-  [[nodiscard]] const Token& ahead() const { return tokens_[std::min(at_ + 1, tokens_.size() - 1)]; }
-  [[nodiscard]] std::size_t end_of_last() const {
-    return at_ == 0 ? 0 : tokens_[at_ - 1].offset + tokens_[at_ - 1].length;
-  }
-  void advance() {
-    if (at_ + 1 < tokens_.size()) ++at_;
-  }
-  bool accept(std::string_view symbol) {
-    if (!now().is(symbol)) return false;
-    advance();
-    return true;
-  }
-  void expect(std::string_view symbol, const Token& opened_by) {
-    if (stopped_ || accept(symbol)) return;
-    if (now().kind == TokenKind::end) {
-      fail_at(opened_by, "'" + opened_by.text + "' without its '" + std::string(symbol) + "'");
-    } else {
-      unexpected(now(), true);
-    }
-  }
-
-  // --- problems
-  void report(std::size_t offset, std::size_t length, std::string message, std::string hint = {}) {
-    problems_.push_back({offset, std::max<std::size_t>(1, length), std::move(message), std::move(hint), false});
-  }
-  NodeId fail_at(const Token& token, std::string message, std::string hint = {}) {
-    if (!stopped_) report(token.offset, token.length, std::move(message), std::move(hint));
-    return stop();
-  }
-  NodeId stop() {
-    stopped_ = true;
-    at_ = tokens_.size() - 1;
-    return 0;
-  }
-  // 80,5
-  [[nodiscard]] bool between_digits() const {
-    if (at_ == 0 || at_ + 1 >= tokens_.size()) return false;
-    const Token& before = tokens_[at_ - 1];
-    const Token& behind = tokens_[at_ + 1];
-    return before.kind == TokenKind::integer && behind.kind == TokenKind::integer &&
-           before.offset + before.length + 1 == behind.offset;
-  }
-
-  NodeId unexpected(const Token& token, bool after_operand) {
-    if (token.kind == TokenKind::end) {
-      return fail_at(token, "the expression ends too early", after_operand ? "" : "a value is missing here");
-    }
-    std::string hint;
-    if (token.is("=")) hint = "write '==' to compare";
-    if (token.is_word("and") || token.is_word("AND")) hint = "write '&&'";
-    if (token.is_word("or") || token.is_word("OR")) hint = "write '||'";
-    if (token.is_word("not") || token.is_word("NOT")) hint = "write '!'";
-    if (token.is(">") && at_ > 0 && tokens_[at_ - 1].is("<")) hint = "write '!=' for \"not equal\"";
-    if (token.is(",") && between_digits()) {
-      hint = "a number has a decimal point: " + tokens_[at_ - 1].text + "." + tokens_[at_ + 1].text;
-    }
-    if (token.is("{")) hint = "there are no message types in this language";
-    const bool negated = at_ > 0 && (tokens_[at_ - 1].is_word("not") || tokens_[at_ - 1].is_word("NOT"));
-    if (negated) hint = "write '!' instead of '" + tokens_[at_ - 1].text + "'";
-    const bool operand = token.kind != TokenKind::symbol;
-    if (hint.empty() && after_operand && operand) hint = "an operator is missing before it";
-    std::string shown = token.text;
-    if (token.kind == TokenKind::string) shown = "\"" + shown + "\"";
-    if (shown.size() > 40) shown = shown.substr(0, 40) + "...";
-    return fail_at(token, token.kind == TokenKind::string ? "unexpected text " + shown : "unexpected '" + shown + "'",
-                   std::move(hint));
-  }
-
-  // --- nodes
-  NodeId add(Node node) {
-    for (const NodeId child : node.children) {
-      if (child < ast_.nodes.size()) node.depth = std::max(node.depth, ast_.at(child).depth + 1);
-    }
-    if (ast_.nodes.size() >= kNodesMax) {
-      return fail_at(now(), "the expression is too long: more than " + std::to_string(kNodesMax) + " parts");
-    }
-    if (node.depth > kDepthMax) return fail_at(now(), "the expression is nested too deeply");
-    ast_.nodes.push_back(std::move(node));
-    return static_cast<NodeId>(ast_.nodes.size() - 1);
-  }
-  [[nodiscard]] Node spanning(Form form, const Token& pointed, std::size_t begin) const {
-    Node node;
-    node.form = form;
-    node.offset = pointed.offset;
-    node.length = pointed.length;
-    node.begin = begin;
-    node.end = end_of_last();
-    return node;
-  }
-  [[nodiscard]] std::size_t begin_of(NodeId id) const { return id < ast_.nodes.size() ? ast_.at(id).begin : 0; }
-
   // --- grammar
   NodeId expression() {
     if (nesting_ >= kNestingMax) {
@@ -144,7 +50,7 @@ class Parser {
 
   NodeId conditional() {
     const NodeId condition = any_of();
-    if (stopped_ || !now().is("?")) return condition;
+    if (stopped() || !now().is("?")) return condition;
     const Token question = now();
     advance();
     const NodeId then = any_of();
@@ -152,8 +58,8 @@ class Parser {
       return fail_at(now(), "'?' inside the middle of '? :'", "put the inner condition into parentheses");
     }
     expect(":", question);
-    const NodeId otherwise = stopped_ ? 0 : expression();
-    if (stopped_) return 0;
+    const NodeId otherwise = stopped() ? 0 : expression();
+    if (stopped()) return 0;
     Node node = spanning(Form::conditional, question, begin_of(condition));
     node.children = {condition, then, otherwise};
     return add(std::move(node));
@@ -169,11 +75,11 @@ class Parser {
   template <class Operand>
   NodeId chain(Form form, std::string_view symbol, Operand operand) {
     const NodeId first = operand();
-    if (stopped_ || !now().is(symbol)) return first;
+    if (stopped() || !now().is(symbol)) return first;
     const Token pointed = now();
     std::vector<NodeId> operands{first};
-    while (!stopped_ && accept(symbol)) operands.push_back(operand());
-    if (stopped_) return 0;
+    while (!stopped() && accept(symbol)) operands.push_back(operand());
+    if (stopped()) return 0;
     Node node = spanning(form, pointed, begin_of(first));
     node.name = symbol;
     node.children = std::move(operands);
@@ -201,13 +107,13 @@ class Parser {
 
   NodeId binary(std::size_t level) {
     NodeId left = level + 1 < kLevels.size() ? binary(level + 1) : unary();
-    while (!stopped_) {
+    while (!stopped()) {
       const std::optional<std::string> name = operator_here(level);
       if (!name) break;
       const Token pointed = now();
       advance();
       const NodeId right = level + 1 < kLevels.size() ? binary(level + 1) : unary();
-      if (stopped_) return 0;
+      if (stopped()) return 0;
       Node node = spanning(Form::binary, pointed, begin_of(left));
       node.name = *name;
       node.children = {left, right};
@@ -226,7 +132,7 @@ class Parser {
       if (signs.size() > kNestingMax) return fail_at(now(), "too many signs in a row");
     }
     NodeId result = member();
-    for (auto sign = signs.rbegin(); sign != signs.rend() && !stopped_; ++sign) {
+    for (auto sign = signs.rbegin(); sign != signs.rend() && !stopped(); ++sign) {
       Node node = spanning(Form::unary, *sign, sign->offset);
       node.name = sign->text;
       node.children = {result};
@@ -237,21 +143,22 @@ class Parser {
 
   NodeId member() {
     NodeId result = primary();
-    while (!stopped_) {
+    while (!stopped()) {
       if (now().is(".")) {
         advance();
         result = selection(result);
       } else if (now().is("[")) {
         const Token opened = now();
         advance();
+        const bool optional = accept("?");
         const NodeId key = expression();
         expect("]", opened);
-        if (stopped_) return 0;
-        Node node = spanning(Form::index, opened, begin_of(result));
+        if (stopped()) return 0;
+        Node node = spanning(optional ? Form::optional_index : Form::index, opened, begin_of(result));
         node.children = {result, key};
         result = add(std::move(node));
       } else if (now().is("{") && ast_.at(result).form != Form::literal) {
-        return unexpected(now(), true);
+        result = message(result);
       } else {
         break;
       }
@@ -260,6 +167,7 @@ class Parser {
   }
 
   NodeId selection(NodeId operand) {
+    const bool optional = accept("?");
     const Token name = now();
     if (name.kind != TokenKind::identifier && name.kind != TokenKind::quoted_identifier) {
       return name.kind == TokenKind::end ? fail_at(name, "the name of a member is missing after '.'")
@@ -269,8 +177,11 @@ class Parser {
       return fail_at(name, "'" + name.text + "' is a word of the language", "write [\"" + name.text + "\"]");
     }
     advance();
-    if (name.kind == TokenKind::identifier && now().is("(")) return method(operand, name);
-    Node node = spanning(Form::select, name, begin_of(operand));
+    if (name.kind == TokenKind::identifier && now().is("(")) {
+      if (!optional) return method(operand, name);
+      return fail_at(name, "'.?' asks for a member, not for a function", "write '." + name.text + "(...)'");
+    }
+    Node node = spanning(optional ? Form::optional_select : Form::select, name, begin_of(operand));
     node.name = name.text;
     node.children = {operand};
     return add(std::move(node));
@@ -282,7 +193,7 @@ class Parser {
     std::vector<NodeId> result;
     if (!now().is(")")) {
       do result.push_back(expression());
-      while (!stopped_ && accept(","));
+      while (!stopped() && accept(","));
     }
     expect(")", opened);
     return result;
@@ -290,10 +201,10 @@ class Parser {
 
   NodeId method(NodeId receiver, const Token& name) {
     const std::vector<NodeId> given = arguments();
-    if (stopped_) return 0;
+    if (stopped()) return 0;
     const Node& operand = ast_.at(receiver);
-    if (name.text == "bind" && given.size() == 3 && operand.form == Form::name && operand.name == "cel") {
-      return comprehension(kBind, given[1], {given[0], given[2]}, name);
+    if (operand.form == Form::name && operand.name == "cel") {
+      if (const auto node = of_cel(name, given, operand.begin)) return *node;
     }
     if (const MacroShape* const shape = find_macro(name.text, given.size())) {
       return comprehension(*shape, receiver, given, name);
@@ -306,33 +217,34 @@ class Parser {
     return add(std::move(node));
   }
 
-  NodeId comprehension(const MacroShape& shape, NodeId range, const std::vector<NodeId>& given, const Token& name) {
-    Node node = spanning(Form::comprehension, name, begin_of(range));
-    node.name = shape.name;
-    node.macro = shape.macro;
-    node.filtered = shape.filtered;
-    node.children = {range};
-    for (std::size_t i = 0; i < given.size(); ++i) {
-      const Node& argument = ast_.at(given[i]);
-      if (i >= shape.variables) {
-        node.children.push_back(given[i]);
-      } else if (argument.form != Form::name || argument.rooted) {
-        return fail_at(token_of(argument), "the first argument of " + std::string(shape.name) + "() names its variable",
-                       "for example: list.all(x, x > 0)");
-      } else if (std::find(node.variables.begin(), node.variables.end(), argument.name) != node.variables.end()) {
-        return fail_at(token_of(argument), "the variable '" + argument.name + "' is named twice");
-      } else {
-        node.variables.push_back(argument.name);
-      }
+  // google.protobuf.Int32Value{value: 1}: a call with its one field.
+  NodeId message(NodeId named) {
+    const std::string name = dotted_name(named);
+    const std::optional<Value> empty = empty_message(name);
+    const Token opened = now();
+    if (!empty) return unexpected(opened, true);
+    advance();
+    if (now().is("}")) {
+      const NodeId result = literal(now(), *empty);
+      if (!stopped()) ast_.at(result).begin = begin_of(named);
+      return result;
     }
+    const Token field = now();
+    if (field.kind != TokenKind::identifier && field.kind != TokenKind::quoted_identifier) {
+      return unexpected(field, false);
+    }
+    advance();
+    if (!find_function(name + "." + field.text, false, 1))
+      return fail_at(field, name + " has no field '" + field.text + "'");
+    expect(":", opened);
+    const NodeId held = stopped() ? 0 : expression();
+    accept(",");
+    expect("}", opened);
+    if (stopped()) return 0;
+    Node node = spanning(Form::call, field, begin_of(named));
+    node.name = name + "." + field.text;
+    node.children = {held};
     return add(std::move(node));
-  }
-
-  [[nodiscard]] static Token token_of(const Node& node) {
-    Token token;
-    token.offset = node.begin;
-    token.length = node.end - node.begin;
-    return token;
   }
 
   NodeId primary() {
@@ -357,7 +269,7 @@ class Parser {
       advance();
       const NodeId inner = expression();
       expect(")", token);
-      if (!stopped_) {
+      if (!stopped()) {
         ast_.at(inner).begin = token.offset;
         ast_.at(inner).end = end_of_last();
       }
@@ -372,54 +284,45 @@ class Parser {
     return unexpected(token, false);
   }
 
-  NodeId literal(const Token& token, Value value) {
-    advance();
-    Node node = spanning(Form::literal, token, token.offset);
-    node.value = std::move(value);
-    return add(std::move(node));
-  }
-
-  NodeId number(const Token& token, bool negative) {
-    const std::size_t from = negative ? token.offset - 1 : token.offset;
-    const std::optional<Value> value = number_value(token.text, token.kind, negative);
-    if (!value) {
-      return fail_at(token, std::string(negative ? "-" : "") + token.text + " is out of range",
-                     token.kind == TokenKind::uinteger ? "uint holds 0 to 18446744073709551615"
-                                                       : "int holds -9223372036854775808 to 9223372036854775807");
-    }
-    const NodeId result = literal(token, *value);
-    if (!stopped_) ast_.at(result).begin = from;
-    return result;
-  }
-
   NodeId list(const Token& opened) {
     advance();
     std::vector<NodeId> items;
-    while (!stopped_ && !now().is("]")) {
+    std::vector<bool> optional;
+    while (!stopped() && !now().is("]")) {
+      optional.push_back(accept("?"));
       items.push_back(expression());
       if (!accept(",")) break;
     }
     expect("]", opened);
-    if (stopped_) return 0;
+    if (stopped()) return 0;
     Node node = spanning(Form::list, opened, opened.offset);
     node.children = std::move(items);
+    node.optional_items = marks(std::move(optional));
     return add(std::move(node));
   }
 
   NodeId map(const Token& opened) {
     advance();
     std::vector<NodeId> entries;
-    while (!stopped_ && !now().is("}")) {
+    std::vector<bool> optional;
+    while (!stopped() && !now().is("}")) {
+      optional.push_back(accept("?"));
       entries.push_back(expression());
       expect(":", opened);
-      if (!stopped_) entries.push_back(expression());
+      if (!stopped()) entries.push_back(expression());
       if (!accept(",")) break;
     }
     expect("}", opened);
-    if (stopped_) return 0;
+    if (stopped()) return 0;
     Node node = spanning(Form::map, opened, opened.offset);
     node.children = std::move(entries);
+    node.optional_items = marks(std::move(optional));
     return add(std::move(node));
+  }
+
+  static std::vector<bool> marks(std::vector<bool> optional) {
+    const bool any = std::find(optional.begin(), optional.end(), true) != optional.end();
+    return any ? std::move(optional) : std::vector<bool>();
   }
 
   NodeId name_or_call(const Token& token, bool rooted) {
@@ -434,7 +337,7 @@ class Parser {
     advance();
     if (now().is("(")) {
       std::vector<NodeId> given = arguments();
-      if (stopped_) return 0;
+      if (stopped()) return 0;
       if (token.text == "has" && !rooted) return presence(token, given);
       Node node = spanning(Form::call, token, begin);
       node.name = token.text;
@@ -447,21 +350,7 @@ class Parser {
     return add(std::move(node));
   }
 
-  NodeId presence(const Token& token, const std::vector<NodeId>& given) {
-    if (given.size() != 1 || ast_.at(given[0]).form != Form::select) {
-      return fail_at(token, "has() asks for one member", "for example: has(value.temperature)");
-    }
-    Node& tested = ast_.at(given[0]);
-    tested.form = Form::test;
-    return given[0];
-  }
-
-  std::vector<Token> tokens_;
-  Ast& ast_;
-  std::vector<Problem>& problems_;
-  std::size_t at_ = 0;
   std::size_t nesting_ = 0;
-  bool stopped_ = false;
 };
 
 }  // namespace

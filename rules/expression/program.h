@@ -57,6 +57,17 @@ enum class Op : std::uint8_t {
   loop_next,     // bind the next item, or push the result and go to b; a is what one turn costs
   loop_filter,   // pop: true goes on, false to a, all else ends the loop and goes to b
   loop_collect,  // pop what the body gave and go to a, or end the loop and go to b
+  // Of optionals; see optionals.h.
+  optional_path,    // push the optional of paths[a]
+  path_or,          // push what stands at paths[a] and go to b; nothing: go on
+  optional_select,  // top = top.?(constants[a])
+  optional_index,   // of two: [?]
+  path_holds,       // push whether something stands at paths[a]
+  held_or,          // top holds a value: keep it (a: what it holds) and go to b; none: pop
+  held_to_local,    // pop what the top holds into local a; none: keep it and go to b
+  optional_of,      // top = optional.of(top)
+  marked_list,      // of the top a values; marks[b] says which are optional
+  marked_map,       // of the top a values, key value key value; marks[b] of the entries
 };
 
 // Where an operand stands. Only what an instruction computed has to be on the stack.
@@ -109,9 +120,10 @@ struct MemberOfVariable {
   Member member;
 };
 
-// variable.member.member...
+// variable.member.member..., variable.?member.member...
 struct Path {
   std::uint32_t slot = 0;
+  std::uint32_t optional_from = 0xffff'ffff;  // the first member that may be absent
   std::vector<Member> members;
 };
 
@@ -122,12 +134,13 @@ struct Program::Code {
   std::vector<MemberOfVariable> members;
   std::vector<Path> paths;
   std::vector<LoopShape> loops;
+  std::vector<std::vector<bool>> marks;
   std::vector<std::shared_ptr<const Regex>> regexes;
   bool is_look_up = false;  // one instruction, a push of what stands somewhere
   std::size_t steps = 0;    // what a run without loops costs
   std::size_t stack_max = 0;
   std::size_t locals = 0;
-  bool makes_containers = false;  // lists or maps that may hold others more than once
+  bool makes_containers = false;  // lists, maps or optionals, which may hold others more than once
   Type result = Type::any;
   std::string result_shape;
   std::vector<MemberPath> reads;

@@ -56,7 +56,7 @@ constexpr std::array<Elsewhere, 12> kConstantsElsewhere{{{"on", "true"},
                                                          {"nil", "null"},
                                                          {"NULL", "null"},
                                                          {"Null", "null"}}};
-constexpr std::array<Elsewhere, 12> kFunctionsElsewhere{{{"avg", "mean"},
+constexpr std::array<Elsewhere, 14> kFunctionsElsewhere{{{"avg", "mean"},
                                                          {"average", "mean"},
                                                          {"len", "size"},
                                                          {"length", "size"},
@@ -67,7 +67,9 @@ constexpr std::array<Elsewhere, 12> kFunctionsElsewhere{{{"avg", "mean"},
                                                          {"strip", "trim"},
                                                          {"min", "math.least"},
                                                          {"max", "math.greatest"},
-                                                         {"float", "double"}}};
+                                                         {"float", "double"},
+                                                         {"orElse", "orValue"},
+                                                         {"isPresent", "hasValue"}}};
 
 template <std::size_t count>
 std::string_view said_here(const std::array<Elsewhere, count>& words, std::string_view there) {
@@ -141,7 +143,8 @@ std::string suggest_function(const std::string& name, bool method, std::size_t a
     if (entry.method == method) known.emplace_back(entry.name);
   }
   if (method) {
-    for (const char* macro : {"all", "exists", "exists_one", "map", "filter"}) known.emplace_back(macro);
+    for (const char* macro : {"all", "exists", "exists_one", "map", "filter", "optMap", "optFlatMap"})
+      known.emplace_back(macro);
   } else {
     known.emplace_back("has");
     for (const auto& aggregate : names.aggregates) known.push_back(aggregate.name);
@@ -162,6 +165,7 @@ std::string suggest_function(const std::string& name, bool method, std::size_t a
 
 std::string a_type(Type type) {
   if (type == Type::null) return "null";
+  if (type == Type::optional) return "an optional value";
   return (type == Type::integer ? "an " : "a ") + std::string(name_of(type));
 }
 

@@ -5,9 +5,10 @@
 namespace railhead::expression {
 namespace {
 
-constexpr std::array<std::string_view, 13> kNames{"dyn",   "null_type", "bool",     "int",  "uint", "double", "string",
-                                                  "bytes", "timestamp", "duration", "list", "map",  "type"};
-constexpr std::array<std::string_view, 12> kTypeNames{"bool",
+constexpr std::array<std::string_view, 14> kNames{"dyn",    "null_type", "bool",  "int",          "uint",
+                                                  "double", "string",    "bytes", "timestamp",    "duration",
+                                                  "list",   "map",       "type",  "optional_type"};
+constexpr std::array<std::string_view, 13> kTypeNames{"bool",
                                                       "int",
                                                       "uint",
                                                       "double",
@@ -18,7 +19,8 @@ constexpr std::array<std::string_view, 12> kTypeNames{"bool",
                                                       "null_type",
                                                       "type",
                                                       "google.protobuf.Timestamp",
-                                                      "google.protobuf.Duration"};
+                                                      "google.protobuf.Duration",
+                                                      "optional_type"};
 
 Type promoted(Type a, Type b) {
   if (a == b) return a;
@@ -48,7 +50,8 @@ bool is_ordered(Type type) {
     case Type::null:
     case Type::list:
     case Type::map:
-    case Type::type: return false;
+    case Type::type:
+    case Type::optional: return false;
     default: return true;
   }
 }
@@ -71,6 +74,7 @@ Type type_of(Kind kind) noexcept {
     case Kind::list: return Type::list;
     case Kind::map: return Type::map;
     case Kind::type: return Type::type;
+    case Kind::optional: return Type::optional;
     case Kind::error: break;
   }
   return Type::any;

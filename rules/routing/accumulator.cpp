@@ -15,6 +15,8 @@ constexpr std::string_view name_of(WindowFunction function) {
   return kNames[static_cast<std::size_t>(function)];
 }
 
+constexpr double kHalfWay = 9223372036854775808.0;  // 2^63
+
 bool wants_number(WindowFunction function) {
   return function == WindowFunction::sum || function == WindowFunction::mean || function == WindowFunction::stddev ||
          function == WindowFunction::percentile;
@@ -55,8 +57,12 @@ void Accumulator::add(const Value& value, Time time) {
     case WindowFunction::mean:
     case WindowFunction::stddev:
       ++count_;
-      if (!value.is(Kind::integer) || __builtin_add_overflow(whole_sum_, value.as_integer(), &whole_sum_)) {
+      if (value.is(Kind::real)) {
         whole_ = false;
+      } else {
+        const std::uint64_t number =
+            value.is(Kind::integer) ? static_cast<std::uint64_t>(value.as_integer()) : value.as_uinteger();
+        whole_sum_ = static_cast<std::int64_t>(static_cast<std::uint64_t>(whole_sum_) + number);
       }
       add_number(value.to_real());
       return;
@@ -90,7 +96,13 @@ void Accumulator::add(const Value& value, Time time) {
 Value Accumulator::result() const {
   switch (function_) {
     case WindowFunction::count: return Value::integer(static_cast<std::int64_t>(count_));
-    case WindowFunction::sum: return whole_ ? Value::integer(whole_sum_) : Value::real(sum_ + carried_);
+    case WindowFunction::sum: {
+      const double sum = sum_ + carried_;
+      if (!whole_) return Value::real(sum);
+      // Where the whole sum has gone round, the two are 2^64 or more apart.
+      const bool fits = std::fabs(sum - static_cast<double>(whole_sum_)) < kHalfWay;
+      return fits ? Value::integer(whole_sum_) : Value::error("sum: integer overflow");
+    }
     case WindowFunction::mean:
       return count_ == 0 ? Value{} : Value::real((sum_ + carried_) / static_cast<double>(count_));
     case WindowFunction::stddev:

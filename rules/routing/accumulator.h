@@ -1,10 +1,10 @@
 // Accumulator: one window function over the values of one window. The same values in the same order give the same
 // result to the last bit, also when the state was written and read in between: a window that survived a crash says what
 // it would have said without.
-// Absent values (null) count for nothing. sum is an int while all values are ints and it fits, else a double (with the
-// rounding error carried along); mean, stddev and percentile are doubles; stddev is that of a sample (n - 1).
-// No value at all: count and sum are 0, everything else is null; stddev of one value is null.
-// Threads: one owner.
+// Absent values (null) count for nothing. sum is an int while all values are whole numbers, else a double (with the
+// rounding error carried along); one beyond an int is an error, whatever order the values came in; mean, stddev and
+// percentile are doubles; stddev is that of a sample (n - 1). No value at all: count and sum are 0, everything else is
+// null; stddev of one value is null. Threads: one owner.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +39,8 @@ class Accumulator {
   WindowFunction function_;
   double percent_ = 0;
   std::uint64_t count_ = 0;
-  bool whole_ = true;  // all ints, and their sum fits
-  std::int64_t whole_sum_ = 0;
+  bool whole_ = true;           // no double among them
+  std::int64_t whole_sum_ = 0;  // modulo 2^64
   double sum_ = 0;
   double carried_ = 0;  // Neumaier: what rounding lost of sum_
   double mean_ = 0;     // Welford: mean and sum of squared distances

@@ -87,7 +87,8 @@ Value record_value(const Record& record) {
   }
   if (!headers.empty()) add("headers", Value::map(std::move(headers)));
   Value body = Value::text(record.body);
-  if (is_json_type(record.content_type)) {
+  const std::string_view type = record.content_type;
+  if (is_json_type(type) || type == "application/cbor" || type == "application/msgpack") {
     JsonParser parser;
     if (const Result<Value> parsed = parser.parse(record.body)) body = *parsed;
   }

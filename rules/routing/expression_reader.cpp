@@ -163,6 +163,8 @@ void ExpressionReader::reword(expression::Problem& problem, const config::Node& 
   if (problem.warning || text.empty() || problem.message.find(kOutOfPlace) != std::string::npos) return;
   if (text.find("${") != std::string_view::npos) {
     problem.hint = "`" + std::string(what) + "` is an expression: it stands without ${ }";
+  } else if (text.find("{{") != std::string_view::npos) {
+    problem.hint = "`" + std::string(what) + "` is an expression: it stands without {{ }}";
   } else if (is_cut_by_comment(node)) {
     problem.hint = "' #' begins a comment in YAML; " + write_it_in_quotes(node.rest_of_line());
   } else if (is_bare_words(text) && !problem.hint.starts_with("did you mean") &&
@@ -174,6 +176,26 @@ void ExpressionReader::reword(expression::Problem& problem, const config::Node& 
 ExpressionPtr ExpressionReader::null_literal(const expression::Scope& scope) {
   std::vector<expression::Problem> problems;
   return expression::compile("null", scope, problems);
+}
+
+void ExpressionReader::warn_of_braces(const config::Node& node, std::string_view whole, std::string_view text,
+                                      const expression::Scope& scope) {
+  for (std::size_t at = 0; (at = text.find('{', at)) != std::string_view::npos;) {
+    const std::size_t begin = text.find_first_not_of("{ ", at);
+    const std::size_t end = text.find('}', at);
+    if (begin == std::string_view::npos || end == std::string_view::npos) return;
+    const std::string_view inside = begin < end ? base::trim(text.substr(begin, end - begin)) : std::string_view();
+    const std::size_t after = std::min(text.find_first_not_of('}', end), text.size());
+    if (scope.slot_of(inside.substr(0, inside.find_first_of(".[(")))) {
+      const std::string written(text.substr(at, after - at));
+      const std::size_t offset = whole.find(written);
+      const bool plain = node.is_scalar() && offset != std::string_view::npos;
+      diagnostics_.warning(plain ? node.mark_at(offset) : node.mark(), plain ? written.size() : node.length(),
+                           "'" + written + "' is sent as it stands",
+                           "a variable is written ${" + std::string(inside) + "}");
+    }
+    at = after;
+  }
 }
 
 std::optional<Template> ExpressionReader::text_template(const config::Node& node, std::string_view what,
@@ -194,6 +216,7 @@ std::optional<Template> ExpressionReader::text_template(const config::Node& node
     Template::Part compiled;
     if (part.kind == TemplatePart::Kind::text) {
       compiled.text = part.text;
+      warn_of_braces(node, *text, part.text, scope);
     } else {
       compiled.expression = compile(node, part.offset, part.text, what, scope);
       if (!compiled.expression) {

@@ -59,6 +59,9 @@ class ExpressionReader {
   // True after reporting that something other than an expression's text stands here.
   bool collides(const config::Node& node, std::string_view what);
 
+  // `text`, a part of the `whole` template, holds {device} or {{device}}.
+  void warn_of_braces(const config::Node& node, std::string_view whole, std::string_view text,
+                      const expression::Scope& scope);
   // Puts what is known of YAML and of the devices into the words of a problem of the expression.
   void reword(expression::Problem& problem, const config::Node& node, std::string_view text,
               std::string_view what) const;
@@ -72,7 +75,6 @@ class ExpressionReader {
 
 // The text in YAML quotes: "..." or, if it holds such quotes or backslashes, '...'.
 [[nodiscard]] std::string quoted_for_yaml(std::string_view text);
-// "an int", "a list".
 // "an int", of a value.
 [[nodiscard]] std::string type_with_article(const Value& value);
 [[nodiscard]] std::string with_article(std::string_view noun);

@@ -8,10 +8,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,8 +63,13 @@ class JsonSchema {
   [[nodiscard]] static std::shared_ptr<const JsonSchema> compile(const Value& document,
                                                                  std::vector<std::string>& faults);
 
-  // What does not fit, as sentences with the path; empty: it fits. `value` as JSON reads it.
-  [[nodiscard]] std::vector<std::string> validate(const Value& value) const;
+  // What does not fit, as sentences with the path; empty: it fits. `value` as JSON reads it. A part of a document is
+  // held against the node of its `number` and goes by `name`.
+  [[nodiscard]] std::vector<std::string> validate(const Value& value, std::size_t number = 0,
+                                                  std::string_view name = {}) const;
+
+  // Equal for equal documents.
+  [[nodiscard]] std::uint64_t fingerprint() const { return fingerprint_; }
 
   // For static checks: the root's number is 0.
   [[nodiscard]] const Node& node(std::size_t number) const { return nodes_[number]; }
@@ -72,6 +77,7 @@ class JsonSchema {
  private:
   friend class SchemaCompiler;
   std::vector<Node> nodes_;
+  std::uint64_t fingerprint_ = 0;
 };
 
 }  // namespace railhead::routing

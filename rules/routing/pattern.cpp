@@ -41,6 +41,15 @@ bool glob_matches(std::string_view glob, std::string_view name) {
 
 bool is_literal_glob(std::string_view glob) { return glob.find_first_of("*?") == std::string_view::npos; }
 
+bool globs_meet(std::string_view a, std::string_view b) {
+  if (is_literal_glob(a)) return glob_matches(b, a);
+  if (is_literal_glob(b)) return glob_matches(a, b);
+  const auto plain_head = [](std::string_view glob) { return glob.substr(0, glob.find_first_of("*?")); };
+  const std::string_view head_a = plain_head(a);
+  const std::string_view head_b = plain_head(b);
+  return head_a.starts_with(head_b) || head_b.starts_with(head_a);
+}
+
 bool topic_matches(std::string_view filter, std::string_view topic) {
   if (!topic.empty() && topic.front() == '$' && !filter.empty() && (filter.front() == '+' || filter.front() == '#')) {
     return false;
@@ -58,6 +67,26 @@ bool topic_matches(std::string_view filter, std::string_view topic) {
 }
 
 bool is_literal_topic(std::string_view filter) { return filter.find_first_of("+#") == std::string_view::npos; }
+
+bool topic_filters_meet(std::string_view a, std::string_view b) {
+  const auto is_wild = [](std::string_view level) { return level == "+" || level == "#"; };
+  const auto bars_dollar = [&](std::string_view one, std::string_view other) {
+    return other.starts_with('$') && is_wild(one.substr(0, one.find('/')));
+  };
+  if (bars_dollar(a, b) || bars_dollar(b, a)) return false;
+  bool more_a = true;
+  bool more_b = true;
+  while (more_a && more_b) {
+    const std::string_view level_a = take_level(a, more_a);
+    const std::string_view level_b = take_level(b, more_b);
+    if (level_a == "#" || level_b == "#") return true;
+    if (level_a != "+" && level_b != "+" && level_a != level_b) return false;
+  }
+  // "a/#" matches "a", too.
+  if (more_a) return a == "#";
+  if (more_b) return b == "#";
+  return true;
+}
 
 std::string_view topic_filter_fault(std::string_view filter) {
   if (filter.empty()) return "a topic filter is not empty";

@@ -14,6 +14,7 @@ class Program final : public ports::Router {
  public:
   explicit Program(std::shared_ptr<const Compiled> compiled);
   [[nodiscard]] std::unique_ptr<ports::RuleState> open() const override;
+  [[nodiscard]] std::unique_ptr<ports::RuleState> open_one(std::string_view rule) const override;
   // A state that notes in `coverage` what its readings reach; `coverage` outlives it.
   [[nodiscard]] std::unique_ptr<ports::RuleState> open(Coverage& coverage) const;
   [[nodiscard]] bool takes_from(std::string_view source) const override;

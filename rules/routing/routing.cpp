@@ -110,6 +110,13 @@ Program::Program(std::shared_ptr<const Compiled> compiled) : compiled_(std::move
 
 std::unique_ptr<ports::RuleState> Program::open() const { return std::make_unique<RuleStateOf>(compiled_); }
 
+std::unique_ptr<ports::RuleState> Program::open_one(std::string_view rule) const {
+  const auto& rules = compiled_->rules;
+  const auto found = std::find_if(rules.begin(), rules.end(), [&](const Rule& one) { return one.name == rule; });
+  if (found == rules.end()) return nullptr;
+  return std::make_unique<RuleStateOf>(compiled_, nullptr, static_cast<RuleNumber>(found - rules.begin()));
+}
+
 std::unique_ptr<ports::RuleState> Program::open(Coverage& coverage) const {
   return std::make_unique<RuleStateOf>(compiled_, &coverage);
 }
@@ -175,8 +182,18 @@ std::shared_ptr<const ports::Router> with_table_read_anew(const ports::Router& r
   const auto* const program = dynamic_cast<const Program*>(&running);
   RAILHEAD_ASSERT(program != nullptr);
   std::map<std::string, Table> tables = program->compiled().table_files;
-  tables[name] = read_one_table(input.tables, name, diagnostics);
-  return build_with(std::move(tables), input, diagnostics, errors);
+  Table& table = tables[name];
+  Table fresh = read_one_table(input.tables, name, diagnostics);
+  const std::vector<std::string> others = cells_of_another_type(table, fresh);
+  table = std::move(fresh);
+  auto router = build_with(std::move(tables), input, diagnostics, errors);
+  if (router) return router;
+  // Why a rule does not fit any more.
+  const config::Node file = input.tables.find(name).find("file");
+  for (const std::string& sentence : others) {
+    diagnostics.error(file, std::filesystem::path(file.text()).filename().string() + ": " + sentence);
+  }
+  return nullptr;
 }
 
 void describe(config::Reference& reference) {
@@ -192,6 +209,10 @@ void describe(config::Reference& reference) {
   table_fields().describe(reference);
   reference.place("tests[]");
   rule_test_fields().describe(reference);
+  reference.place("tests[].given[?]");
+  given_fields().describe(reference);
+  reference.place("tests[].errors[?]");
+  expected_error_fields().describe(reference);
 }
 
 }  // namespace railhead::routing

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,8 @@ inline constexpr std::string_view kOwnSource = "railhead";
 struct KnownSource {
   std::string name;
   std::vector<ports::KnownDevice> devices = {};
-  bool devices_complete = false;  // any other device is a mistake
+  bool devices_complete = false;                        // any other device is a mistake
+  std::optional<std::vector<std::string>> topics = {};  // filters of all topics of its readings; none: not known
 };
 
 struct KnownSink {
@@ -53,6 +55,8 @@ struct RoutingInput {
   std::vector<KnownSink> sinks = {};
   // Every `schema` is enforced, as railhead test does.
   bool enforce_schemas = false;
+  // MessagePack and CBOR bodies are written as JSON under their own content type, for tests to compare.
+  bool bodies_as_json = false;
   // Told of what on_error drops or passes; what it sets aside is in Routed. May be null; outlives the Router.
   status::Reporter* reporter = nullptr;
 };

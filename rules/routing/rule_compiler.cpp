@@ -48,6 +48,17 @@ Type column_type(const Table& table, std::string_view column) {
   return type.value_or(Type::any);
 }
 
+// The type of all its keys, if it is one.
+Type key_type(const Table& table) {
+  std::optional<Type> type;
+  for (const auto& [key, row] : table.rows.as_map()) {
+    const Type here = expression::type_of(key);
+    if (type && *type != here) return Type::any;
+    type = here;
+  }
+  return type.value_or(Type::any);
+}
+
 // `{area}` is one level, as in a subscription.
 std::string topic_filter(std::string_view pattern) {
   std::string out;
@@ -105,6 +116,14 @@ void declare_fields_of(const std::string& path, const std::map<std::string, port
   scope.declare_fields(path, std::move(fields), complete);
 }
 
+// Its value may be there although a point is not.
+bool is_guarded(std::string_view text) {
+  for (const std::string_view guard : {"has(", "?", "||", "!", "exists", "all("}) {
+    if (text.find(guard) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 // What is known of labels and tables.
 void declare_known(const RoutingInput& input, const std::map<std::string, Table>& tables, expression::Scope& base) {
   expression::Scope::Fields labels;
@@ -117,6 +136,7 @@ void declare_known(const RoutingInput& input, const std::map<std::string, Table>
     expression::Scope::Fields columns;
     for (const std::string& column : table.columns) columns.emplace_back(column, column_type(table, column));
     if (!columns.empty()) base.declare_fields("tables." + name + "[]", std::move(columns), true);
+    base.declare_fields("tables." + name + "[#]", {{"key", key_type(table)}}, true);
   }
 }
 
@@ -210,7 +230,8 @@ Selection RuleCompiler::selection(const FromOptions& from) {
   if (!from.source.present()) out.sources = default_sources_;
   const std::vector<Name> devices = names(from.device, "the name of a device");
   for (const Name& device : devices) out.devices.push_back(device.text);
-  for (const Name& topic : names(from.topic, "a topic")) {
+  const std::vector<Name> topics = names(from.topic, "a topic");
+  for (const Name& topic : topics) {
     std::string filter = topic_filter(topic.text);
     if (const std::string_view fault = topic_filter_fault(filter); !fault.empty()) {
       diagnostics_.error(topic.node, std::string(fault));
@@ -218,6 +239,7 @@ Selection RuleCompiler::selection(const FromOptions& from) {
     out.topics.push_back(std::move(filter));
   }
   check_devices(devices, out);
+  check_topics(topics, out);
   return out;
 }
 
@@ -237,6 +259,25 @@ void RuleCompiler::check_devices(const std::vector<Name>& devices, const Selecti
     if (hint.empty()) hint = "the devices are " + list_of(known);
     diagnostics_.error(device.node, "no device '" + device.text + "' on " + list_of(selection.sources),
                        std::move(hint));
+  }
+}
+
+void RuleCompiler::check_topics(const std::vector<Name>& topics, const Selection& selection) {
+  std::vector<std::string> come;
+  for (const std::string& name : selection.sources) {
+    const KnownSource* const source = source_named(name);
+    if (source == nullptr || !source->topics) return;
+    come.insert(come.end(), source->topics->begin(), source->topics->end());
+  }
+  if (selection.sources.empty()) return;
+  for (std::size_t i = 0; i < topics.size(); ++i) {
+    const bool comes = std::any_of(come.begin(), come.end(), [&](const std::string& filter) {
+      return topic_filters_meet(filter, selection.topics[i]);
+    });
+    if (comes || !topic_filter_fault(selection.topics[i]).empty()) continue;
+    const std::string where = list_of(selection.sources);
+    diagnostics_.warning(topics[i].node, "no reading of " + where + " has such a topic: this never matches",
+                         come.empty() ? where + " has no topics" : "subscribed is " + list_of(come));
   }
 }
 
@@ -340,28 +381,34 @@ void RuleCompiler::read_sends(const RuleOptions& options, const expression::Scop
   }
   for (const config::Node& node : sends) {
     const SendOptions send = send_fields().read(node, diagnostics_);
+    if (!node.is_map()) continue;
     if (rule.window && !send.body.present()) {
       diagnostics_.error(send.to.mark, send.to.length, "a window has no reading to send: it needs a `body`",
                          "like body: { from: window.start, mean: mean(value.temperature) }");
     }
-    if (auto read = read_send(send, options.type, scope)) rule.sends.push_back(std::move(*read));
+    auto read = read_send(send, options.type, scope);
+    if (!read) continue;
+    check_points_meet(send, *read, rule);
+    rule.sends.push_back(std::move(*read));
   }
 }
 
 RuleCompiler::Needs RuleCompiler::needs_of(const expression::Program& program) const {
   Needs needs;
   needs.aggregates = !program.aggregates().empty();
+  needs.guarded = is_guarded(program.text());
   for (const expression::MemberPath& path : program.reads()) {
     if (path.slot < kFirstLetSlot) needs.slots.insert(path.slot);
+    // Why: has(previous.value.x) is an error where there is no previous.value.
+    if (path.slot == kPreviousSlot && (!path.only_tested || path.members.size() > 1)) needs.previous = true;
     if (path.only_tested) continue;
     if (path.slot >= kFirstLetSlot) {
       const Needs& inner = let_needs_.at(path.slot - kFirstLetSlot);
       needs.points.insert(inner.points.begin(), inner.points.end());
+      needs.guarded = needs.guarded || inner.guarded;
       needs.previous = needs.previous || inner.previous;
       needs.slots.insert(inner.slots.begin(), inner.slots.end());
       needs.aggregates = needs.aggregates || inner.aggregates;
-    } else if (path.slot == kPreviousSlot) {
-      needs.previous = true;
     } else if (path.slot == kValueSlot && !path.members.empty() && declared_points_.contains(path.members.front())) {
       needs.points.insert(path.members.front());
     }

@@ -31,6 +31,7 @@ class RuleCompiler {
   // What a program needs of the reading, also through the lets it uses.
   struct Needs {
     std::set<std::string> points;
+    bool guarded = false;  // it may do without some of them
     bool previous = false;
     std::set<std::size_t> slots;  // built-in variables outside of window functions
     bool aggregates = false;      // a window function
@@ -44,6 +45,7 @@ class RuleCompiler {
   std::vector<Name> names(const config::Node& node, std::string_view what);
   Selection selection(const FromOptions& from);
   void check_devices(const std::vector<Name>& devices, const Selection& selection);
+  void check_topics(const std::vector<Name>& topics, const Selection& selection);
   // What is known of `value` for the devices that the rule takes.
   void declare_points(const std::vector<Selection>& from, expression::Scope& scope);
   // What `quality`, `source` and `device` can be.
@@ -58,6 +60,8 @@ class RuleCompiler {
   void write_out(const SendOptions& options, Send& send);
   std::optional<Body> read_body(const config::Node& node, const std::string& path, const expression::Scope& scope);
   void read_sends(const RuleOptions& options, const expression::Scope& scope, Rule& rule);
+  // Warns of points that never come in one reading.
+  void check_points_meet(const SendOptions& options, const Send& send, const Rule& rule);
   void read_late(const RuleOptions& options, const expression::Scope& scope, Rule& rule);
   void read_for_each(const RuleOptions& options, const expression::Scope& scope, Rule& rule);
   void read_dedup(const DedupOptions& options, const expression::Scope& scope, Rule& rule);

@@ -19,12 +19,22 @@ std::int64_t offset_at(const std::string& zone, std::int64_t utc_ns) {
   return expression::zone_offset(zone, floor_to(utc_ns, kNanoseconds) / kNanoseconds).value_or(0) * kNanoseconds;
 }
 
-// The instant at which clocks of the zone show this. In an hour that comes twice the first, in one that is left out the
+// The instant at which clocks of the zone show this: in an hour that comes twice the first, in one that is left out the
 // moment after it.
 std::int64_t instant_of(const std::string& zone, std::int64_t local_ns) {
-  const std::int64_t first = local_ns - offset_at(zone, local_ns);
-  const std::int64_t second = local_ns - offset_at(zone, first);
-  return second;
+  constexpr std::int64_t kDay = 24 * 3600 * kNanoseconds;
+  const std::int64_t before = offset_at(zone, local_ns - kDay);
+  const std::int64_t after = offset_at(zone, local_ns + kDay);
+  if (before == after) return local_ns - before;
+  // The change lies in between, on a whole second.
+  std::int64_t low = floor_to(local_ns - kDay, kNanoseconds);
+  std::int64_t high = low + 2 * kDay + kNanoseconds;
+  while (high - low > kNanoseconds) {
+    const std::int64_t middle = floor_to(low + (high - low) / 2, kNanoseconds);
+    (offset_at(zone, middle) == before ? low : high) = middle;
+  }
+  if (local_ns < high + before) return local_ns - before;
+  return std::max(local_ns - after, high);
 }
 
 }  // namespace

@@ -64,10 +64,10 @@ const config::Fields<SendOptions>& send_fields() {
                      .example = "1 h",
                      .min = "0"})
           .optional("type", &SendOptions::type, {.sentence = "The CloudEvents type; default: that of the rule."})
-          .optional(
-              "content_type", &SendOptions::content_type,
-              {.sentence = "The content type of the body; default application/json, of a raw body text/plain, else "
-                           "application/msgpack or application/cbor."})
+          .optional("content_type", &SendOptions::content_type,
+                    {.sentence = "The content type of the body; default application/json, of a raw body text/plain, or "
+                                 "application/octet-stream where it is known to be bytes, else application/msgpack or "
+                                 "application/cbor."})
           .optional("amqp_priority", &SendOptions::amqp_priority,
                     {.sentence = "The priority of the AMQP message.", .min = 0, .max = 255})
           .marked(&SendOptions::mark);
@@ -241,6 +241,30 @@ const config::Fields<RuleTestOptions>& rule_test_fields() {
           .raw("errors", &RuleTestOptions::errors,
                {.sentence =
                     "Rules that set a reading aside: { rule: name, error: part of the reason }. Left out: none."});
+  return fields;
+}
+
+const config::Fields<GivenOptions>& given_fields() {
+  static const auto fields =
+      config::Fields<GivenOptions>("given", "A reading, as its source would deliver it.")
+          .raw("gateway", &GivenOptions::gateway, {.sentence = "Not looked at: stands in the reading's document."})
+          .raw("source", &GivenOptions::source,
+               {.sentence = "Its source.", .example = "boiler-house", .required = true})
+          .raw("device", &GivenOptions::device, {.sentence = "Its device.", .example = "boiler-1"})
+          .raw("time", &GivenOptions::time,
+               {.sentence = "When it was observed, RFC 3339.", .example = "2026-01-01T00:00:00Z"})
+          .raw("quality", &GivenOptions::quality, {.sentence = "good, uncertain or bad; good if left out."})
+          .raw("value", &GivenOptions::value, {.sentence = "A value, or a map of points."})
+          .raw("bad", &GivenOptions::bad, {.sentence = "Points that could not be read, and why."})
+          .raw("attributes", &GivenOptions::attributes, {.sentence = "topic, retained and what else came with it."});
+  return fields;
+}
+
+const config::Fields<ExpectedErrorOptions>& expected_error_fields() {
+  static const auto fields =
+      config::Fields<ExpectedErrorOptions>("expected error", "A rule that sets a reading aside.")
+          .raw("rule", &ExpectedErrorOptions::rule, {.sentence = "The rule's name.", .required = true})
+          .optional("error", &ExpectedErrorOptions::error, {.sentence = "A part of the reason; left out: any."});
   return fields;
 }
 

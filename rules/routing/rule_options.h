@@ -113,6 +113,26 @@ struct RuleTestOptions {
   config::Node errors;
 };
 
+// One reading of `given`.
+struct GivenOptions {
+  config::Node gateway;
+  config::Node source;
+  config::Node device;
+  config::Node time;
+  config::Node quality;
+  config::Node value;
+  config::Node bad;
+  config::Node attributes;
+};
+
+// One failure of `errors`.
+struct ExpectedErrorOptions {
+  config::Node rule;
+  std::string error;
+};
+
+[[nodiscard]] const config::Fields<GivenOptions>& given_fields();
+[[nodiscard]] const config::Fields<ExpectedErrorOptions>& expected_error_fields();
 [[nodiscard]] const config::Fields<RuleOptions>& rule_fields();
 [[nodiscard]] const config::Fields<FromOptions>& from_fields();
 [[nodiscard]] const config::Fields<SendOptions>& send_fields();

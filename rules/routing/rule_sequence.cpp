@@ -1,6 +1,7 @@
 // RuleStateOf's expect_sequence: numbers that are missing, repeated, or come too early.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "gateway/message/json.h"
@@ -81,7 +82,11 @@ RuleStateOf::Outcome RuleStateOf::in_sequence(const Rule& rule, ports::Routed& o
       tell(status::Event::sequence_restarted, 1);
       // What waited belongs to the numbers before.
       for (auto& [waiting_number, waiting] : numbers.waiting) waiting.since = BootTime::min();
-      release(memory, sender, out.before);
+      while (!numbers.waiting.empty()) {
+        std::vector<ports::Group> some;
+        release(memory, sender, some);
+        out.before.insert(out.before.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
+      }
       numbers.highest = *number;
       numbers.seen = 1;
       return go_on_after();
@@ -102,6 +107,8 @@ RuleStateOf::Outcome RuleStateOf::in_sequence(const Rule& rule, ports::Routed& o
         writer.u64(*number);
         write_reading(*reading_, body);
       });
+      std::string said_when_it_leaves;
+      took_it_ = decide(rule.when, said_when_it_leaves) == Truth::yes;
       release(memory, sender, out.after);
       return Outcome::absorbed;
     }
@@ -160,7 +167,6 @@ void RuleStateOf::release(RuleMemory& memory, const std::string& sender, std::ve
         rule, reading,
         [&](ports::Routed& scratch) {
           memory_ = rule.keeps_state() ? &memory_of(memory.rule) : nullptr;
-          number_ = memory.rule;
           (void)decide_and_take(rule, scratch);
           before = std::move(scratch.before);
         },

@@ -27,9 +27,10 @@ bool moved(const Value& value, const Value& last, const Deadband& band) {
 
 }  // namespace
 
-RuleStateOf::RuleStateOf(std::shared_ptr<const Compiled> compiled, Coverage* coverage)
+RuleStateOf::RuleStateOf(std::shared_ptr<const Compiled> compiled, Coverage* coverage, std::optional<RuleNumber> only)
     : compiled_(std::move(compiled)),
       coverage_(coverage),
+      only_(only),
       lets_(compiled_->lets_max),
       ready_(kFirstLetSlot + compiled_->lets_max),
       remembered_(compiled_->rules.size()),
@@ -127,6 +128,7 @@ const std::vector<RuleNumber>& RuleStateOf::matching_rules(const Reading& readin
   std::vector<RuleNumber> rules;
   compiled_->index.candidates(reading, rules);
   std::erase_if(rules, [&](RuleNumber number) {
+    if (only_ && number != *only_) return true;
     const auto& from = compiled_->rules[number].from;
     return std::none_of(from.begin(), from.end(), [&](const Selection& one) { return one.matches(reading); });
   });
@@ -230,7 +232,7 @@ bool RuleStateOf::due(const Rule& rule, bool& is_due, std::string& why) {
   }
   if (rule.on_change.empty()) return true;
   memory_->last_sent.resize(rule.on_change.size());
-  deadband_values_.assign(rule.on_change.size(), Value{});
+  deadband_values_.assign(rule.on_change.size(), std::nullopt);
   is_due = !memory_->sent || (rule.at_least_every.count() > 0 && now_ - memory_->sent_at >= rule.at_least_every);
   bool says_something = false;
   for (std::size_t i = 0; i < rule.on_change.size(); ++i) {
@@ -242,7 +244,7 @@ bool RuleStateOf::due(const Rule& rule, bool& is_due, std::string& why) {
       return false;
     }
     says_something = true;
-    if (memory_->last_sent[i].is(Kind::null) || moved(value, memory_->last_sent[i], band)) is_due = true;
+    if (!memory_->last_sent[i] || moved(value, *memory_->last_sent[i], band)) is_due = true;
     deadband_values_[i] = std::move(value);
   }
   if (!says_something) is_due = false;
@@ -254,7 +256,7 @@ void RuleStateOf::note_sent(const Rule& rule) {
   memory_->sent = true;
   memory_->sent_at = now_;
   for (std::size_t i = 0; i < rule.on_change.size(); ++i) {
-    if (!deadband_values_[i].is(Kind::null)) memory_->last_sent[i] = deadband_values_[i];
+    if (deadband_values_[i]) memory_->last_sent[i] = deadband_values_[i];
   }
 }
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -29,8 +30,9 @@ inline constexpr std::size_t kRouteNumbersMax = 1'000'000;
 
 class RuleStateOf final : public ports::RuleState, private expression::Bindings {
  public:
-  // `coverage`, if there is one, is told of what the readings reach.
-  explicit RuleStateOf(std::shared_ptr<const Compiled> compiled, Coverage* coverage = nullptr);
+  // `coverage`, if there is one, is told of what the readings reach. `only`: no other rule takes any.
+  explicit RuleStateOf(std::shared_ptr<const Compiled> compiled, Coverage* coverage = nullptr,
+                       std::optional<RuleNumber> only = {});
   void route(const Reading& reading, const ports::Now& now, ports::Routed& out) override;
   void take_over(ports::RuleState& old, const ports::Now& now, std::vector<ports::Group>& closed) override;
   void end(const ports::Now& now, std::vector<ports::Group>& closed) override;
@@ -46,8 +48,8 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
 
   // What one rule remembers of one device.
   struct DeviceMemory {
-    Value previous;                // map, or null before the first reading
-    std::vector<Value> last_sent;  // per deadband; null: never
+    Value previous;                               // map, or null before the first reading
+    std::vector<std::optional<Value>> last_sent;  // per deadband; none: never
     BootTime sent_at{};
     bool sent = false;
   };
@@ -124,6 +126,7 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
 
   const std::shared_ptr<const Compiled> compiled_;
   Coverage* const coverage_;
+  const std::optional<RuleNumber> only_;
   expression::Evaluator evaluator_;
   // Which rules' `from` takes a source's device (and topic): worked out once for each.
   std::unordered_map<std::string, std::vector<RuleNumber>> routes_;
@@ -141,7 +144,7 @@ class RuleStateOf final : public ports::RuleState, private expression::Bindings 
   DeviceMemory* memory_ = nullptr;
   std::vector<Value> lets_;
   std::vector<const Value*> ready_;  // by slot: where the variables stand that are known; the lets' when they are done
-  std::vector<Value> deadband_values_;
+  std::vector<std::optional<Value>> deadband_values_;  // none: this reading does not say
 
   // Of windows and for_each.
   const Window::Uses* uses_ = nullptr;  // of the program at hand

@@ -47,8 +47,9 @@ void RuleStateOf::as_group(const Rule& rule, const Reading& reading, const std::
                            ports::Group& group) {
   const Reading* const reading_before = reading_;
   const Rule* rule_before = std::exchange(rule_, &rule);
+  const RuleNumber number_before = std::exchange(number_, static_cast<RuleNumber>(&rule - compiled_->rules.data()));
   const bool took_before = took_it_;
-  DeviceMemory* memory_before = std::exchange(memory_, nullptr);
+  const DeviceMemory* const memory_before = std::exchange(memory_, nullptr);
   attend_to(&reading);
   forget_lets();
   ports::Routed scratch;
@@ -61,8 +62,10 @@ void RuleStateOf::as_group(const Rule& rule, const Reading& reading, const std::
   attend_to(reading_before);
   forget_lets();
   rule_ = rule_before;
+  number_ = number_before;
   took_it_ = took_before;
-  memory_ = memory_before;
+  // Looked up again: what ran may have given up the memory of any device.
+  memory_ = memory_before == nullptr ? nullptr : &memory_of(number_);
 }
 
 // --- for_each and dedup

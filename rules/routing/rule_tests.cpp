@@ -6,10 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "gateway/base/text.h"
 #include "gateway/message/json.h"
 #include "gateway/message/reading.h"
 #include "rules/routing/compiled.h"
 #include "rules/routing/expectation.h"
+#include "rules/routing/given.h"
 #include "rules/routing/hints.h"
 #include "rules/routing/node_value.h"
 #include "rules/routing/program.h"
@@ -32,37 +34,22 @@ struct RuleTest {
   std::vector<ExpectedError> errors;
 };
 
-// A reading that cannot come makes a test that passes for ever, whatever the rules.
-void check_can_come(const config::Node& node, const Reading& reading, std::span<const KnownSource> sources,
-                    config::Diagnostics& diagnostics) {
-  const auto named = [](const auto& parts, const std::string& name) {
-    return std::find_if(parts.begin(), parts.end(), [&](const auto& part) { return part.name == name; });
-  };
-  const auto complain = [&](const config::Node& at, const std::string& what, const auto& parts) {
-    std::vector<std::string> names;
-    for (const auto& part : parts) names.push_back(part.name);
-    const std::string near = hint_of(std::string(at.text()), names);
-    diagnostics.error(at, what, near.empty() && !names.empty() ? "there are " + list_of(names) : near);
-  };
-  if (sources.empty() || reading.source == kOwnSource) return;
-  const auto source = named(sources, reading.source);
-  if (source == sources.end()) {
-    return complain(node.find("source"), "no source '" + reading.source + "'", sources);
-  }
-  const auto device = named(source->devices, reading.device);
-  if (device == source->devices.end()) {
-    if (source->devices_complete) {
-      complain(node.find("device").present() ? node.find("device") : node,
-               "no device '" + reading.device + "' in source '" + reading.source + "'", source->devices);
+// Where the fault of a reading is written.
+config::Node place_of(const Impossible& fault, const config::Node& reading) {
+  const auto or_whole = [&](const config::Node& node) { return node.present() ? node : reading; };
+  if (fault.part == Impossible::Part::source) return or_whole(reading.find("source"));
+  if (fault.part == Impossible::Part::device) return or_whole(reading.find("device"));
+  config::Node at = reading.find("value");
+  config::Node key;
+  for (const std::string_view step : base::split(fault.point, '.')) {
+    for (const config::Member& member : at.members()) {
+      if (member.name() != step) continue;
+      key = member.key;
+      at = member.value;
+      break;
     }
-    return;
   }
-  if (device->points.empty()) return;
-  for (const config::Member& member : node.find("value").members()) {
-    const std::string point(member.name());
-    if (named(device->points, point) != device->points.end()) continue;
-    complain(member.key, "no point '" + point + "' on device '" + reading.device + "'", device->points);
-  }
+  return or_whole(fault.part == Impossible::Part::point ? key : at);
 }
 
 std::vector<Reading> given_readings(const config::Node& node, std::span<const KnownSource> sources,
@@ -72,10 +59,16 @@ std::vector<Reading> given_readings(const config::Node& node, std::span<const Kn
   if (items.empty() && !node.is_broken()) diagnostics.error(node, "`given` has no reading");
   for (const config::Node& item : items) {
     if (item.is_broken()) continue;
+    const std::size_t errors = diagnostics.error_count();
+    (void)given_fields().read(item, diagnostics);
+    if (diagnostics.error_count() != errors) continue;
     Reading reading;
     std::string why;
     if (reading_from_value(value_of(item), reading, why)) {
-      check_can_come(item, reading, sources, diagnostics);
+      // One that cannot come makes a test that passes for ever, whatever the rules.
+      for (const Impossible& fault : make_as_delivered(reading, sources)) {
+        diagnostics.error(place_of(fault, item), fault.what, fault.hint);
+      }
       readings.push_back(std::move(reading));
     } else {
       diagnostics.error(item, why);
@@ -104,12 +97,9 @@ std::optional<RuleTest> read_test(const config::Node& node, const ports::Router&
   for (const config::Node& item : one_or_many(options.expect))
     test.expect.push_back(expected_record(item, diagnostics));
   for (const config::Node& item : one_or_many(options.errors)) {
-    if (!item.is_map()) {
-      diagnostics.error(item, "an error that is expected is written { rule: name, error: part of the reason }");
-      continue;
-    }
-    check_is_a_rule(item.find("rule"), router, diagnostics);
-    test.errors.push_back({std::string(item.find("rule").text()), std::string(item.find("error").text())});
+    const ExpectedErrorOptions expected = expected_error_fields().read(item, diagnostics);
+    check_is_a_rule(expected.rule, router, diagnostics);
+    test.errors.push_back({std::string(expected.rule.text()), expected.error});
   }
   if (diagnostics.error_count() != errors) return {};
   return test;
@@ -162,7 +152,20 @@ std::vector<std::string> run(const ports::Router& router, const RuleTest& test, 
   return faults;
 }
 
+// False after reporting that it is not.
+bool is_list_of_tests(const config::Node& tests, config::Diagnostics& diagnostics) {
+  if (!tests.present() || tests.is_null() || tests.is_broken() || tests.is_list()) return true;
+  diagnostics.error(tests, "`tests` must be a list, not " + std::string(tests.kind_name()),
+                    "each test begins with `- name:`");
+  return false;
+}
+
 }  // namespace
+
+void check_rule_tests(const ports::Router& router, const config::Node& tests, config::Diagnostics& diagnostics,
+                      std::span<const KnownSource> sources) {
+  for (const config::Node& node : tests.items()) (void)read_test(node, router, sources, diagnostics);
+}
 
 TestCount run_rule_tests(const ports::Router& router, const config::Node& tests, config::Diagnostics& diagnostics,
                          std::ostream& out, ShowCoverage show, std::span<const KnownSource> sources) {
@@ -171,11 +174,7 @@ TestCount run_rule_tests(const ports::Router& router, const config::Node& tests,
   if (const auto* program = dynamic_cast<const Program*>(&router); program && show == ShowCoverage::yes) {
     coverage.emplace(program->compiled());
   }
-  if (tests.present() && !tests.is_null() && !tests.is_broken() && !tests.is_list()) {
-    diagnostics.error(tests, "`tests` must be a list, not " + std::string(tests.kind_name()),
-                      "each test begins with `- name:`");
-    ++count.failed;
-  }
+  if (!is_list_of_tests(tests, diagnostics)) ++count.failed;
   for (const config::Node& node : tests.items()) {
     const std::optional<RuleTest> test = read_test(node, router, sources, diagnostics);
     const std::vector<std::string> faults =

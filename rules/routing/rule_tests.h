@@ -25,9 +25,14 @@ struct TestCount {
   bool covered = true;  // every rule, send and branch; told only when asked for
 };
 
+// Reports what is wrong with the tests as they are written; runs nothing.
+void check_rule_tests(const ports::Router& router, const config::Node& tests, config::Diagnostics& diagnostics,
+                      std::span<const KnownSource> sources);
+
+// `router` is built with RoutingInput::bodies_as_json, or bodies that are not JSON cannot be compared.
 // Runs every test of `tests` (the list under `tests:`). Prints the failures, each with what differs, then "N passed, N
 // failed", and if asked what no test reached. A test that is not well formed, or that gives what cannot come (a source,
-// a device or a point that `sources` do not have), is a diagnostic and counts as failed.
+// a device or a point that `sources` do not have, a value of another kind), is a diagnostic and counts as failed.
 TestCount run_rule_tests(const ports::Router& router, const config::Node& tests, config::Diagnostics& diagnostics,
                          std::ostream& out, ShowCoverage coverage = ShowCoverage::no,
                          std::span<const KnownSource> sources = {});

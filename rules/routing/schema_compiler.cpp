@@ -1,9 +1,11 @@
 // RuleCompiler's part that reads `schema` and holds the body against it before anything runs: a required field that
-// nobody fills, a field that is not allowed, a type that is known to be wrong.
+// nobody fills, a field that is not allowed, a type that is known to be wrong, a constant that does not fit.
 #include <algorithm>
 #include <array>
 
+#include "gateway/base/text.h"
 #include "gateway/message/json.h"
+#include "rules/routing/hints.h"
 #include "rules/routing/node_value.h"
 #include "rules/routing/rule_compiler.h"
 
@@ -31,12 +33,18 @@ unsigned json_types_of(expression::Type type) {
 // One send's body against one schema.
 class StaticCheck {
  public:
-  StaticCheck(const JsonSchema& schema, const std::string& name, config::Diagnostics& diagnostics)
-      : schema_(schema), name_(name), diagnostics_(diagnostics) {}
+  StaticCheck(const JsonSchema& schema, const std::string& name, Configured& configured,
+              config::Diagnostics& diagnostics)
+      : schema_(schema), name_(name), configured_(configured), diagnostics_(diagnostics) {}
 
   void check(std::size_t number, const Body& body, const config::Node& node, int followed = 0) {
     const JsonSchema::Node& wanted = schema_.node(number);
     if (followed > kFollowMax) return;
+    if (body.shape == Body::Shape::expression) {
+      if (const std::optional<Value> value = configured_.value_of(*body.expression)) {
+        return check_constant(number, *value, body, node);
+      }
+    }
     if (wanted.ref) check(*wanted.ref, body, node, followed + 1);
     for (const std::size_t one : wanted.all_of) check(one, body, node, followed + 1);
     const unsigned types = body.shape == Body::Shape::map    ? kJsonObject
@@ -49,44 +57,103 @@ class StaticCheck {
       return;
     }
     if (body.shape == Body::Shape::map) check_map(wanted, body, node);
-    if (body.shape == Body::Shape::list && wanted.items && wanted.prefix_items.empty()) {
-      for (std::size_t i = 0; i < body.members.size(); ++i) check(*wanted.items, body.members[i], node.items()[i]);
-    }
+    if (body.shape == Body::Shape::list) check_list(wanted, body, node);
   }
 
-  void check_document(const config::Mark& mark, std::size_t length) {
-    for (const std::string& name : schema_.node(0).required) {
-      static constexpr std::array<std::string_view, 8> kMembers{"gateway", "source", "device", "time",
-                                                                "quality", "value",  "bad",    "attributes"};
-      if (std::find(kMembers.begin(), kMembers.end(), name) == kMembers.end()) {
-        diagnostics_.error(mark, length,
-                           "the consumer requires '" + name + "', which the reading's document does not have",
-                           "write a body");
-      }
+  // The reading's document, which is sent without a body.
+  void check_document(const config::Mark& mark, std::size_t length, std::size_t number = 0, int followed = 0) {
+    static constexpr std::array<std::string_view, 6> kAlways{"gateway", "source", "device", "time", "quality", "value"};
+    static constexpr std::array<std::string_view, 2> kSometimes{"bad", "attributes"};
+    const JsonSchema::Node& wanted = schema_.node(number);
+    if (followed > kFollowMax) return;
+    if (wanted.ref) check_document(mark, length, *wanted.ref, followed + 1);
+    for (const std::size_t one : wanted.all_of) check_document(mark, length, one, followed + 1);
+    const auto is_in = [](const auto& names, std::string_view name) {
+      return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    for (const std::string& name : wanted.required) {
+      if (is_in(kAlways, name) || is_in(kSometimes, name)) continue;
+      diagnostics_.error(mark, length,
+                         "the consumer requires '" + name + "', which the reading's document does not have",
+                         "write a body");
     }
+    std::vector<std::string> forbidden;
+    for (const std::string_view name : kAlways) {
+      if (forbids(wanted, name)) forbidden.emplace_back(name);
+    }
+    if (forbidden.empty()) return;
+    diagnostics_.error(
+        mark, length,
+        "the consumer's schema does not allow what stands in the reading's document: " + list_of(forbidden),
+        "write a body");
   }
 
  private:
+  // Known now, so that all of the schema can be asked.
+  void check_constant(std::size_t number, const Value& value, const Body& body, const config::Node& node) {
+    JsonParser parser;
+    const Result<Value> as_read = parser.parse(to_json(value));  // an instant becomes a text
+    if (!as_read) return;
+    for (const std::string& fault : schema_.validate(*as_read, number, body.path)) {
+      diagnostics_.error(node, fault + ", which the consumer's schema refuses", name_);
+    }
+  }
+  [[nodiscard]] bool forbids(const JsonSchema::Node& wanted, std::string_view name) const {
+    return wanted.additional && schema_.node(*wanted.additional).never && !wanted.properties.contains(name) &&
+           std::none_of(wanted.pattern_properties.begin(), wanted.pattern_properties.end(),
+                        [&](const auto& pattern) { return pattern.first->search(name); });
+  }
+  void check_count(std::size_t count, const std::optional<double>& least, const std::optional<double>& most,
+                   const std::string& what, const Body& body, const config::Node& node) {
+    const auto has = static_cast<double>(count);
+    if ((!least || has >= *least) && (!most || has <= *most)) return;
+    diagnostics_.error(
+        node,
+        body.path + " has " + base::counted(count, what) + ", the consumer's schema wants " +
+            (least && has < *least ? "at least " + base::shortest(*least) : "at most " + base::shortest(*most)),
+        name_);
+  }
   void check_map(const JsonSchema::Node& wanted, const Body& body, const config::Node& node) {
     for (const std::string& name : wanted.required) {
       if (!node.find(name).present()) {
         diagnostics_.error(node, "the consumer requires '" + name + "', which " + body.path + " does not fill", name_);
       }
     }
+    check_count(body.members.size(), wanted.min_properties, wanted.max_properties, "member", body, node);
     for (std::size_t i = 0; i < body.members.size(); ++i) {
       const config::Member& member = node.members()[i];
-      const auto known = wanted.properties.find(member.name());
-      if (known != wanted.properties.end()) {
-        check(known->second, body.members[i], member.value);
-      } else if (wanted.pattern_properties.empty() && wanted.additional && schema_.node(*wanted.additional).never) {
-        diagnostics_.error(member.key, "the consumer's schema does not allow '" + std::string(member.name()) + "'",
-                           name_);
+      const std::string_view name = member.name();
+      if (forbids(wanted, name)) {
+        diagnostics_.error(member.key, "the consumer's schema does not allow '" + std::string(name) + "'", name_);
+        continue;
+      }
+      bool known = false;
+      if (const auto found = wanted.properties.find(name); found != wanted.properties.end()) {
+        known = true;
+        check(found->second, body.members[i], member.value);
+      }
+      for (const auto& [pattern, number] : wanted.pattern_properties) {
+        if (!pattern->search(name)) continue;
+        known = true;
+        check(number, body.members[i], member.value);
+      }
+      if (!known && wanted.additional) check(*wanted.additional, body.members[i], member.value);
+    }
+  }
+  void check_list(const JsonSchema::Node& wanted, const Body& body, const config::Node& node) {
+    check_count(body.members.size(), wanted.min_items, wanted.max_items, "item", body, node);
+    for (std::size_t i = 0; i < body.members.size(); ++i) {
+      if (i < wanted.prefix_items.size()) {
+        check(wanted.prefix_items[i], body.members[i], node.items()[i]);
+      } else if (wanted.items) {
+        check(*wanted.items, body.members[i], node.items()[i]);
       }
     }
   }
 
   const JsonSchema& schema_;
   const std::string& name_;
+  Configured& configured_;
   config::Diagnostics& diagnostics_;
 };
 
@@ -115,7 +182,7 @@ void RuleCompiler::read_schema(const SendOptions& options, const KnownSink& sink
     diagnostics_.error(at.mark, at.length, send.schema_name + ": a raw body is not held against a schema");
     return;
   }
-  StaticCheck check(*send.schema, send.schema_name, diagnostics_);
+  StaticCheck check(*send.schema, send.schema_name, configured_, diagnostics_);
   if (send.body) {
     check.check(0, *send.body, options.body);
   } else if (!options.body.present()) {

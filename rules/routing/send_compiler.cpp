@@ -69,7 +69,9 @@ std::optional<Send> RuleCompiler::read_send(const SendOptions& options, const st
   send.format = options.format;
   if (options.body.present()) send.body = read_body(options.body, "body", scope);
   if (send.format == BodyFormat::raw) {
-    if (send.content_type.empty()) send.content_type = "text/plain";
+    const bool bytes =
+        send.body && send.body->expression && send.body->expression->result_type() == expression::Type::bytes;
+    if (send.content_type.empty()) send.content_type = bytes ? "application/octet-stream" : "text/plain";
     if (!options.body.present()) {
       diagnostics_.error(options.to.mark, options.to.length, "`format: raw` needs a `body`");
     } else if (send.body && send.body->shape != Body::Shape::expression) {
@@ -78,6 +80,8 @@ std::optional<Send> RuleCompiler::read_send(const SendOptions& options, const st
   }
   if (send.content_type.empty() && send.format == BodyFormat::messagepack) send.content_type = "application/msgpack";
   if (send.content_type.empty() && send.format == BodyFormat::cbor) send.content_type = "application/cbor";
+  const bool binary = send.format == BodyFormat::messagepack || send.format == BodyFormat::cbor;
+  if (binary && input_.bodies_as_json) send.format = BodyFormat::json;
   read_schema(options, sink == input_.sinks.end() ? KnownSink{} : *sink, send);
   const auto note = [&](const Template& text) {
     for (const Template::Part& part : text.parts) {

@@ -12,7 +12,8 @@ constexpr std::uint8_t kMaybeRepeatBit = 2;
 void write(const Value& value, base::ByteWriter& writer) {
   writer.u8(static_cast<std::uint8_t>(value.kind()));
   switch (value.kind()) {
-    case Kind::null: return;
+    case Kind::null:
+    case Kind::optional: return;  // no program gives one
     case Kind::boolean: writer.u8(value.as_boolean() ? 1 : 0); return;
     case Kind::integer: writer.i64(value.as_integer()); return;
     case Kind::uinteger: writer.u64(value.as_uinteger()); return;

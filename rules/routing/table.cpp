@@ -63,6 +63,27 @@ CellType guessed_type(const std::vector<CsvRow>& rows, std::size_t column) {
   return CellType::text;
 }
 
+// "0,5": a number as half the world's spreadsheets write it.
+bool has_decimal_comma(std::string_view text) {
+  const std::size_t comma = text.find(',');
+  if (comma == std::string_view::npos || comma + 1 == text.size()) return false;
+  return base::parse_int(text.substr(0, comma)) && text.find_first_not_of("0123456789", comma + 1) == text.npos;
+}
+
+// Of a column that is text by guess: the first cell of numbers only of which one has a decimal comma.
+const CsvRow* row_with_decimal_comma(const std::vector<CsvRow>& rows, std::size_t column) {
+  const CsvRow* found = nullptr;
+  for (std::size_t r = 1; r < rows.size(); ++r) {
+    const CsvCell& cell = rows[r].cells[column];
+    if (has_decimal_comma(cell.text)) {
+      found = found == nullptr ? &rows[r] : found;
+    } else if (!cell.text.empty() && !base::parse_int(cell.text)) {
+      return nullptr;
+    }
+  }
+  return found;
+}
+
 class Faults {
  public:
   explicit Faults(std::vector<std::string>& to) : to_(to) {}
@@ -111,10 +132,15 @@ void check_types(const TableOptions& options, const std::vector<std::string>& co
 Table table_from_csv(std::string_view text, const TableOptions& options, std::vector<std::string>& out) {
   Faults faults(out);
   Table table;
-  const Result<std::vector<CsvRow>> rows = parse_csv(text);
+  Result<std::vector<CsvRow>> rows = parse_csv(text);
   if (!rows) {
     faults.add(rows.error().what);
     return table;
+  }
+  for (CsvRow& row : *rows) {
+    for (CsvCell& cell : row.cells) {
+      if (!cell.quoted) cell.text = std::string(base::trim(cell.text));
+    }
   }
   for (const CsvCell& cell : rows->front().cells) {
     std::string name(base::trim(cell.text));
@@ -139,6 +165,11 @@ Table table_from_csv(std::string_view text, const TableOptions& options, std::ve
       types.push_back(said->second);
     } else {
       types.push_back(i == key_at ? CellType::text : guessed_type(*rows, i));
+      const CsvRow* const comma = types.back() == CellType::text ? row_with_decimal_comma(*rows, i) : nullptr;
+      if (comma != nullptr) {
+        table.doubts.push_back("line " + std::to_string(comma->line) + ": '" + comma->cells[i].text + "' in column '" +
+                               table.columns[i] + "' is a text: a number has a decimal point");
+      }
     }
     names.push_back(Value::text(table.columns[i]));
   }
@@ -166,10 +197,42 @@ Table table_from_csv(std::string_view text, const TableOptions& options, std::ve
       faults.add(place + ": the key column '" + options.key + "' is empty");
       continue;
     }
-    if (keys.add(row_key, place, faults)) entries.emplace_back(std::move(row_key), Value::map(std::move(cells)));
+    if (!keys.add(row_key, place, faults)) continue;
+    entries.emplace_back(std::move(row_key), Value::map(std::move(cells)));
+    table.lines.push_back(row.line);
   }
   table.rows = Value::map(std::move(entries));
   return table;
+}
+
+std::vector<std::string> cells_of_another_type(const Table& before, const Table& now) {
+  std::vector<std::string> sentences;
+  const auto kind_of_column = [](const Table& table, const std::string& column) {
+    for (const auto& [key, row] : table.rows.as_map()) {
+      const Value* const cell = row.find(column);
+      if (cell != nullptr && !cell->is(Kind::null)) return cell->kind();
+    }
+    return Kind::null;
+  };
+  for (const std::string& column : now.columns) {
+    const Kind was = kind_of_column(before, column);
+    const CellType type = was == Kind::integer   ? CellType::integer
+                          : was == Kind::real    ? CellType::real
+                          : was == Kind::boolean ? CellType::boolean
+                                                 : CellType::text;
+    if (type == CellType::text) continue;
+    const auto rows = now.rows.as_map();
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const Value* const cell = rows[i].second.find(column);
+      if (cell == nullptr || !cell->is(Kind::string) || cell_value(cell->as_text(), type)) continue;
+      const std::string place =
+          i < now.lines.size() ? "line " + std::to_string(now.lines[i]) : "row '" + shown(rows[i].first) + "'";
+      sentences.push_back(place + ": '" + std::string(cell->as_text()) + "' in column '" + column + "' is not " +
+                          std::string(name_of(type)) + ", as all were before");
+      break;
+    }
+  }
+  return sentences;
 }
 
 Table table_from_document(const Value& document, const TableOptions& options, std::vector<std::string>& out) {

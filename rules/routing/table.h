@@ -7,6 +7,7 @@
 // Threads: pure.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -28,7 +29,12 @@ struct TableOptions {
 struct Table {
   Value rows = Value::map({});
   std::vector<std::string> columns;  // of every row (CSV), or of any row
+  std::vector<std::string> doubts;   // sentences about what may not be meant
+  std::vector<std::uint32_t> lines;  // of a CSV file: where each row begins; else empty
 };
+
+// Cells of columns that were numbers or bools in `before` and are texts now, a sentence for the first of each column.
+[[nodiscard]] std::vector<std::string> cells_of_another_type(const Table& before, const Table& now);
 
 [[nodiscard]] Table table_from_csv(std::string_view text, const TableOptions& options,
                                    std::vector<std::string>& faults);

@@ -3,6 +3,7 @@
 #include "gateway/base/result.h"
 #include "gateway/message/json.h"
 #include "rules/routing/csv.h"
+#include "rules/routing/json_keys.h"
 #include "rules/routing/node_value.h"
 #include "rules/routing/rule_options.h"
 
@@ -33,11 +34,19 @@ Table read_table(const TableFileOptions& options, const config::Node& named_at, 
     const Result<Value> document = parser.parse(*text);
     if (document) {
       table = table_from_document(*document, wanted, faults);
+      if (const std::optional<RepeatedKey> twice = repeated_key(*text)) {
+        faults.push_back("line " + std::to_string(twice->line) + ": key '" + twice->key +
+                         "' again, it stands already in line " + std::to_string(twice->first_line));
+      }
     } else {
       faults.push_back(document.error().what);
     }
   } else {
     faults.push_back("a table is a .csv, .yaml or .json file");
+  }
+  for (const std::string& doubt : table.doubts) {
+    diagnostics.warning(options.file.mark, options.file.length, path.filename().string() + ": " + doubt,
+                        "types: says of a column what it is");
   }
   for (const std::string& fault : faults) {
     diagnostics.error(options.file.mark, options.file.length, path.filename().string() + ": " + fault);

@@ -6,14 +6,13 @@
 #include <ostream>
 #include <string_view>
 
-#include "gateway/base/bytes.h"
 #include "gateway/base/text.h"
-#include "gateway/message/envelope.h"
 #include "gateway/message/json.h"
+#include "gateway/message/record_json.h"
 #include "rules/routing/expectation.h"
+#include "rules/routing/given.h"
 #include "rules/routing/hints.h"
 #include "rules/routing/rehearsal.h"
-#include "rules/routing/routing.h"
 
 namespace railhead::routing {
 namespace {
@@ -72,11 +71,11 @@ bool read_line(JsonParser& parser, const std::string& line, const TryOptions& op
     why = "the reading names no source: say which with --source";
     return false;
   }
-  if (options.sources.empty() || reading.source == kOwnSource) return true;
-  if (std::find(options.sources.begin(), options.sources.end(), reading.source) != options.sources.end()) return true;
-  const std::string hint = hint_of(reading.source, options.sources);
-  why = "there is no source '" + reading.source + "'" + (hint.empty() ? "" : ", " + hint);
-  return false;
+  const std::vector<Impossible> faults = make_as_delivered(reading, options.sources);
+  for (const Impossible& fault : faults) {
+    why += (why.empty() ? "" : "; ") + fault.what + (fault.hint.empty() ? "" : ", " + fault.hint);
+  }
+  return faults.empty();
 }
 
 }  // namespace
@@ -102,12 +101,9 @@ std::string record_line(const Record& record) {
     line.push_back(':');
     write_json_text(record.headers[i].value, line);
   }
-  line += R"(},"body":)";
-  if (is_json_type(record.content_type)) {
-    line += record.body;
-  } else {
-    write_json_text(base::is_utf8(record.body) ? record.body : base::to_base64(record.body), line);
-  }
+  line += '}';
+  JsonParser parser;
+  append_body_member(parser, record.body, record.content_type, line);
   return line + "}";
 }
 

@@ -9,19 +9,20 @@
 #pragma once
 
 #include <iosfwd>
+#include <span>
 #include <string>
-#include <vector>
 
 #include "gateway/base/time.h"
 #include "gateway/ports/router.h"
+#include "rules/routing/routing.h"
 
 namespace railhead::routing {
 
 struct TryOptions {
-  std::string source;                     // of readings that name none
-  std::string device = "";                // likewise
-  Time time{};                            // likewise: usually now
-  std::vector<std::string> sources = {};  // all there are; empty: not checked
+  std::string source;                         // of readings that name none
+  std::string device = "";                    // likewise
+  Time time{};                                // likewise: usually now
+  std::span<const KnownSource> sources = {};  // all there are; empty: not checked
 };
 
 // Returns the exit code: 0, 1 if a line was no reading, 2 if the output cannot be written.

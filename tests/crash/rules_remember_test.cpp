@@ -84,7 +84,7 @@ std::vector<std::vector<Reading>> readings() {
                                   {Value::text("id"), Value::integer(static_cast<std::int64_t>(random() % 100))},
                                   {Value::text("seq"), Value::integer(number)}});
       reading.token = FieldToken{.session = 1,
-                                 .packet_id = static_cast<std::uint16_t>(n + 1),
+                                 .packet_id = static_cast<std::uint16_t>(n + 5000),  // of a broker that counts through
                                  .content_hash = static_cast<std::uint64_t>(n) + 1000,
                                  .qos = 1};
       batch.push_back(std::move(reading));
@@ -112,8 +112,11 @@ struct Life {
     dead = std::make_unique<flow::DeadLetters>(*stores, flow::DeadLetters::Options{"g", "", ""}, reporter);
     open_state = std::make_unique<flow::OpenState>(*stores, clock);
     REQUIRE(open_state->recover(deliveries));
+    notes = std::make_unique<flow::SourceNotes>(*stores, *open_state);
+    REQUIRE(notes->recover());
     ingest = std::make_unique<flow::Ingest>(
-        "field", flow::Ingest::Shared{gateway, *stores, *dead, deliveries, *open_state, counts, clock, reporter},
+        "field",
+        flow::Ingest::Shared{gateway, *stores, *dead, deliveries, *open_state, *notes, counts, clock, reporter},
         router.open());
   }
   // False if the disk is gone.
@@ -152,6 +155,7 @@ struct Life {
   std::unique_ptr<flow::DeadLetters> dead;
   flow::DeliveryTable deliveries;
   std::unique_ptr<flow::OpenState> open_state;
+  std::unique_ptr<flow::SourceNotes> notes;
   flow::ReadingCounts counts;
   std::unique_ptr<flow::Ingest> ingest;
 };

@@ -183,6 +183,59 @@ TEST_CASE("a reload is applied whole or refused whole, and loses nothing") {
   CHECK(gateway.terminate(20s) == 0);
 }
 
+TEST_CASE("a reload that finds a bad key is refused, and connections go on; a start with it is not prevented") {
+  Mosquitto::Options secured;
+  secured.tls = true;
+  secured.client_certificate = true;
+  const Mosquitto mosquitto(secured);
+  const TemporaryDirectory directory;
+  const auto put = [&](const std::string& name) { directory.write(name, read_file(mosquitto.file(name))); };
+  for (const std::string name : {"ca.pem", "client.pem", "client.key"}) put(name);
+  const std::string tls =
+      "url: \"" + mosquitto.tls_url() + "\", tls: { ca: ca.pem, cert: client.pem, key: client.key }";
+  GatewayProcess gateway(directory, "version: 1\ngateway: box\nspool: { path: " + directory.path() +
+                                        "/spool, limit: 32 MiB, keep_free: 1 MiB }\n"
+                                        "sources: { s: { mqtt: { " +
+                                        tls +
+                                        ", subscribe: [ { topic: a } ] } } }\n"
+                                        "sinks: { up: { mqtt: { " +
+                                        tls +
+                                        " } } }\n"
+                                        "rules: [ { name: all, send: { to: up, topic: b } } ]\n");
+  const auto state = [&](const std::string& wanted) {
+    return eventually(20s, [&] {
+      const std::optional<Value> status = gateway.status();
+      return status && *status->find("sources")->as_list()[0].find("state") == Value::text(wanted);
+    });
+  };
+  gateway.start();
+  REQUIRE(state("up"));
+  REQUIRE(eventually(20s, [&] { return gateway.log().find("sink_connected") != std::string::npos; }));
+  for (const bool is_there : {true, false}) {
+    directory.write("client.key", "garbage");
+    if (!is_there) std::filesystem::remove(directory.path() + "/client.key");
+    const Ran refused = gateway.command({"reload"});
+    CHECK(refused.status == 1);
+    CHECK_MESSAGE(
+        refused.output.find(is_there ? "client.key': " : "there is no file 'client.key'") != std::string::npos,
+        refused.output);
+    const Ran checked = run({kProgram, "check", "-c", gateway.config_path()});
+    CHECK_MESSAGE(checked.status == (is_there ? 1 : 0), checked.output);
+  }
+  put("client.key");
+  CHECK(gateway.command({"reload"}).status == 0);
+  REQUIRE(state("up"));
+  CHECK(gateway.log().find("source_lost") == std::string::npos);
+  CHECK(gateway.log().find("sink_lost") == std::string::npos);
+  CHECK(gateway.terminate(20s) == 0);
+
+  directory.write("client.key", "garbage");
+  gateway.start();
+  // What a start took as it was is in nobody's way.
+  CHECK(gateway.command({"reload"}).status == 0);
+  CHECK(gateway.terminate(20s) == 0);
+}
+
 TEST_CASE("a configuration broken after a good run: the last good one starts in its place and says so") {
   const Box box;
   // In several files, one of them a table: the copy holds them all.

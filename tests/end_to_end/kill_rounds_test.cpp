@@ -235,7 +235,7 @@ TEST_CASE("nothing is written while nothing happens, and there is at most one fd
   CHECK(gateway.terminate(20s) == 0);
 }
 
-TEST_CASE("a payload that is no JSON is listed, shown, cannot be requeued and says why, and is dropped") {
+TEST_CASE("a payload that is no JSON is listed and shown, goes when its subscription takes it as text, or is dropped") {
   const Mosquitto field;
   const Mosquitto upstream;
   const TemporaryDirectory directory;
@@ -263,8 +263,19 @@ TEST_CASE("a payload that is no JSON is listed, shown, cannot be requeued and sa
     CHECK(dead({"show", number}, running).output.find("\"payload\":\"no json\"") != std::string::npos);
     const Ran requeued = dead({"requeue", number}, running);
     CHECK(requeued.status == 1);
-    CHECK(requeued.output.find("never became a reading") != std::string::npos);
-    CHECK(dead({"drop", number}, running).status == 0);
+    CHECK(requeued.output.find(running ? "not JSON" : "name the configuration") != std::string::npos);
+    if (running) {
+      std::string text = configuration(field, upstream, directory, "10 ms");
+      text.replace(text.find("payload: json"), 13, "payload: text");
+      text.replace(text.find("value.n"), 7, "value");
+      directory.write("railhead.yaml", text);
+      CHECK(gateway.command({"reload"}).status == 0);
+      const Ran goes = dead({"requeue", number}, running);
+      CHECK(goes.status == 0);
+      CHECK(goes.output.find("1 letter requeued as 1 record") != std::string::npos);
+    } else {
+      CHECK(dead({"drop", number}, running).status == 0);
+    }
     CHECK(dead({"drop", number}, running).status == 1);
     CHECK(dead({"list"}, running).output.find("\"sequence\":" + number + ",") == std::string::npos);
     if (running) CHECK(gateway.terminate(20s) == 0);

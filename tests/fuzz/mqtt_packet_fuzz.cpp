@@ -63,6 +63,7 @@ struct Deaf final : Session::Listener {
   void on_connected(bool) override {}
   void on_subscribed(std::size_t, std::uint8_t) override {}
   void on_acknowledged(std::span<const std::uint16_t>) override {}
+  void on_all_answered(const std::vector<std::string>&) override {}
   void on_quota_exceeded() override {}
 };
 

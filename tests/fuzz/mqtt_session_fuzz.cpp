@@ -30,6 +30,7 @@ struct Listens final : Session::Listener {
   void on_connected(bool) override { connected = true; }
   void on_subscribed(std::size_t index, std::uint8_t) override { RAILHEAD_ASSERT(index < 2); }
   void on_acknowledged(std::span<const std::uint16_t> ids) override { acknowledged += ids.size(); }
+  void on_all_answered(const std::vector<std::string>&) override {}
   void on_quota_exceeded() override {}
 };
 
@@ -39,7 +40,7 @@ class Play {
 
   void step(std::uint8_t what, std::uint8_t a, std::uint8_t b) {
     const auto id = static_cast<std::uint16_t>(a % 5 + 1);
-    switch (what % 14) {
+    switch (what % 15) {
       case 0: return send(Connack{(a & 1) != 0, static_cast<std::uint8_t>(b % 16 == 0 ? 0x89 : 0), {}});
       case 1: return publish(static_cast<std::uint8_t>(b % 3), id, (b & 4) != 0, b >> 4);
       case 2: return send(Ack{PacketType::pubrel, id, 0, {}});
@@ -56,6 +57,7 @@ class Play {
         return;
       }
       case 11: return close();
+      case 13: return send(Unsuback{id, {}, std::string_view("\x00\x80\x11", version_ == Version::v5 ? b % 4 : 0)});
       case 12: return open();
       default: raw_ += static_cast<char>(a); return feed({});
     }
@@ -84,6 +86,7 @@ class Play {
     raw_.clear();
     due_.clear();
     sent_.clear();
+    session_.set_unwanted({"old/#"});
     session_.open(version_, now_);
   }
   void close() {

@@ -117,6 +117,7 @@ class CapturingIntake final : public ports::Intake, private ports::Deliveries {
     const base::MutexLock lock(mutex_);
     return acknowledged_;
   }
+  [[nodiscard]] std::string kept_note() const { return get(note_); }
   [[nodiscard]] std::size_t open_count() const {
     const base::MutexLock lock(mutex_);
     return open_.size();
@@ -127,6 +128,7 @@ class CapturingIntake final : public ports::Intake, private ports::Deliveries {
   struct Known {
     std::uint64_t content = 0;
     std::uint64_t sequence = 0;
+    bool doubted = false;
   };
 
   template <class T>
@@ -150,7 +152,7 @@ class CapturingIntake final : public ports::Intake, private ports::Deliveries {
   bool known(const FieldToken& token) const RAILHEAD_REQUIRES(mutex_) {
     const auto& list = token.qos == 2 ? open_ : unacknowledged_;
     const auto found = list.find({token.session, token.packet_id});
-    return found != list.end() && found->second.content == token.content_hash;
+    return found != list.end() && found->second.content == token.content_hash && (!found->second.doubted || token.dup);
   }
   void remember(const FieldToken& token) RAILHEAD_REQUIRES(mutex_) {
     auto& list = token.qos == 2 ? open_ : unacknowledged_;
@@ -187,6 +189,23 @@ class CapturingIntake final : public ports::Intake, private ports::Deliveries {
     std::erase_if(unacknowledged_, [&](const auto& entry) { return entry.first.first == session; });
   }
 
+  void doubt(std::uint64_t session) override {
+    const base::MutexLock lock(mutex_);
+    for (auto& [key, known] : open_) known.doubted = known.doubted || key.first == session;
+  }
+  std::vector<std::uint64_t> open_sessions() const override {
+    const base::MutexLock lock(mutex_);
+    std::vector<std::uint64_t> sessions;
+    for (const auto& [key, known] : open_) sessions.push_back(key.first);
+    return sessions;
+  }
+  std::string note() const override { return kept_note(); }
+  Result<void> keep_note(std::string note) override {
+    const base::MutexLock lock(mutex_);
+    note_ = std::move(note);
+    return {};
+  }
+
   mutable base::Mutex mutex_;
   system::EventFd durable_changed_;
   bool held_ RAILHEAD_GUARDED_BY(mutex_);
@@ -196,6 +215,7 @@ class CapturingIntake final : public ports::Intake, private ports::Deliveries {
   std::map<Key, Known> unacknowledged_ RAILHEAD_GUARDED_BY(mutex_);
   std::vector<std::uint16_t> acknowledged_ RAILHEAD_GUARDED_BY(mutex_);
   std::optional<Errc> failing_ RAILHEAD_GUARDED_BY(mutex_);
+  std::string note_ RAILHEAD_GUARDED_BY(mutex_);
   std::optional<BootTime> next_due_ RAILHEAD_GUARDED_BY(mutex_);
   std::uint64_t sequence_ RAILHEAD_GUARDED_BY(mutex_) = 0;
   std::uint64_t durable_ RAILHEAD_GUARDED_BY(mutex_) = 0;

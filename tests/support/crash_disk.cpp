@@ -292,7 +292,14 @@ void CrashDisk::happened(DiskOperation operation) const {
   if (hook) hook(operation);
 }
 
-DiskImage CrashDisk::contents() const { return frozen().thawed(); }
+DiskImage CrashDisk::contents() const {
+  // Read under the mutex: as soon as nobody shares a file's bytes they are changed in place.
+  const base::MutexLock lock(state_->mutex);
+  DiskImage image;
+  for (const auto& [path, inode] : state_->now) image.files.emplace(path, inode->now.text());
+  image.directories = state_->directories;
+  return image;
+}
 
 FrozenDisk CrashDisk::frozen() const {
   const base::MutexLock lock(state_->mutex);

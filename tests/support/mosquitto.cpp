@@ -39,6 +39,7 @@ Mosquitto::Mosquitto(const Options& options)
     config += "allow_anonymous false\npassword_file " + passwords + "\n";
   }
   if (!options_.allowed.empty()) config += rights();
+  if (options_.packet_bytes > 0) config += "max_packet_size " + std::to_string(options_.packet_bytes) + "\n";
   directory_.write("mosquitto.conf", config);
   start();
 }

@@ -21,6 +21,7 @@ class Mosquitto {
     std::string password;             // not empty: only user `gateway` with this password
     std::string allowed;              // not empty: whoever it is may subscribe and publish under this topic alone
     std::uint32_t inflight = 1000;
+    std::uint32_t packet_bytes = 0;  // not 0: it closes the connection upon a larger packet
   };
   explicit Mosquitto(const Options& options);
   Mosquitto() : Mosquitto(Options{}) {}

@@ -4,20 +4,25 @@
 
 #include "gateway/app/commands/commands.h"
 #include "gateway/app/configuration.h"
-#include "gateway/app/difference.h"
+#include "gateway/app/consumer_changes.h"
 #include "gateway/base/text.h"
 #include "gateway/system/clock.h"
-#include "rules/routing/contract.h"
 #include "rules/routing/rule_tests.h"
 #include "rules/routing/try_lines.h"
 
 namespace railhead::app {
 namespace {
 
+enum class Tests : bool { run_later, check };
+
 // Loads and prints what is wrong; false if it must not be used.
 bool load(const std::string& path, Configuration& configuration, config::Diagnostics& diagnostics,
-          bool enforce_schemas = false) {
-  configuration = load_configuration(path, diagnostics, nullptr, enforce_schemas);
+          bool for_tests = false, Tests tests = Tests::run_later) {
+  configuration = load_configuration(path, diagnostics, nullptr, for_tests);
+  if (tests == Tests::check && configuration.router) {
+    routing::check_rule_tests(*configuration.router, configuration.options.tests, diagnostics,
+                              configuration.routing.sources);
+  }
   std::cerr << diagnostics.render({.colour = isatty(STDERR_FILENO) != 0});
   return !diagnostics.has_errors();
 }
@@ -38,32 +43,7 @@ int compare_with(const std::string& path, const Configuration& now) {
     std::cerr << path << " itself: " << diagnostics.summary() << '\n';
     return 1;
   }
-  std::vector<std::string> changes =
-      routing::changes_for_consumers(routing::contract_of(*before.router), routing::contract_of(*now.router));
-  if (const std::string& was = before.options.gateway.value, &is = now.options.gateway.value; was != is) {
-    changes.push_back("every record: its identity and ce_source, the gateway '" + was + "' is now '" + is + "'");
-  }
-  for (const std::string& change : changes) std::cout << "changes: " << change << '\n';
-  // Written differently: what that means for who reads them is not known here.
-  const auto may = [](const Difference& difference, std::string_view kind, std::string_view what) {
-    for (const std::string& name : difference.changed) {
-      std::cout << "may change: " << kind << " '" << name << "' is written differently: " << what << '\n';
-    }
-    for (const std::string& name : difference.removed) {
-      std::cout << "may change: " << kind << " '" << name << "' is gone\n";
-    }
-    return !difference.changed.empty() || !difference.removed.empty();
-  };
-  bool may_change = may(difference(before.sources, now.sources), "source",
-                        "the points, types and devices of its readings may be others");
-  may_change |= may(difference(before.sinks, now.sinks), "sink", "how and where its records travel may be another");
-  may_change |= may(difference(routing::rules_of(*before.router), routing::rules_of(*now.router)), "rule",
-                    "when and what it sends may be another");
-  if (before.options.labels != now.options.labels) {
-    std::cout << "may change: the labels are others\n";
-    may_change = true;
-  }
-  if (changes.empty() && !may_change) std::cout << "nothing changes for consumers\n";
+  std::cout << consumer_changes(before, now).text();
   return 0;
 }
 
@@ -72,7 +52,7 @@ int compare_with(const std::string& path, const Configuration& now) {
 int run_check(const CheckArguments& arguments) {
   Configuration configuration;
   config::Diagnostics diagnostics;
-  const bool good = load(arguments.config, configuration, diagnostics);
+  const bool good = load(arguments.config, configuration, diagnostics, false, Tests::check);
   if (!good) {
     std::cerr << diagnostics.summary() << '\n';
     if (arguments.plan) show_plans(configuration);
@@ -102,8 +82,8 @@ int run_try(const TryArguments& arguments) {
   Configuration configuration;
   config::Diagnostics diagnostics;
   if (!load(arguments.config, configuration, diagnostics)) return 1;
-  routing::TryOptions options{.source = arguments.source, .time = system::SystemClock().now()};
-  for (const auto& source : configuration.sources) options.sources.push_back(source.name);
+  const routing::TryOptions options{
+      .source = arguments.source, .time = system::SystemClock().now(), .sources = configuration.routing.sources};
   return routing::try_lines(*configuration.router, options, std::cin, std::cout);
 }
 

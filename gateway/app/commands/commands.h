@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,8 @@ struct SpoolArguments {
   bool internal = false;
   std::string socket;
 };
+// The directory that spool.path names, or one spool in it, without a slash at its end.
+[[nodiscard]] std::filesystem::path spool_directory(const std::string& path);
 int run_spool(const SpoolArguments& arguments);
 int run_spool_change(const SpoolArguments& arguments);  // replay, drop
 

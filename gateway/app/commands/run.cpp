@@ -54,12 +54,16 @@ struct Loaded {
   }
 };
 
-Loaded load(const std::string& path, std::shared_ptr<config::FileStore> files, status::Log& log) {
+// `running`: what it is to replace; null at a start, which certificates do not prevent.
+Loaded load(const std::string& path, std::shared_ptr<config::FileStore> files, status::Log& log,
+            const Configuration* running = nullptr) {
   const auto found = std::make_shared<config::Diagnostics>(files);
   config::Diagnostics& diagnostics = *found;
   Loaded loaded;
   loaded.diagnostics = found;
-  loaded.configuration = std::make_shared<const Configuration>(load_configuration(path, diagnostics, &log));
+  diagnostics.set_files(config::Files::may_be_bad);
+  loaded.configuration =
+      std::make_shared<const Configuration>(load_configuration(path, diagnostics, &log, false, running));
   loaded.files = std::move(files);
   (diagnostics.has_errors() ? loaded.faults : loaded.warnings) = diagnostics.render();
   if (diagnostics.has_errors()) loaded.faults += diagnostics.summary();
@@ -101,6 +105,11 @@ class Life {
       std::cerr << "railhead: " << started.error().what << '\n';
       return 2;
     }
+    desk_.set_closed(false);
+    if (anew_) {
+      log_.report(status::Event::config_applied, {{"path", arguments_.config}});
+      anew_ = false;
+    }
     if (refused_.empty()) {
       keep();
     } else {
@@ -113,7 +122,10 @@ class Life {
           if (!reload(assembly)) return -1;
           break;
         case SIGTERM:
-        case SIGINT: assembly.stop(Assembly::kDrain); return 0;
+        case SIGINT:
+          desk_.set_closed(true);
+          assembly.stop(Assembly::kDrain);
+          return 0;
         default: break;
       }
     }
@@ -147,12 +159,12 @@ class Life {
   // False: the assembly was stopped, another one must take its place.
   bool reload(Assembly& assembly) {
     const std::uint64_t asked = desk_.asked();
-    Loaded fresh = load(arguments_.config, std::make_shared<config::FileStore>(), log_);
+    Loaded fresh = load(arguments_.config, std::make_shared<config::FileStore>(), log_, configuration_.get());
     watch_.watch(fresh.paths());
     std::string why = fresh.faults;
     if (why.empty()) why = needs_restart(configuration_->options, fresh.configuration->options);
     if (!why.empty()) {
-      std::cerr << why << '\n';
+      if (arguments_.log != "json") std::cerr << why << '\n';  // else a log line would be none; the event has it
       assembly.refuse_configuration(why);
       desk_.answer(asked, fail(Errc::refused, why));
       return true;
@@ -161,15 +173,16 @@ class Life {
     configuration_ = loaded_.configuration;
     tables_.watch(configuration_, loaded_.diagnostics);
     refused_.clear();
-    const bool in_place = assembly.can_apply(*configuration_);
-    if (in_place) {
+    anew_ = !assembly.can_apply(*configuration_);
+    if (!anew_) {
       assembly.apply(configuration_);
       keep();
       ::malloc_trim(0);
+      log_.report(status::Event::config_applied, {{"path", arguments_.config}});
     }
-    log_.report(status::Event::config_applied, {{"path", arguments_.config}});
     desk_.answer(asked, {});
-    if (in_place) return true;
+    if (!anew_) return true;
+    desk_.set_closed(true);
     assembly.reload_begins(*configuration_);
     assembly.stop(Duration::zero());
     return false;
@@ -182,6 +195,7 @@ class Life {
   status::Log& log_;
   std::shared_ptr<const Configuration> configuration_;
   ReloadDesk desk_;
+  bool anew_ = false;  // the next assembly is a reload's
   FileWatch watch_;
   TableWatch tables_;
 };

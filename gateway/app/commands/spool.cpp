@@ -11,6 +11,7 @@
 #include "gateway/message/dead_letter.h"
 #include "gateway/message/json.h"
 #include "gateway/message/record.h"
+#include "gateway/message/record_json.h"
 #include "gateway/ports/ticket.h"
 #include "gateway/spool/inspect.h"
 
@@ -24,18 +25,6 @@ void member(std::string_view name, std::string_view text, std::string& json) {
   write_json_text(name, json);
   json += ':';
   write_json_text(text, json);
-}
-
-// Bodies that are JSON stand in the line as they are, other texts as text, the rest as base64.
-void body_member(const std::string& body, const std::string& content_type, std::string& json) {
-  JsonParser parser;
-  if (content_type == "application/json" && parser.parse(body) && body.find('\n') == std::string::npos) {
-    json += ",\"body\":" + body;
-  } else if (base::is_utf8(body)) {
-    member("body", body, json);
-  } else {
-    member("body_base64", base::to_base64(body), json);
-  }
 }
 
 void record_members(const Record& record, std::string& json) {
@@ -59,7 +48,8 @@ void record_members(const Record& record, std::string& json) {
     write_json_text(header.value, json);
   }
   json += '}';
-  body_member(record.body, record.content_type, json);
+  JsonParser parser;
+  append_body_member(parser, record.body, record.content_type, json);
 }
 
 void payload_members(std::string_view payload, std::string& json) {
@@ -137,6 +127,12 @@ int say(const Error& error) {
 
 }  // namespace
 
+fs::path spool_directory(const std::string& path) {
+  fs::path directory = fs::path(path).lexically_normal();
+  if (!directory.has_filename()) directory = directory.parent_path();
+  return directory;
+}
+
 int run_spool(const SpoolArguments& arguments) {
   if (!fs::is_directory(arguments.path)) {
     std::cerr << "railhead spool: '" << arguments.path << "' is no directory; name what spool.path says\n";
@@ -147,7 +143,7 @@ int run_spool(const SpoolArguments& arguments) {
   const std::unique_ptr<system::Disk> disk = system::posix_disk();
   int exit_code = 0;
   bool found = false;
-  const std::vector<fs::path> spools = spools_in(arguments.path);
+  const std::vector<fs::path> spools = spools_in(spool_directory(arguments.path));
   const Result<spool::DumpOptions> options = dump_options(arguments);
   if (!options) {
     std::cerr << "railhead spool dump: " << options.error().what << '\n';
@@ -185,7 +181,7 @@ int run_spool(const SpoolArguments& arguments) {
 
 int run_dead(const DeadArguments& arguments) {
   if (arguments.action == "requeue" || arguments.action == "drop") return run_dead_change(arguments);
-  fs::path path = arguments.path;
+  fs::path path = spool_directory(arguments.path);
   if (fs::is_directory(path / "dead")) path /= "dead";
   spool::DumpOptions options;
   const bool show = arguments.action == "show";
@@ -199,23 +195,20 @@ int run_dead(const DeadArguments& arguments) {
     }
     wanted = *sequence;
     options.from = Sequence(wanted);
+    options.through = Sequence(wanted);
   }
   const std::unique_ptr<system::Disk> disk = system::posix_disk();
-  std::ostringstream lines;
-  const Result<void> done = spool::dump(*disk, path.string(), options, letter_members(show), lines);
-  if (!done) return say(done.error());
-  if (!show) {
-    std::cout << lines.str();
-    return 0;
+  std::ostringstream letter;
+  std::ostream& out = show ? letter : std::cout;
+  if (const Result<void> done = spool::dump(*disk, path.string(), options, letter_members(show), out); !done) {
+    return say(done.error());
   }
-  const std::string text = lines.str();
-  const std::string line = text.substr(0, text.find('\n'));
-  if (line.find("\"sequence\":" + std::to_string(wanted) + ",") == std::string::npos) {
+  if (show && letter.str().empty()) {
     std::cerr << "railhead dead show: there is no dead letter " << wanted << '\n';
     return 1;
   }
-  std::cout << line << '\n';
-  return 0;
+  std::cout << letter.str() << std::flush;
+  return std::cout ? 0 : 2;
 }
 
 }  // namespace railhead::app

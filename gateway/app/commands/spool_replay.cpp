@@ -52,13 +52,6 @@ Result<std::unique_ptr<spool::Spool>> open_spool(system::Disk& disk, const syste
   return spool::Spool::open(disk, clock, options, reporter);
 }
 
-// The directory that spool.path names, or one spool in it.
-fs::path directory_of(const std::string& path) {
-  fs::path directory = fs::path(path).lexically_normal();
-  if (!directory.has_filename()) directory = directory.parent_path();
-  return directory;
-}
-
 std::string request_of(std::string_view command, const SpoolArguments& arguments, bool alarms) {
   status::JsonWriter json;
   json.begin_object();
@@ -113,7 +106,7 @@ int drop_running(const SpoolArguments& arguments) {
 }  // namespace
 
 int run_spool_change(const SpoolArguments& arguments) {
-  const fs::path directory = directory_of(arguments.path);
+  const fs::path directory = spool_directory(arguments.path);
   const bool replay = arguments.action == "replay";
   const Result<Value> request = JsonParser().parse(request_of("", arguments, false));
   const Result<flow::ReplayOptions> options = request ? replay_options(*request) : fail(request.error());
@@ -160,11 +153,11 @@ int run_spool_change(const SpoolArguments& arguments) {
 
 namespace {
 
-int say_letters(std::uint64_t done, std::uint64_t records, const std::vector<std::string>& errors, bool requeue) {
-  for (const std::string& error : errors) std::cerr << "railhead: " << error << '\n';
-  std::cout << base::counted(done, "letter") << (requeue ? " requeued as " : " dropped\n");
-  if (requeue) std::cout << base::counted(records, "record") << '\n';
-  return errors.empty() ? 0 : 1;
+int say_letters(const flow::Requeue::Done& done, bool requeue) {
+  for (const std::string& error : done.errors) std::cerr << "railhead: " << error << '\n';
+  std::cout << base::counted(done.letters, "letter") << (requeue ? " requeued as " : " dropped\n");
+  if (requeue) std::cout << base::counted(done.records, "record") << '\n';
+  return done.errors.empty() ? 0 : 1;
 }
 
 int letters_running(const DeadArguments& arguments) {
@@ -184,11 +177,11 @@ int letters_running(const DeadArguments& arguments) {
   if (!answer) return complain(answer.error());
   const Result<Value> said = JsonParser().parse(*answer);
   if (!said) return complain(said.error());
-  std::vector<std::string> errors;
+  flow::Requeue::Done done{.letters = number_in(*said, "done"), .records = number_in(*said, "records"), .errors = {}};
   if (const Value* all = said->find("errors"); all != nullptr && all->is(Kind::list)) {
-    for (const Value& one : all->as_list()) errors.emplace_back(one.is(Kind::string) ? one.as_text() : "");
+    for (const Value& one : all->as_list()) done.errors.emplace_back(one.is(Kind::string) ? one.as_text() : "");
   }
-  return say_letters(number_in(*said, "done"), number_in(*said, "records"), errors, requeue);
+  return say_letters(done, requeue);
 }
 
 }  // namespace
@@ -199,7 +192,7 @@ int run_dead_change(const DeadArguments& arguments) {
     std::cerr << "railhead dead " << arguments.action << ": name letters by their sequence, or --all\n";
     return 1;
   }
-  fs::path directory = directory_of(arguments.path);
+  fs::path directory = spool_directory(arguments.path);
   if (directory.filename() == "dead") directory = directory.parent_path();
   if (!fs::is_directory(directory / "dead")) {
     return complain({Errc::invalid, directory.string() + " holds no dead letters; name what spool.path says"});
@@ -214,17 +207,18 @@ int run_dead_change(const DeadArguments& arguments) {
     spools[static_cast<std::size_t>(id)] = std::move(*spool);
   }
   const flow::Stores stores(std::move(spools));
-  std::shared_ptr<const ports::Router> rules;
+  flow::Requeue::Today today;
   if (requeue && !arguments.config.empty()) {
     config::Diagnostics diagnostics;
-    const Configuration configuration = load_configuration(arguments.config, diagnostics);
+    diagnostics.set_files(config::Files::may_be_bad);  // nothing is connected
+    const auto configuration = std::make_shared<const Configuration>(load_configuration(arguments.config, diagnostics));
     if (diagnostics.has_errors()) {
       std::cerr << diagnostics.render() << diagnostics.summary() << '\n';
       return 1;
     }
-    rules = configuration.router;
+    today = {configuration->router, read_again_by(configuration)};
   }
-  flow::Requeue desk(stores, rules.get(), clock);
+  flow::Requeue desk(stores, std::move(today), clock);
   std::vector<Sequence> letters;
   if (arguments.all) letters = desk.letters();
   for (const std::string& text : arguments.sequences) {
@@ -232,20 +226,8 @@ int run_dead_change(const DeadArguments& arguments) {
     if (!number) return complain({Errc::invalid, "'" + text + "' is no sequence that `railhead dead list` shows"});
     letters.push_back(Sequence(*number));
   }
-  std::uint64_t done = 0;
-  std::uint64_t records = 0;
-  std::vector<std::string> errors;
-  for (const Sequence letter : letters) {
-    if (requeue) {
-      const Result<std::size_t> became = desk.requeue(letter);
-      if (became) records += *became;
-      became ? static_cast<void>(++done) : errors.push_back(became.error().what);
-    } else {
-      const Result<void> dropped = desk.drop(letter);
-      dropped ? static_cast<void>(++done) : errors.push_back(dropped.error().what);
-    }
-  }
-  return say_letters(done, records, errors, requeue);
+  const flow::Requeue::Done done = requeue ? desk.requeue(std::move(letters)) : desk.drop(std::move(letters));
+  return say_letters(done, requeue);
 }
 
 }  // namespace railhead::app

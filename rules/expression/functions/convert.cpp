@@ -8,6 +8,7 @@
 #include "gateway/message/json.h"
 #include "rules/expression/functions/function.h"
 #include "rules/expression/functions/instant.h"
+#include "rules/expression/functions/utf8.h"
 
 namespace railhead::expression {
 namespace {
@@ -17,7 +18,8 @@ constexpr double kAboveInt64 = 9223372036854775808.0;
 constexpr double kAboveUint64 = 18446744073709551616.0;
 
 Value not_a(std::string_view what, const Value& text) {
-  return Value::error("not a " + std::string(what) + ": '" + std::string(text.as_text().substr(0, 60)) + "'");
+  return Value::error((what == "int" ? "not an " : "not a ") + std::string(what) + ": '" +
+                      std::string(shortened(text.as_text(), 60)) + "'");
 }
 
 std::string_view without_plus(std::string_view text) {

@@ -4,13 +4,15 @@
 #include <array>
 #include <vector>
 
+#include "rules/expression/functions/well_known.h"
+
 namespace railhead::expression {
 namespace {
 
 std::vector<FunctionEntry> collect() {
   std::vector<FunctionEntry> all;
-  for (const auto part :
-       {basic_functions(), conversion_functions(), string_functions(), math_functions(), time_functions()}) {
+  for (const auto part : {basic_functions(), conversion_functions(), string_functions(), math_functions(),
+                          time_functions(), optional_functions(), well_known_functions()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -61,6 +63,7 @@ Type type_of_letter(char letter) noexcept {
     case 'l': return Type::list;
     case 'm': return Type::map;
     case 'T': return Type::type;
+    case 'o': return Type::optional;
     default: return Type::any;
   }
 }
@@ -98,7 +101,9 @@ Value integer_overflow() {
   return error;
 }
 Value out_of_range(std::string_view what) { return Value::error("range error: " + std::string(what)); }
-Value index_out_of_range(std::int64_t index) { return Value::error("index out of range: " + std::to_string(index)); }
+Value index_out_of_range(std::int64_t index) {
+  return Value::error(std::string(kIndexOutOfRange) + std::to_string(index));
+}
 
 Value no_overload(std::string_view name, Arguments arguments) {
   std::string sentence = "no such overload: " + std::string(name) + "(";

@@ -40,12 +40,12 @@ using Arguments = std::span<const Value>;
 using Function = Value (*)(Arguments arguments, Work& work);
 
 struct FunctionEntry {
-  std::string_view name;  // "size", "math.abs"
-  bool method = false;    // called value.name(...); the value is arguments[0]
-  Function code = nullptr;
+  std::string_view name;    // "size", "math.abs"
+  bool method = false;      // called value.name(...); the value is arguments[0]
+  Function code = nullptr;  // none: instructions of its own
   // Overloads "arguments:result" parted by blanks, a letter a type: n null, b bool, i int, u uint, d double, s string,
-  // y bytes, t timestamp, r duration, l list, m map, T type, * any. "+" for arguments: one or more, checked by the
-  // code.
+  // y bytes, t timestamp, r duration, l list, m map, T type, o optional, * any. "+" for arguments: one or more, checked
+  // by the code.
   std::string_view overloads;
 };
 
@@ -63,6 +63,7 @@ struct FunctionEntry {
 [[nodiscard]] std::span<const FunctionEntry> string_functions();
 [[nodiscard]] std::span<const FunctionEntry> math_functions();
 [[nodiscard]] std::span<const FunctionEntry> time_functions();
+[[nodiscard]] std::span<const FunctionEntry> optional_functions();
 
 // The errors that several places share.
 [[nodiscard]] Value too_much_work();
@@ -70,6 +71,7 @@ struct FunctionEntry {
 [[nodiscard]] Value no_overload(std::string_view name, Arguments arguments);
 [[nodiscard]] Value integer_overflow();
 [[nodiscard]] Value out_of_range(std::string_view what);
+inline constexpr std::string_view kIndexOutOfRange = "index out of range: ";
 [[nodiscard]] Value index_out_of_range(std::int64_t index);
 
 // A double as a person reads it: shortest digits, no exponent from 1e-6 up to 1e21; "NaN" "Infinity" "-Infinity".

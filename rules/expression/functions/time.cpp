@@ -4,6 +4,7 @@
 
 #include "rules/expression/functions/function.h"
 #include "rules/expression/functions/instant.h"
+#include "rules/expression/functions/utf8.h"
 #include "rules/expression/functions/zone.h"
 
 namespace railhead::expression {
@@ -69,7 +70,7 @@ Value get(Arguments arguments, Work& work) {
   if (arguments.size() == 2) {
     if (!work.charge(20)) return too_much_work();
     const auto offset = zone_offset(arguments[1].as_text(), instant.seconds);
-    if (!offset) return Value::error("unknown time zone: " + std::string(arguments[1].as_text().substr(0, 64)));
+    if (!offset) return Value::error("unknown time zone: " + std::string(shortened(arguments[1].as_text(), 64)));
     instant.seconds += *offset;
   }
   return Value::integer(part_of(part, instant));

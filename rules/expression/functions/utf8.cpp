@@ -64,6 +64,12 @@ std::size_t utf8_offset(std::string_view text, std::size_t index) noexcept {
   return offset;
 }
 
+std::string_view shortened(std::string_view text, std::size_t bytes) noexcept {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xc0U) == 0x80U) --bytes;
+  return text.substr(0, bytes);
+}
+
 std::size_t utf8_valid_length_at(std::string_view bytes, std::size_t offset) noexcept {
   if (offset >= bytes.size()) return 0;
   const std::size_t length = length_by(static_cast<unsigned char>(bytes[offset]));

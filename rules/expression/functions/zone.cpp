@@ -4,6 +4,9 @@
 #include <chrono>
 #include <exception>
 #include <string>
+#include <vector>
+
+#include "gateway/base/text.h"
 
 namespace railhead::expression {
 namespace {
@@ -22,6 +25,12 @@ std::optional<std::int64_t> fixed_offset(std::string_view zone) {
   return west ? -seconds : seconds;
 }
 
+std::string in_small_letters(std::string_view name) {
+  std::string small(name);
+  for (char& c : small) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return small;
+}
+
 }  // namespace
 
 std::optional<std::int64_t> zone_offset(std::string_view zone, std::int64_t utc_seconds) {
@@ -35,6 +44,22 @@ std::optional<std::int64_t> zone_offset(std::string_view zone, std::int64_t utc_
   } catch (const std::exception&) {
     return std::nullopt;
   }
+}
+
+std::optional<std::string> nearest_zone(std::string_view zone) {
+  std::vector<std::string> names;
+  try {
+    const date::tzdb& all = date::get_tzdb();
+    for (const auto& each : all.zones) names.push_back(each.name());
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+  const std::string wanted = in_small_letters(zone);
+  for (const std::string& name : names) {
+    const std::string lower = in_small_letters(name);
+    if (lower == wanted || lower.ends_with("/" + wanted)) return name;
+  }
+  return base::nearest(zone, names);
 }
 
 }  // namespace railhead::expression

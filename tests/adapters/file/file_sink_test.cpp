@@ -107,6 +107,17 @@ TEST_CASE("records are in the file when they are settled, in order") {
   CHECK(bench.reporter.count(Event::sink_connected) == 1);
 }
 
+TEST_CASE("a sink with nothing to do sleeps until there is something, and says until when") {
+  const TemporaryDirectory directory;
+  SinkBench bench;
+  bench.start(std::make_unique<file::FileSink>(file::FileOptions{.path = directory.path() + "/records.jsonl"},
+                                               bench.context()));
+  REQUIRE(eventually(15s, [&] { return bench.link.last_progress() > bench.clock.boot_now() + 30s; }));
+  bench.append(1, 1, "t");
+  REQUIRE(bench.done(15s));
+  CHECK(lines_of(directory.path() + "/records.jsonl").size() == 1);
+}
+
 TEST_CASE("rotation keeps so many files, the youngest is .1") {
   const TemporaryDirectory directory;
   const std::string path = directory.path() + "/r";

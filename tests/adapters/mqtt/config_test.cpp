@@ -161,5 +161,26 @@ TEST_CASE("the catalogue's rows make plans and describe themselves") {
   CHECK(reference.markdown().find("session_expiry") != std::string::npos);
 }
 
+TEST_CASE("what was set aside unread is read by the subscription as it is written now, or says why it is not") {
+  Diagnostics diagnostics;
+  const Document document = Document::parse(
+      "url: mqtt://x\nsubscribe: [{ topic: \"a/{device}\", payload: text }, { topic: b, payload: number }]\n", "x.yaml",
+      diagnostics);
+  const auto plan = source_kind().read(document.root(), {}, diagnostics);
+  REQUIRE(plan != nullptr);
+  const auto read = [&](std::string_view topic, std::string_view payload) {
+    return plan->read_again({"bus", {}, topic, payload, {}}, Time{Duration{7}});
+  };
+  const auto text = read("a/pump", "no JSON");
+  REQUIRE(text);
+  REQUIRE(text->size() == 1);
+  CHECK(text->front().source == "bus");
+  CHECK(text->front().device == "pump");
+  CHECK(text->front().value == Value::text("no JSON"));
+  CHECK(text->front().time == Time{Duration{7}});
+  CHECK(read("b", "no number").error().code == Errc::invalid);
+  CHECK(read("c", "1").error().code == Errc::refused);
+}
+
 }  // namespace
 }  // namespace railhead::mqtt

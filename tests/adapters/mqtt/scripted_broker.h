@@ -121,9 +121,9 @@ class ScriptedBroker {
   // True when the client sends nothing for so long.
   bool silent(int wait_ms) { return buffer_.size() == taken_ && !wait(client_.get(), wait_ms); }
   // The client ended its side (shutdown), within the bound.
-  bool is_shut() {
+  bool is_shut(int wait_ms = 50) {
     pollfd entry{client_.get(), POLLRDHUP, 0};
-    return ::poll(&entry, 1, 50) == 1 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    return ::poll(&entry, 1, wait_ms) == 1 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
   }
   // After everything was read: the end came by a FIN, not by a reset.
   bool ended_in_order() {

@@ -30,7 +30,13 @@ struct Listens final : Session::Listener {
   void on_acknowledged(std::span<const std::uint16_t> packet_ids) override {
     for (const std::uint16_t packet_id : packet_ids) heard.push_back("acknowledged " + std::to_string(packet_id));
   }
+  void on_all_answered(const std::vector<std::string>& left) override {
+    ++all_answered;
+    kept = left;
+  }
   void on_quota_exceeded() override { ++quota_exceeded; }
+  int all_answered = 0;
+  std::vector<std::string> kept;
   int quota_exceeded = 0;
 };
 
@@ -459,6 +465,39 @@ TEST_CASE("enhanced authentication that nobody asked for is refused") {
   REQUIRE_FALSE(wanted);
   CHECK(wanted.error().code == Errc::denied);
   CHECK(wanted.error().what.find("enhanced authentication") != std::string::npos);
+}
+
+TEST_CASE("what an earlier configuration subscribed is unsubscribed behind the SUBSCRIBE, if the session is present") {
+  for (const Version version : {k3, k5}) {
+    CAPTURE(int(version));
+    Script script(version);
+    const auto reconnect = [&](bool present) {
+      script.session.close();
+      script.session.set_unwanted({"b/+", "c"});
+      script.session.open(version, script.now);
+      script.output();
+      REQUIRE(script.receive(script.packet(Connack{present, 0, {}})));
+      return script.output();
+    };
+    const auto hex = [&](const auto& packet) { return base::to_hex(script.packet(packet)); };
+    const std::string subscribe = reconnect(false);  // a new session has nothing
+    CHECK(subscribe == hex(Subscribe{1, {}, {{"a/#", 1}}}));
+    const std::string both = reconnect(true);
+    CHECK(both.substr(4) == hex(Subscribe{2, {}, {{"a/#", 1, false, false, std::uint8_t{1}}}}).substr(4) +
+                                hex(Unsubscribe{3, {}, {"b/+"}}) + hex(Unsubscribe{4, {}, {"c"}}));
+    REQUIRE(script.receive(script.packet(Suback{2, {}, std::string_view("\x01", 1)})));
+    REQUIRE(script.receive(script.packet(Unsuback{4, {}, version == k5 ? std::string_view("\x80", 1) : ""})));
+    CHECK(script.listens.all_answered == 0);
+    REQUIRE(script.receive(script.packet(Unsuback{3, {}, version == k5 ? std::string_view("\x11", 1) : ""})));
+    CHECK(script.listens.all_answered == 1);
+    CHECK(script.listens.kept == (version == k5 ? std::vector<std::string>{"c"} : std::vector<std::string>{}));
+    // Nobody answers.
+    reconnect(true);
+    CHECK(script.session.next_due(true) <= script.now + 20s);
+    const Result<void> late = script.session.tick(script.now + 20s, true);
+    REQUIRE_FALSE(late);
+    CHECK(late.error().what.find("UNSUBACK") != std::string::npos);
+  }
 }
 
 TEST_CASE("what a broker may not do ends the connection with a reason") {

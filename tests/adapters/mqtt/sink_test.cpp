@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
+
 #include "adapters/mqtt/properties.h"
 #include "tests/adapters/mqtt/scripted_broker.h"
 #include "tests/adapters/mqtt/sink_runner.h"
@@ -21,8 +23,7 @@ struct Seen {
   std::string headers;  // "name=value ..."
 };
 
-Seen read_publish(ScriptedBroker& broker) {
-  const Packet packet = broker.read();
+Seen seen_of(const Packet& packet) {
   REQUIRE(std::holds_alternative<Publish>(packet));
   const auto& publish = std::get<Publish>(packet);
   Seen seen{publish.packet_id, std::string(publish.topic), std::string(publish.payload), {}, {}};
@@ -35,6 +36,7 @@ Seen read_publish(ScriptedBroker& broker) {
   }
   return seen;
 }
+Seen read_publish(ScriptedBroker& broker) { return seen_of(broker.read()); }
 
 void accept(ScriptedBroker& broker) {
   broker.accept();
@@ -84,6 +86,8 @@ TEST_CASE("the rest of the ttl is the expiry; response topic and correlation dat
   record.ttl = {};
   record.headers = {{std::string(kResponseTopicHeader), "answers/#"}};
   runner.outlet.append(record);
+  record.headers = {{std::string(kResponseTopicHeader), ""}, {std::string(kCorrelationDataHeader), ""}};
+  runner.outlet.append(record);
   const Packet packet = broker.read();
   REQUIRE(std::holds_alternative<Publish>(packet));
   const auto& publish = std::get<Publish>(packet);
@@ -102,7 +106,16 @@ TEST_CASE("the rest of the ttl is the expiry; response topic and correlation dat
   }
   CHECK(red);
   answer(broker, PacketType::puback, publish.packet_id);
-  // The other one can never leave.
+  const Packet next = broker.read();
+  REQUIRE(std::holds_alternative<Publish>(next));
+  const auto& without = std::get<Publish>(next);
+  PropertyReader fewer(without.properties);
+  for (Property property; fewer.next(property);) {
+    CHECK(property.id != PropertyId::response_topic);
+    CHECK(property.id != PropertyId::correlation_data);
+  }
+  answer(broker, PacketType::puback, without.packet_id);
+  // The second one can never leave.
   CHECK(runner.done());
   CHECK(runner.outlet.aside().size() == 1);
 }
@@ -232,6 +245,36 @@ TEST_CASE("a record that MQTT cannot carry is set aside without disturbing the c
   CHECK(runner.outlet.aside().size() == 3);
 }
 
+TEST_CASE(
+    "a character upon which brokers close the connection is named, in topic, header and key; a body may hold it") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url()));
+  accept(broker);
+  runner.append("out/\n", "1");
+  runner.append("out/\xef\xbf\xbf", "2");
+  Record record;
+  record.sink = "bus";
+  record.topic = "out";
+  record.source = "sensors";
+  record.body = "3";
+  record.key = "a\tb";
+  runner.outlet.append(record);
+  record.key.reset();
+  record.headers = {{"note", "one\xc2\x85"}};
+  runner.outlet.append(record);
+  runner.append("out/\xc2\xb0\xf0\x9f\x98\x80", "line\nline");
+  const Seen seen = read_publish(broker);
+  CHECK(seen.payload == "line\nline");
+  answer(broker, PacketType::puback, seen.packet_id);
+  CHECK(runner.done());
+  auto aside = runner.outlet.aside();
+  REQUIRE(aside.size() == 4);
+  CHECK(aside[1].find("holds U+000A") != std::string::npos);
+  CHECK(aside[2].find("holds U+FFFF") != std::string::npos);
+  CHECK(aside[3].find("header 'rh-key' holds U+0009") == 0);
+  CHECK(aside[4].find("header 'note' holds U+0085") == 0);
+}
+
 TEST_CASE("a record above the broker's packet size is set aside, and what stands behind it goes on") {
   ScriptedBroker broker;
   SinkRunner runner(SinkRunner::settings(broker.url()));
@@ -266,6 +309,73 @@ TEST_CASE("a record above the broker's packet size is set aside, and what stands
   CHECK(runner.done());
   REQUIRE(runner.outlet.aside().size() == 1);
   CHECK(runner.outlet.aside().begin()->second.find("larger than the broker takes (120000)") != std::string::npos);
+}
+
+TEST_CASE("a record upon which the broker closes the connection each time is set aside, other topics go on meanwhile") {
+  ScriptedBroker broker;
+  SinkSettings settings = SinkRunner::settings(broker.url());
+  settings.v5 = false;
+  settings.backoff = {5ms, 20ms};
+  settings.suspects.losses = 2;
+  settings.suspects.strikes = 3;
+  settings.suspects.others = 6;
+  settings.suspects.least = 1ms;
+  settings.suspects.first_try = 10ms;
+  SinkRunner runner(std::move(settings));
+  runner.append("a", "1");
+  runner.append("b", "too long");
+  runner.append("b", "2");
+  for (int n = 3; n < 30; ++n) runner.append("c", std::to_string(n));
+  std::map<std::string, std::vector<std::string>> taken;
+  std::size_t closed = 0;
+  const auto until = std::chrono::steady_clock::now() + 60s;
+  while (!runner.outlet.done()) {
+    REQUIRE(std::chrono::steady_clock::now() < until);
+    accept(broker);
+    for (;;) {
+      const Seen seen = read_publish(broker);
+      if (seen.payload == "too long") break;
+      taken[seen.topic].push_back(seen.payload);
+      answer(broker, PacketType::puback, seen.packet_id);
+      if (seen.topic == "c") runner.append("c", std::to_string(runner.outlet.appended()));
+      if (seen.topic == "b") break;
+    }
+    if (taken["b"].empty()) ++closed;
+    if (!taken["b"].empty()) break;
+    broker.close();
+  }
+  CHECK(closed >= 5);
+  REQUIRE(runner.outlet.aside().size() == 1);
+  const std::string why = runner.outlet.aside()[2];
+  CHECK_MESSAGE(why.find("the broker closes the connection upon this record: ") == 0, why);
+  CHECK(taken["b"] == std::vector<std::string>{"2"});
+  CHECK(taken["c"].size() > 5);
+  CHECK(runner.reporter.count(Event::sink_topic_held) == 1);
+  CHECK(runner.reporter.count(Event::sink_refused) == 1);
+  CHECK(eventually(5s, [&] { return runner.link.state() == status::LinkStatus::State::up; }));
+}
+
+TEST_CASE("a broker that says it was the packet need not say it twice") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url()));
+  runner.append("out", "1");
+  runner.append("out", "2");
+  accept(broker);
+  read_publish(broker);
+  read_publish(broker);
+  broker.send(Disconnect{reason::kPacketTooLarge, {}});
+  broker.close();
+  accept(broker);
+  CHECK(read_publish(broker).payload == "1");
+  CHECK(broker.silent(100));  // one at a time now
+  broker.send(Disconnect{reason::kPacketTooLarge, {}});
+  broker.close();
+  accept(broker);
+  const Seen second = read_publish(broker);
+  CHECK(second.payload == "2");
+  answer(broker, PacketType::puback, second.packet_id);
+  CHECK(runner.done());
+  CHECK(runner.outlet.aside()[1].find("packet too large") != std::string::npos);
 }
 
 TEST_CASE("a broker that takes no such QoS or nothing retained is named, and nothing is sent") {
@@ -330,6 +440,41 @@ TEST_CASE("a refused connection is told and tried again") {
                 runner.link.why());
   accept(broker);
   CHECK(eventually(5s, [&] { return runner.link.state() == status::LinkStatus::State::up; }));
+}
+
+TEST_CASE("why no connection comes about is told in words") {
+  const auto says = [](const std::string& url, const std::string& what) {
+    SinkRunner runner(SinkRunner::settings(url));
+    CHECK_MESSAGE(eventually(10s, [&] { return runner.link.why().find(what) != std::string::npos; }),
+                  runner.link.why());
+  };
+  std::string gone;
+  {
+    const ScriptedBroker broker;
+    gone = broker.authority();
+  }
+  says("mqtt://" + gone, "Connection refused");
+  says("ws://" + gone, "Connection refused");
+  says("mqtt://nowhere.invalid", "nowhere.invalid");
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings("ws://" + broker.authority()));
+  broker.accept_only();
+  broker.close();  // the library's
+  broker.accept_only();
+  broker.send_raw("HTTP/1.1 404 Not Found\r\n\r\n");
+  CHECK_MESSAGE(eventually(10s, [&] { return runner.link.why().find("404") != std::string::npos; }), runner.link.why());
+}
+
+TEST_CASE("a broker that gave our session to another client is left alone for long") {
+  ScriptedBroker broker;
+  SinkSettings settings = SinkRunner::settings(broker.url());
+  settings.long_backoff = {30s, 30s};
+  SinkRunner runner(std::move(settings));
+  accept(broker);
+  broker.send(Disconnect{reason::kSessionTakenOver, {}});
+  broker.close();
+  CHECK(eventually(5s, [&] { return runner.reporter.count(Event::session_taken_over) == 1; }));
+  CHECK(broker.nobody_comes(300));
 }
 
 TEST_CASE("a TLS file that is not there is named, and so is why a handshake fails") {

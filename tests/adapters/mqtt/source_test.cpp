@@ -87,6 +87,108 @@ TEST_CASE("QoS 2 over a lost connection: one reading, however often the PUBLISH 
   REQUIRE(runner.reaches(2));
 }
 
+TEST_CASE("a QoS 2 identifier is closed by its PUBREL under another name of the broker, also after a restart") {
+  ScriptedBroker broker;
+  ScriptedBroker same;  // its other name
+  SourceRunner runner(SourceRunner::settings(broker.url(), 2));
+  broker.welcome();
+  broker.send(message(2, 5, "1"));
+  CHECK(broker.read_ack(PacketType::pubrec).packet_id == 5);
+  runner.stop();
+  runner.start(SourceRunner::settings(same.url(), 2));
+  same.welcome(true);
+  same.send(Ack{PacketType::pubrel, 5, 0, {}});
+  CHECK(same.read_ack(PacketType::pubcomp).packet_id == 5);
+  CHECK(runner.intake.open_count() == 0);
+  runner.stop();
+  // Another client's stay open.
+  runner.start(SourceRunner::settings(broker.url(), 2));
+  broker.welcome(true);
+  broker.send(message(2, 5, "1"));
+  REQUIRE(runner.reaches(2));
+  runner.stop();
+  SourceSettings settings = SourceRunner::settings(same.url(), 2);
+  settings.session.client_id = "another";
+  runner.start(std::move(settings));
+  same.welcome(true);
+  same.send(Ack{PacketType::pubrel, 5, 0, {}});
+  CHECK(same.read_ack(PacketType::pubcomp).packet_id == 5);
+  CHECK(runner.intake.open_count() == 1);
+}
+
+TEST_CASE(
+    "a session lost under one name of the broker is doubted under the other: no new message is taken for a repeat") {
+  ScriptedBroker broker;
+  ScriptedBroker same;  // its other name
+  SourceSettings settings = SourceRunner::settings(broker.url(), 2);
+  settings.urls.push_back(*parse_url(same.url()));
+  SourceRunner runner(std::move(settings));
+  broker.welcome();
+  broker.send(message(2, 5, "1"));
+  CHECK(broker.read_ack(PacketType::pubrec).packet_id == 5);
+  broker.send(message(2, 6, "2"));
+  CHECK(broker.read_ack(PacketType::pubrec).packet_id == 6);
+  const auto refuse = [](ScriptedBroker& at) {  // what is lost is tried there once more
+    at.close();
+    at.accept_only();
+    at.close();
+  };
+  refuse(broker);
+  same.welcome(false);
+  REQUIRE(eventually(5s, [&] { return runner.intake.sessions_lost() == 2; }));
+  refuse(same);
+  broker.welcome(true);
+  broker.send(message(2, 6, "2", true));
+  CHECK(broker.read_ack(PacketType::pubrec).packet_id == 6);
+  CHECK(runner.intake.size() == 2);
+  broker.send(message(2, 5, "1"));
+  CHECK(broker.read_ack(PacketType::pubrec).packet_id == 5);
+  CHECK(runner.intake.size() == 3);
+}
+
+TEST_CASE("what an earlier configuration subscribed is unsubscribed, under each name of the broker, once") {
+  ScriptedBroker broker;
+  ScriptedBroker same;
+  const auto unsubscribed = [](ScriptedBroker& at) {
+    const Packet packet = at.read();
+    REQUIRE(std::holds_alternative<Unsubscribe>(packet));
+    const auto& unsubscribe = std::get<Unsubscribe>(packet);
+    const std::string filter(unsubscribe.topics.at(0));
+    at.send(Unsuback{unsubscribe.packet_id, {}, std::string_view("\x00", 1)});
+    return filter;
+  };
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  broker.welcome();
+  REQUIRE(eventually(5s, [&] { return !runner.intake.kept_note().empty(); }));
+  for (const char* pattern : {"hall/{device}", "$share/group/hall/{device}"}) {
+    runner.stop();
+    runner.start(SourceRunner::settings(broker.url(), 1, pattern));
+    broker.welcome(true);
+    CHECK(unsubscribed(broker) == (std::string(pattern) == "hall/{device}" ? "plant/+/#" : "hall/+"));
+    broker.send(message(1, 1, "1"));
+    CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
+  }
+  runner.stop();
+  runner.start(SourceRunner::settings(same.url(), 1, "hall/{device}"));
+  same.welcome(true);
+  CHECK(unsubscribed(same) == "$share/group/hall/+");
+  same.send(message(1, 1, "1"));
+  CHECK(same.read_ack(PacketType::puback).packet_id == 1);
+  runner.stop();
+  runner.start(SourceRunner::settings(same.url(), 1, "hall/{device}"));
+  same.welcome(true);
+  CHECK(same.silent(50));
+  CHECK(runner.reporter.count(Event::session_left) == 0);
+  // Another session: what comes for the old one is nobody's.
+  runner.stop();
+  SourceSettings settings = SourceRunner::settings(same.url(), 1, "hall/{device}");
+  settings.session.client_id = "another";
+  runner.start(std::move(settings));
+  same.welcome(true);
+  CHECK(same.silent(50));
+  CHECK(runner.reporter.count(Event::session_left) == 1);
+}
+
 TEST_CASE("a redelivery after a lost connection is recognised and acknowledged") {
   ScriptedBroker broker;
   SourceRunner runner(SourceRunner::settings(broker.url()), true);
@@ -286,6 +388,12 @@ TEST_CASE("a session the broker forgot is told and subscribed anew") {
   broker.welcome(false);
   CHECK(eventually(5s, [&] { return runner.reporter.count(Event::session_lost) == 1; }));
   CHECK(runner.intake.sessions_lost() == 2);
+  // So is one that it forgot while this process was away.
+  REQUIRE(eventually(5s, [&] { return !runner.intake.kept_note().empty(); }));
+  runner.stop();
+  runner.start(SourceRunner::settings(broker.url()));
+  broker.welcome();
+  CHECK(eventually(5s, [&] { return runner.reporter.count(Event::session_lost) == 2; }));
 }
 
 TEST_CASE("a refused subscription degrades the source and is told") {
@@ -487,17 +595,33 @@ TEST_CASE("of the copies for overlapping topics only the first subscription's is
   bool present = false;
   SUBCASE("a session of this process") {}
   SUBCASE("a session of an earlier process: its identifiers may mean something else") { present = true; }
-  SourceRunner runner(std::move(settings));
-  broker.accept();
-  broker.send(Connack{present, 0, {}});
-  for (int i = 0; i < 2; ++i) {
-    const Packet packet = broker.read();
-    REQUIRE(std::holds_alternative<Subscribe>(packet));
-    broker.send(Suback{std::get<Subscribe>(packet).packet_id, {}, std::string_view("\x01", 1)});
-  }
+  SourceRunner runner(settings);
+  const auto welcome = [&](bool session_present) {
+    broker.accept();
+    broker.send(Connack{session_present, 0, {}});
+    for (int i = 0; i < 2; ++i) {
+      const Packet packet = broker.read();
+      REQUIRE(std::holds_alternative<Subscribe>(packet));
+      broker.send(Suback{std::get<Subscribe>(packet).packet_id, {}, std::string_view("\x01", 1)});
+    }
+  };
+  welcome(present);
   copies();
   CHECK(runner.intake.size() == (present ? 2 : 1));
   CHECK(runner.intake.ignored_count() == (present ? 0 : 1));
+  // The same in the next life, if the session began with these topics.
+  runner.stop();
+  runner.start(settings);
+  welcome(true);
+  copies();
+  CHECK(runner.intake.size() == (present ? 4 : 2));
+  // A session that began with other topics.
+  runner.stop();
+  std::swap(settings.rows[0], settings.rows[1]);
+  runner.start(settings);
+  welcome(true);
+  copies();
+  CHECK(runner.intake.size() == (present ? 6 : 4));
 }
 
 TEST_CASE("a message that is split becomes a reading of each element, once, with its own time") {
@@ -616,7 +740,7 @@ TEST_CASE("what a misbehaving broker sends costs its connection at most; nothing
   std::string twice;
   encode(Version::v5, message(1, 9, "9"), twice);
   std::string unknown;
-  encode(Version::v5, Ack{PacketType::pubrel, 99, reason::kPacketIdUnknown, {}}, unknown);
+  encode(Version::v5, Ack{PacketType::pubrel, 99, 0x92, {}}, unknown);
   encode(Version::v5, Ack{PacketType::puback, 5, 0, {}}, unknown);
   const std::string huge("\x30\xff\xff\xff\x7f", 5);
   const Row rows[] = {

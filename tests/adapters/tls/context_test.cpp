@@ -5,12 +5,13 @@
 #include <doctest/doctest.h>
 #include <netinet/in.h>
 
-#include <cstdlib>
 #include <cstring>
 
+#include "gateway/config/document.h"
 #include "gateway/system/clock.h"
 #include "gateway/system/event_loop.h"
 #include "tests/support/process.h"
+#include "tests/support/soft_token.h"
 
 namespace railhead::tls {
 namespace {
@@ -142,24 +143,13 @@ TEST_CASE("ALPN is offered") {
 TEST_CASE("a key that never leaves its PKCS #11 token signs for our certificate") {
   const Server server({"-Verify", "1", "-verify_return_error", "-CAfile", "cert.pem"});
   const std::string at = server.directory.path();
-  // The token is a directory; the library reads where from the environment.
-  server.directory.write("softhsm2.conf", "directories.tokendir = " + at + "/tokens\nlog.level = ERROR\n");
-  server.directory.write("tokens/.keep", "");
-  REQUIRE(::setenv("SOFTHSM2_CONF", (at + "/softhsm2.conf").c_str(), 1) == 0);
-  REQUIRE(test::run({"softhsm2-util", "--init-token", "--free", "--label", "gateway", "--so-pin", "12345678", "--pin",
-                     "87654321"},
-                    30s)
-              .status == 0);
-  REQUIRE(test::run({"softhsm2-util", "--import", at + "/key.pem", "--token", "gateway", "--label", "client", "--id",
-                     "a1", "--pin", "87654321"},
-                    30s)
-              .status == 0);
+  const test::SoftToken token(at + "/key.pem");
   Options options = server.trusting();
   CHECK_FALSE(talk(server, options, "127.0.0.1", "ab\n"));  // no certificate
   options.cert = at + "/cert.pem";
-  options.pkcs11_module = "/usr/lib/softhsm/libsofthsm2.so";
-  options.key_uri = "pkcs11:token=gateway;object=client;type=private";
-  options.pin = config::Secret::plain("87654321");
+  options.pkcs11_module = test::SoftToken::kModule;
+  options.key_uri = test::SoftToken::kKeyUri;
+  options.pin = config::Secret::plain(test::SoftToken::kPin);
   CHECK(talk(server, options, "127.0.0.1", "ab\n").value_or("failed") == "ba\n");
   options.key_uri = "pkcs11:token=gateway;object=nobody;type=private";
   const auto missing = Context::make(options);
@@ -184,6 +174,59 @@ TEST_CASE("files that are missing or do not fit are told by name") {
   CHECK(no_key.error().what.find("key '") != std::string::npos);
   options.key = server.directory.path() + "/key.pem";
   CHECK(Context::make(options));
+}
+
+TEST_CASE("how bad a file is that is missing, garbage or does not fit, and which one it is") {
+  const Server server;
+  const test::TemporaryDirectory area;
+  const std::string good = test::read_file(server.directory.path() + "/cert.pem");
+  const std::string key = test::read_file(server.directory.path() + "/key.pem");
+  REQUIRE(
+      test::run({"openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", area.path() + "/other"}, 30s)
+          .status == 0);
+  const std::string other = test::read_file(area.path() + "/other");
+  enum class Is : std::uint8_t { usable, missing, unfit };
+  struct Row {
+    std::string ca, cert, key;  // empty: no such file
+    Is is;
+    std::string says;  // after place and severity
+  };
+  const Row rows[] = {
+      {good, good, key, Is::usable, ""},
+      {"", good, key, Is::missing, "1:7: there is no file 'a.pem'"},
+      {good, good, "", Is::missing, "1:32: there is no file 'c.key'"},
+      {"garbage", good, key, Is::unfit, "1:7: TLS: ca '"},
+      {good, "garbage", key, Is::unfit, "1:20: TLS: cert '"},
+      {good, good, "garbage", Is::unfit, "1:32: TLS: key '"},
+      {good, good, other, Is::unfit, "c.key': key values mismatch"},
+  };
+  for (const Row& row : rows) {
+    for (const auto& [name, text] : {std::pair{"a.pem", &row.ca}, {"b.pem", &row.cert}, {"c.key", &row.key}}) {
+      std::filesystem::remove(area.path() + "/" + name);
+      if (!text->empty()) area.write(name, *text);
+    }
+    for (const config::Files files :
+         {config::Files::may_be_bad, config::Files::may_be_missing, config::Files::must_fit}) {
+      config::Diagnostics diagnostics;
+      diagnostics.set_files(files);
+      const config::Document document =
+          config::Document::parse("{ ca: a.pem, cert: b.pem, key: c.key }\n", area.path() + "/tls.yaml", diagnostics);
+      check(option_fields().read(document.root(), diagnostics), document.root(), diagnostics);
+      CAPTURE(row.says);
+      CAPTURE(static_cast<int>(files));
+      CAPTURE(diagnostics.render());
+      const bool must_be_error = files == config::Files::must_fit
+                                     ? row.is != Is::usable
+                                     : files == config::Files::may_be_missing && row.is == Is::unfit;
+      CHECK(diagnostics.error_count() == (must_be_error ? 1 : 0));
+      CHECK(diagnostics.warning_count() == (row.is != Is::usable && !must_be_error ? 1 : 0));
+      std::string said = diagnostics.render();
+      for (const std::string severity : {"error: ", "warning: "}) {
+        if (const std::size_t at = said.find(severity); at != std::string::npos) said.erase(at, severity.size());
+      }
+      CHECK(said.find(row.says) != std::string::npos);
+    }
+  }
 }
 
 TEST_CASE("an encrypted key opens with its password, and nobody is asked for one") {

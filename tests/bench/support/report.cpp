@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "gateway/message/json.h"
+#include "tests/bench/support/measure.h"
 
 namespace railhead::bench {
 namespace {
@@ -37,6 +38,11 @@ std::string shown(double value) {
   return text;
 }
 
+double Row::measured() const {
+  if (!pairs.empty()) return median(pairs);
+  return theirs > 0 ? ours / theirs : ours;
+}
+
 Report::Report(std::string name, int argc, char** argv) : name_(std::move(name)) {
   for (int i = 1; i + 1 < argc; ++i) {
     if (std::string_view(argv[i]) == "--json") json_ = argv[i + 1];
@@ -45,6 +51,11 @@ Report::Report(std::string name, int argc, char** argv) : name_(std::move(name))
 
 void Report::add(Row row) {
   std::cerr << "  " << row.figure << ": " << shown(row.ours) << ' ' << row.unit << std::endl;
+  if (!row.pairs.empty()) {
+    note(row.figure + ": ratio of " + std::to_string(row.pairs.size()) + " pairs: median " + shown(row.measured()) +
+         ", half of them " + shown(percentile(row.pairs, 0.25)) + " to " + shown(percentile(row.pairs, 0.75)) +
+         ", all " + shown(percentile(row.pairs, 0)) + " to " + shown(percentile(row.pairs, 1)));
+  }
   rows_.push_back(std::move(row));
 }
 
@@ -85,6 +96,9 @@ int Report::finish() {
       out += ",\"rival\":";
       write_json_text(row.rival, out);
       out += ",\"rival_measured\":" + number(row.theirs) + ",\"ratio\":" + number(row.measured()) +
+             (row.pairs.empty() ? ""
+                                : ",\"ratio_least\":" + number(percentile(row.pairs, 0)) +
+                                      ",\"ratio_most\":" + number(percentile(row.pairs, 1))) +
              ",\"target\":" + number(row.target) + ",\"wanted\":\"" +
              (row.wanted == Wanted::at_least ? "at_least" : "at_most") +
              "\",\"reached\":" + (row.reached() ? "true" : "false") + "}";

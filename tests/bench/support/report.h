@@ -19,8 +19,11 @@ struct Row {
   std::string rival;   // "plain loop"
   double target = 0;   // of the ratio ours / theirs, or of `ours`
   Wanted wanted = Wanted::at_least;
+  // Ratios ours / theirs of pairs measured side by side: their median counts, their spread is printed. Empty: one
+  // ratio.
+  std::vector<double> pairs = {};
 
-  [[nodiscard]] double measured() const { return theirs > 0 ? ours / theirs : ours; }
+  [[nodiscard]] double measured() const;
   [[nodiscard]] bool reached() const {
     return wanted == Wanted::at_least ? measured() >= target : measured() <= target;
   }

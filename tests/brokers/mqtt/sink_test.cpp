@@ -141,6 +141,29 @@ TEST_CASE("1,000 records over a broker restart in the middle: none lost, order k
   CHECK(runner.outlet.aside().empty());
 }
 
+TEST_CASE("3.1.1: a record above mosquitto's packet size becomes a dead letter, what is behind it arrives in order") {
+  Mosquitto::Options options;
+  options.packet_bytes = 2'000;
+  Mosquitto broker(options);
+  Reader reader(broker);
+  SinkSettings settings = SinkRunner::settings(broker.url());
+  settings.v5 = false;
+  settings.suspects.strikes = 3;
+  settings.suspects.least = 100ms;
+  settings.suspects.first_try = 50ms;
+  settings.suspects.most_between_tries = 100ms;
+  SinkRunner runner(std::move(settings));
+  int fit = 0;
+  for (int n = 0; n < 90; ++n) {
+    const bool fits = n != 10;
+    runner.append("out/" + std::to_string(n % 3), fits ? std::to_string(fit++) : std::string(3'000, 'x'));
+  }
+  CHECK(runner.done());
+  CHECK(runner.outlet.aside().size() == 1);
+  CHECK_MESSAGE(reader.has_all(fit), reader.tail());
+  check_contract(reader.messages(), false);
+}
+
 TEST_CASE("TLS with a client certificate; a wrong authority is refused, and so is no certificate, each by its name") {
   Mosquitto::Options options;
   options.tls = true;

@@ -7,12 +7,14 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
 #include "tests/adapters/mqtt/source_runner.h"
 #include "tests/brokers/mqtt/paho_publisher.h"
 #include "tests/support/mosquitto.h"
+#include "tests/support/soft_token.h"
 
 namespace railhead::mqtt {
 namespace {
@@ -173,6 +175,31 @@ TEST_CASE("the session is kept while nobody is connected") {
   }
 }
 
+TEST_CASE("after a change of the subscriptions a message comes once, though the old filter overlaps the new one") {
+  const Mosquitto broker;
+  for (const Protocol protocol : {Protocol::v5, Protocol::v3_1_1}) {
+    CAPTURE(protocol == Protocol::v5);
+    const auto settings = [&](const char* pattern) {
+      SourceSettings made = SourceRunner::settings(broker.url(), 2, pattern);
+      made.session.client_id += protocol == Protocol::v5 ? "v5" : "v3";
+      made.protocol = protocol;
+      return made;
+    };
+    SourceRunner runner(settings("plant/{device}"));
+    REQUIRE(eventually(10s, [&] { return !runner.intake.kept_note().empty(); }));
+    const std::string before = runner.intake.kept_note();
+    runner.stop();
+    runner.start(settings("plant/{device}/#"));
+    REQUIRE(eventually(10s, [&] { return runner.intake.kept_note() != before; }));
+    PahoPublisher publisher(broker.url());
+    for (int n = 0; n < 20; ++n) publisher.publish("plant/pump-1", numbered(n), 2);
+    publisher.finish();
+    REQUIRE(runner.reaches(20));
+    CHECK(runner.intake.readings().back().value.find("n")->as_integer() == 19);
+    CHECK(runner.intake.size() == 20);
+  }
+}
+
 TEST_CASE("a broker restart in the middle loses nothing") {
   Mosquitto broker;
   SourceRunner runner(SourceRunner::settings(broker.url()));
@@ -221,6 +248,15 @@ TEST_CASE("TLS: the authority and the name are checked, a client certificate is 
   SUBCASE("by address") {}
   SUBCASE("by name") { settings.urls.front().host = "localhost"; }
   SUBCASE("by a name given") { settings.tls.server_name = "localhost"; }
+  SUBCASE("with a protocol offered (ALPN)") { settings.tls.alpn = {"mqtt"}; }
+  std::optional<test::SoftToken> token;
+  SUBCASE("with a key that never leaves its token") {
+    token.emplace(broker.file("client.key"));
+    settings.tls.key.clear();
+    settings.tls.pkcs11_module = test::SoftToken::kModule;
+    settings.tls.key_uri = test::SoftToken::kKeyUri;
+    settings.tls.pin = config::Secret::plain(test::SoftToken::kPin);
+  }
   SUBCASE("with the wrong name") {
     settings.tls.server_name = "elsewhere";
     SourceRunner runner(settings);

@@ -32,6 +32,11 @@ TEST_CASE("a QoS 2 identifier is open until PUBREL, with or without DUP") {
   CHECK_FALSE(table.open(token(5, 2, false, 2)));
   table.taken(token(6, 1, false), {.content_hash = 1, .qos = 1, .wanted = 1, .held = 1});
   CHECK_FALSE(table.open(token(6, 1, false)));
+  table.doubt(7);
+  CHECK(table.open(token(5, 1, true, 2)));
+  CHECK_FALSE(table.open(token(5, 1, false, 2)));
+  table.taken(token(5, 1, false, 2), {.content_hash = 1, .qos = 2, .wanted = 1, .held = 1});
+  CHECK(table.open(token(5, 1, false, 2)));
   table.forget_session(7);
   CHECK_FALSE(table.open(token(5, 1, false, 2)));
 }
@@ -40,15 +45,19 @@ TEST_CASE("recovered frames of one group add up; a newer message takes the ident
   DeliveryTable table;
   FieldToken spans = token(3, 9, false);
   spans.spools = 0b011;
-  table.recovered(spans, SpoolId::alarms);
+  table.recovered(spans, SpoolId::alarms, true);
   const auto half = table.recognise(token(3, 9, true));
   REQUIRE(half);
   CHECK((half->wanted & ~half->held) == 0b001);  // the telemetry side is missing
-  table.recovered(spans, SpoolId::telemetry);
+  table.recovered(spans, SpoolId::telemetry, true);
   CHECK((table.recognise(token(3, 9, true))->wanted & ~table.recognise(token(3, 9, true))->held) == 0);
+  // The same content again: one spool has it, the kill struck before the other.
+  table.recovered(spans, SpoolId::alarms, true);
+  table.recovered(spans, SpoolId::alarms, false);
+  CHECK((table.recognise(token(3, 9, true))->wanted & ~table.recognise(token(3, 9, true))->held) == 0b001);
   FieldToken next = token(3, 10, false);
   next.spools = 1;
-  table.recovered(next, SpoolId::telemetry);
+  table.recovered(next, SpoolId::telemetry, true);
   CHECK_FALSE(table.recognise(token(3, 9, true)));
   CHECK(table.recognise(token(3, 10, true))->held == 1);
 }

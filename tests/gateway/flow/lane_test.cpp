@@ -8,6 +8,7 @@
 #include <map>
 
 #include "tests/gateway/flow/open_stores.h"
+#include "tests/support/crash_disk.h"
 #include "tests/support/process.h"
 
 using namespace railhead;
@@ -19,7 +20,7 @@ namespace {
 
 // The spools and the lane "up" of one gateway in a directory.
 struct Bench : test::OpenStores {
-  explicit Bench(const std::string& directory) : OpenStores(directory) {
+  explicit Bench(const std::string& directory, const Setting& setting = Setting{}) : OpenStores(directory, setting) {
     REQUIRE(started->recover());
     lane = std::make_unique<Lane>("up", Lane::Shared{gateway, *stores, *letters, *started, clock});
   }
@@ -39,6 +40,9 @@ struct Bench : test::OpenStores {
     }
     const Sequence last(spool.next().value() - 1);
     REQUIRE(test::eventually(10s, [&] { return spool.durable() >= last; }));
+  }
+  void set_aside(const std::vector<ports::Outgoing>& many) {
+    for (const ports::Outgoing& one : many) lane->set_aside(one, {Errc::refused, "message too large"});
   }
   // What next() gives until it gives nothing.
   std::vector<ports::Outgoing> take(bool settle = true, std::size_t records = 1000) {
@@ -268,4 +272,100 @@ TEST_CASE("what was started and not settled is given with started_before in the 
     CHECK(settled.take().empty());
     for (const auto& info : settled.stores->of(id).lanes()) CHECK(info.ledger.spooled == 0);
   }
+}
+
+TEST_CASE("a poisonous record larger than any letter leaves its lane; the beginning of it is kept") {
+  test::TemporaryDirectory directory;
+  Bench bench(directory.path(), {.change = [](spool::SpoolOptions& options) {
+                if (options.name == "dead") options.limit = 1 << 20;
+              }});
+  bench.append("poison", 1, 1, 200'000);
+  bench.set_aside(bench.take(false));
+  REQUIRE(test::eventually(10s, [&] {
+    bench.lane->finish_set_aside();
+    return bench.ledger().set_aside == 1;
+  }));
+  CHECK(bench.ledger().spooled == 0);
+  CHECK(bench.reporter.count(status::Event::dead_letter) == 1);
+}
+
+TEST_CASE("while no dead letter can be written, poison is bounded in memory, is not given again, and is told once") {
+  test::TemporaryDirectory directory;
+  test::CrashDisk dead;
+  Bench bench(directory.path(), {.disks = {nullptr, nullptr, &dead},
+                                 .change = [](spool::SpoolOptions& options) { options.retry_interval = 5ms; }});
+  const auto id = bench.stores->of(SpoolId::dead).lane("other");
+  dead.fail_writes(Errc::io);
+  const spool::Entry entry{.lane = id, .payload = "x"};
+  REQUIRE(test::eventually(10s, [&] { return !bench.stores->of(SpoolId::dead).append({&entry, 1}); }));
+
+  bench.append("worse", 1, 10);  // not held: below the bound
+  bench.append("bad", 1, 3'000, 4'000);
+  bench.append("good", 1, 100);
+  const std::size_t before = allocated();
+  const auto round = [&] {
+    std::map<std::string, std::size_t> given;
+    for (int quiet = 0; quiet < 20;) {
+      const auto batch = bench.lane->next({.records = 100, .bytes = 1 << 20, .wait = 0s}, {});
+      quiet = batch.empty() ? quiet + 1 : 0;
+      for (const ports::Outgoing& outgoing : batch) {
+        ++given[outgoing.record.topic];
+        if (outgoing.record.topic == "good") {
+          bench.lane->settle(outgoing.place);
+        } else {
+          bench.lane->set_aside(outgoing, {Errc::refused, "schema"});
+        }
+      }
+    }
+    return given;
+  };
+  CHECK(round()["good"] == 100);
+  CHECK(allocated() < before + flow::kSetAsideBytesMax + (4u << 20));
+  const std::uint64_t held = bench.ledger().held;
+  CHECK(held > 500);
+  CHECK(held < 2'500);
+  // What waits for its letter is on its way.
+  bench.lane->rewind();
+  CHECK(round()["worse"] == 0);
+  CHECK(bench.reporter.count(status::Event::dead_letter) == 0);
+
+  dead.heal();
+  REQUIRE(test::eventually(20s, [&] {
+    round();
+    return bench.ledger().set_aside == 3'010;
+  }));
+  CHECK(bench.ledger().adds_up());
+  CHECK(bench.ledger().spooled == 0);
+  CHECK(bench.reporter.count(status::Event::dead_letter) == 3'010);
+  CHECK(bench.stores->of(SpoolId::dead).ledger(bench.stores->of(SpoolId::dead).lane(flow::kDeadLane)).accepted ==
+        3'010);
+}
+
+TEST_CASE("what waits to be given again is held with its destination, and counted so") {
+  test::TemporaryDirectory directory;
+  Bench bench(directory.path());
+  bench.append("a", 1, 5);
+  for (const ports::Outgoing& outgoing : bench.take(false)) bench.lane->retry(outgoing, {Errc::unavailable, "full"});
+  bench.lane->hold("a");
+  CHECK(bench.ledger().held == 5);
+  CHECK(bench.ledger().spooled == 0);
+  bench.lane->release("a");
+  CHECK(by_topic(bench.take())["a"] == count_up(1, 5));
+  CHECK(bench.ledger().held == 0);
+  CHECK(bench.ledger().delivered == 5);
+}
+
+TEST_CASE("a stop does not wait long for a start that the disk does not take") {
+  test::TemporaryDirectory directory;
+  test::CrashDisk disk;
+  Bench bench(directory.path(), {.disks = {&disk, nullptr, nullptr}});
+  bench.append("command", 1, 1);
+  std::stop_source stop;
+  const auto given = bench.lane->next({.wait = 5s}, stop.get_token());
+  REQUIRE(given.size() == 1);
+  disk.fail_writes(Errc::io);
+  stop.request_stop();
+  const BootTime began = bench.clock.boot_now();
+  CHECK_FALSE(bench.lane->started(given[0].place));
+  CHECK(bench.clock.boot_now() - began < 8s);
 }

@@ -1,12 +1,13 @@
-// The three spools of one gateway in a directory of the real disk, and what works on them.
+// The three spools of one gateway, in a directory of the real disk or each on a disk of the test's, and what works on
+// them.
 #pragma once
 
 #include <doctest/doctest.h>
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "gateway/flow/dead_letters.h"
 #include "gateway/flow/started.h"
@@ -16,22 +17,29 @@
 namespace railhead::test {
 
 struct OpenStores {
-  explicit OpenStores(const std::string& directory) {
-    constexpr std::array<std::pair<ports::SpoolId, const char*>, ports::kSpools> kNames{
-        {{ports::SpoolId::telemetry, "telemetry"}, {ports::SpoolId::alarms, "alarms"}, {ports::SpoolId::dead, "dead"}}};
+  struct Setting {
+    std::array<system::Disk*, ports::kSpools> disks{};  // null: the real one
+    std::function<void(spool::SpoolOptions&)> change = {};
+    flow::DeadLetters::Options letters = {};
+  };
+  explicit OpenStores(const std::string& directory) : OpenStores(directory, Setting{}) {}
+  OpenStores(const std::string& directory, const Setting& setting) {
     flow::Stores::All spools;
-    for (const auto& [id, name] : kNames) {
+    for (const ports::SpoolId id : ports::kAllSpools) {
+      const auto at = static_cast<std::size_t>(id);
       spool::SpoolOptions options;
-      options.path = directory + "/" + name;
-      options.name = name;
+      options.name = ports::name_of(id);
+      options.path = directory + "/" + options.name;
       options.limit = 64 << 20;
       options.commit = std::chrono::milliseconds{1};
-      Result<std::unique_ptr<spool::Spool>> opened = spool::Spool::open(*disk, clock, options, reporter);
+      if (setting.change) setting.change(options);
+      system::Disk& where = setting.disks[at] != nullptr ? *setting.disks[at] : *disk;
+      Result<std::unique_ptr<spool::Spool>> opened = spool::Spool::open(where, clock, options, reporter);
       REQUIRE(opened);
-      spools[static_cast<std::size_t>(id)] = std::move(*opened);
+      spools[at] = std::move(*opened);
     }
     stores = std::make_unique<flow::Stores>(std::move(spools));
-    letters = std::make_unique<flow::DeadLetters>(*stores, flow::DeadLetters::Options{}, reporter);
+    letters = std::make_unique<flow::DeadLetters>(*stores, setting.letters, reporter);
     started = std::make_unique<flow::StartedRecords>(*stores);
   }
 

@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <functional>
@@ -82,11 +83,14 @@ class TestSink final : public ports::Sink {
   std::vector<ports::Outgoing> seen_;
 };
 
+std::atomic<std::int64_t> readings_routed{0};
+
 // value.n % 4: 0 one record, 1 record and alarm, 2 filtered, 3 set aside.
 class TestRules final : public ports::RuleState {
  public:
   void route(const Reading& reading, const ports::Now&, ports::Routed& out) override {
     out = {};
+    ++readings_routed;
     const std::int64_t n = reading.value.find("n")->as_integer();
     Record record;
     record.sink = "up";
@@ -106,7 +110,7 @@ class TestRules final : public ports::RuleState {
       case 2: out.verdict = Verdict::filtered; return;
       default:
         out.verdict = Verdict::set_aside;
-        out.set_aside.push_back({"rule", "no such key"});
+        out.set_aside.assign(5, {"rule", "no such key"});  // one letter
         return;
     }
     out.verdict = Verdict::routed;
@@ -225,14 +229,14 @@ TEST_CASE("a redelivery is recognised, also after a restart; one that was acknow
   test::TemporaryDirectory directory;
   {
     Gateway gateway(directory.path(), ignore_all);
-    gateway.offer({numbered(0, token(1, false)), numbered(4, token(2, false))});
-    gateway.offer({numbered(0, token(1, true))});
+    gateway.offer({numbered(0, token(5001, false)), numbered(4, token(5002, false))});
+    gateway.offer({numbered(0, token(5001, true))});
     CHECK(gateway.readings().redelivered == 1);
     gateway.source->with_intake([](ports::Intake& intake) {
-      const std::uint16_t id = 2;
+      const std::uint16_t id = 5002;
       intake.deliveries().acknowledged(1, {&id, 1});
     });
-    gateway.offer({numbered(4, token(2, true))});
+    gateway.offer({numbered(4, token(5002, true))});
     CHECK(gateway.readings().redelivered == 1);
     REQUIRE(test::eventually(5s, [&] { return gateway.sink->seen().size() == 3; }));
     CHECK((gateway.sink->seen()[2].record.flags & kMaybeRepeat) != 0);
@@ -240,7 +244,7 @@ TEST_CASE("a redelivery is recognised, also after a restart; one that was acknow
     gateway.pipeline->stop(0s);
   }
   Gateway gateway(directory.path());
-  gateway.offer({numbered(0, token(1, true))});
+  gateway.offer({numbered(0, token(5001, true))});
   CHECK(gateway.readings().redelivered == 2);
   CHECK(gateway.readings().adds_up());
 }
@@ -250,6 +254,7 @@ TEST_CASE("a broker that gives identifiers anew at once is not suspected of a re
   std::vector<std::uint16_t> before;
   SUBCASE("it uses the lowest free one") { before = {1, 2, 1}; }
   SUBCASE("not enough was seen of it") { before = {1}; }
+  SUBCASE("it has counted up, but no further than may be under way at once") { before = {1, 4095, 4096}; }
   {
     Gateway gateway(directory.path());
     for (const std::uint16_t id : before) gateway.offer({numbered(0, token(id, false))});
@@ -334,6 +339,32 @@ TEST_CASE("a QoS 2 identifier stays open across a restart until its PUBREL, also
   });
 }
 
+TEST_CASE("what was under an identifier before does not undo what a start knows of its newer message, in any spool") {
+  test::TemporaryDirectory directory;
+  bool loses = false;
+  std::int64_t first = 1;  // a record and an alarm
+  SUBCASE("closed by PUBREL, the same content") {}
+  SUBCASE("closed by PUBREL, another kind of message") { first = 0; }
+  SUBCASE("the session was lost") { loses = true; }
+  {
+    Gateway gateway(directory.path());
+    gateway.offer({numbered(first, token(5, false, 2))});
+    gateway.source->with_intake([&](ports::Intake& intake) {
+      if (loses) return intake.deliveries().session_lost(1);
+      REQUIRE(intake.deliveries().close(1, 5));
+    });
+    gateway.offer({numbered(1, token(5, false, 2))});
+    gateway.pipeline->stop(5s);
+  }
+  Gateway gateway(directory.path());
+  gateway.source->with_intake([](ports::Intake& intake) { CHECK(intake.deliveries().is_open(token(5, true, 2))); });
+  const std::uint64_t alarms = gateway.lane(SpoolId::alarms).accepted;
+  CHECK(alarms == static_cast<std::uint64_t>(first) + 1);
+  gateway.offer({numbered(1, token(5, true, 2))});
+  CHECK(gateway.lane(SpoolId::alarms).accepted == alarms);
+  CHECK(gateway.readings().redelivered == 1);
+}
+
 TEST_CASE("an open QoS 2 identifier outlives its delivered records' segments; a lost session closes it for good") {
   test::TemporaryDirectory directory;
   const auto is_open = [](Gateway& gateway) {
@@ -361,6 +392,25 @@ TEST_CASE("an open QoS 2 identifier outlives its delivered records' segments; a 
   }
   Gateway gateway(directory.path());
   CHECK_FALSE(is_open(gateway));
+}
+
+TEST_CASE("a source's note and the sessions with open identifiers are there after a restart, the newest note alone") {
+  test::TemporaryDirectory directory;
+  for (int life = 0; life < 3; ++life) {
+    CAPTURE(life);
+    Gateway gateway(directory.path());
+    gateway.source->with_intake([&](ports::Intake& intake) {
+      CHECK(intake.deliveries().note() == (life == 0 ? "" : "of life " + std::to_string(life - 1)));
+      CHECK(intake.deliveries().open_sessions() == std::vector<std::uint64_t>(life == 0 ? 0 : 1, 1));
+      REQUIRE(intake.deliveries().keep_note("earlier"));
+      const Sequence before = gateway.pipeline->stores().of(SpoolId::telemetry).next();
+      REQUIRE(intake.deliveries().keep_note("earlier"));
+      CHECK(gateway.pipeline->stores().of(SpoolId::telemetry).next() == before);
+      REQUIRE(intake.deliveries().keep_note("of life " + std::to_string(life)));
+    });
+    if (life == 0) gateway.offer({numbered(0, token(1, false, 2))});
+    gateway.pipeline->stop(1s);
+  }
 }
 
 TEST_CASE("poison is set aside with its reason and its neighbours go on; a refusal is given again, marked late") {
@@ -399,7 +449,6 @@ TEST_CASE("a record whose ttl is over expires instead of leaving") {
     TestRules rules;
   };
   Gateway gateway(directory.path());
-  flow::PipelineOptions options;
   gateway.pipeline->stop(0s);
   auto owned = std::make_unique<TestSource>();
   TestSource* source = owned.get();
@@ -421,6 +470,7 @@ TEST_CASE("a full spool that blocks takes nothing, and the same batch goes throu
   });
   std::int64_t taken = 0;
   bool full = false;
+  readings_routed = 0;
   REQUIRE(test::eventually(30s, [&] {
     std::vector<Reading> batch;
     for (std::int64_t i = 0; i < 20; ++i) {
@@ -430,16 +480,18 @@ TEST_CASE("a full spool that blocks takes nothing, and the same batch goes throu
       batch.push_back(reading);
     }
     gateway.source->with_intake([&](ports::Intake& intake) {
-      const Result<ports::Ticket> offered = intake.offer(batch);
+      Result<ports::Ticket> offered = intake.offer(batch);
+      if (!offered) offered = intake.offer(batch);
       if (offered) {
         taken += 20;
-      } else {
-        full = offered.error().code == Errc::full && gateway.pipeline->stores().of(SpoolId::telemetry).usage().full;
+        return;
       }
+      full = offered.error().code == Errc::full && gateway.pipeline->stores().of(SpoolId::telemetry).usage().full;
     });
     return full;
   }));
   CHECK(gateway.readings().in == static_cast<std::uint64_t>(taken));
+  CHECK(readings_routed == taken + 20);
   CHECK(gateway.lane().dropped == 0);
   CHECK(test::eventually(5s, [&] { return gateway.lane().accepted == static_cast<std::uint64_t>(taken); }));
 }

@@ -52,24 +52,33 @@ struct Bench : Place, test::OpenStores {
     return all;
   }
   Sequence letter(const DeadLetter& content) {
-    const Result<ports::Ticket> ticket = letters->append(content);
+    flow::AppendBatch batch;
+    letters->add(content, batch);
+    batch.end_group();
+    const Result<ports::Ticket> ticket = batch.append(*stores);
     REQUIRE(ticket);
     REQUIRE(stores->of(SpoolId::dead).flush(10s));
     return ticket->through[static_cast<std::size_t>(SpoolId::dead)];
   }
 };
 
-// value 1 becomes a record for "up", 2 fails again, 3 is gathered, others are nothing.
+// value 1 becomes a record for "up", 2 fails again, 3 is gathered, 4 becomes a record and is gathered, others are
+// nothing. Rule "alone" makes a record of its own of any value.
 struct Rules final : ports::Router, ports::RuleState {
+  explicit Rules(bool of_one_rule = false) : alone(of_one_rule) {}
   std::unique_ptr<ports::RuleState> open() const override { return std::make_unique<Rules>(); }
+  std::unique_ptr<ports::RuleState> open_one(std::string_view rule) const override {
+    return rule == "alone" ? std::make_unique<Rules>(true) : nullptr;
+  }
   bool takes_from(std::string_view) const override { return true; }
   void route(const Reading& reading, const ports::Now&, ports::Routed& out) override {
     out = {};
-    switch (reading.value.as_integer()) {
+    switch (alone ? 1 : reading.value.as_integer()) {
+      case 4: due = BootTime{}; [[fallthrough]];
       case 1: {
         Record record;
         record.sink = "up";
-        record.topic = "today";
+        record.topic = alone ? "of one" : "today";
         record.body = "1";
         out.records.add(record);
         out.verdict = ports::Verdict::routed;
@@ -80,16 +89,41 @@ struct Rules final : ports::Router, ports::RuleState {
       default: break;
     }
   }
+  std::optional<BootTime> next_due() const override { return due; }
+  bool alone = false;
+  std::optional<BootTime> due;
 };
 
-DeadLetter about_reading(std::int64_t value) {
+DeadLetter about_reading(std::int64_t value, std::string rule = {}) {
   Reading reading;
   reading.source = "s";
   reading.device = "d";
   reading.value = Value::integer(value);
   DeadLetter letter;
   letter.kind = DeadLetter::Kind::reading;
+  letter.rule = std::move(rule);
   letter.payload = canonical_json(reading, "g");
+  return letter;
+}
+
+// Its source reads a number now, and a list of two.
+flow::Requeue::Today today() {
+  return {std::make_shared<Rules>(), [](const ports::RawInput& raw, Time arrived) -> Result<std::vector<Reading>> {
+            if (raw.payload.front() < '1' || raw.payload.front() > '9') return fail(Errc::invalid, "not a number");
+            Reading reading;
+            reading.source = raw.source;
+            reading.device = raw.topic;
+            reading.time = arrived;
+            reading.value = Value::integer(raw.payload.front() - '0');
+            return std::vector<Reading>(raw.payload.size(), reading);
+          }};
+}
+
+DeadLetter unread(std::string payload) {
+  DeadLetter letter;
+  letter.source = "s";
+  letter.topic = "t";
+  letter.payload = std::move(payload);
   return letter;
 }
 
@@ -152,7 +186,7 @@ TEST_CASE("a dropped lane owes nothing and counts what it dropped; others keep t
   CHECK(flow::drop_lane(bench.telemetry(), "never").error().code == Errc::invalid);
 }
 
-TEST_CASE("a requeued record goes as it was routed; a reading goes through today's rules; the letter is done then") {
+TEST_CASE("a requeued record goes as it was routed, a reading through the rule that failed; the letter is done then") {
   Bench bench;
   bench.append("up", 1, 1);
   const auto up = bench.lane("up");
@@ -162,41 +196,62 @@ TEST_CASE("a requeued record goes as it was routed; a reading goes through today
     up->finish_set_aside();
     return bench.telemetry().ledger(up->id(SpoolId::telemetry)).set_aside == 1;
   }));
-  const Rules rules;
-  flow::Requeue desk(*bench.stores, &rules, bench.clock);
+  flow::Requeue desk(*bench.stores, today(), bench.clock);
   REQUIRE(desk.letters().size() == 1);
-  REQUIRE(desk.requeue(desk.letters()[0]));
+  CHECK(desk.requeue(desk.letters()).letters == 1);
   CHECK(desk.letters().empty());
   const auto again = Bench::take(*up);
   REQUIRE(again.size() == 1);
   CHECK(again[0].identity == poison[0].identity);
   CHECK(again[0].record.body == "1");
 
-  const Sequence routed = bench.letter(about_reading(1));
-  const Result<std::size_t> records = desk.requeue(routed);
-  REQUIRE(records);
-  CHECK(*records == 1);
-  CHECK(Bench::take(*up).at(0).record.topic == "today");
+  const auto topic_of = [&](const DeadLetter& content) {
+    const Sequence letter = bench.letter(content);
+    const flow::Requeue::Done done = desk.requeue({letter, letter});
+    CHECK(done.letters == 1);
+    CHECK(done.records == 1);
+    CHECK(done.errors.empty());
+    CHECK(desk.letters().empty());
+    const auto records = Bench::take(*up);
+    REQUIRE(records.size() == 1);
+    return records[0].record.topic;
+  };
+  CHECK(topic_of(about_reading(2, "alone")) == "of one");  // the others are not asked
+  CHECK(topic_of(about_reading(1, "gone")) == "today");
+  CHECK(topic_of(about_reading(1)) == "today");
+  CHECK(topic_of(unread("1")) == "today");
 }
 
 TEST_CASE("what cannot be requeued says why and stays; it can be dropped") {
   Bench bench;
-  const Rules rules;
-  flow::Requeue desk(*bench.stores, &rules, bench.clock);
-  const auto why = [&](const DeadLetter& letter) { return desk.requeue(bench.letter(letter)).error().what; };
+  flow::Requeue desk(*bench.stores, today(), bench.clock);
+  const auto refusal = [&](flow::Requeue& by, const DeadLetter& letter) {
+    const flow::Requeue::Done done = by.requeue({bench.letter(letter)});
+    CHECK(done.letters == 0);
+    CHECK(done.records == 0);
+    REQUIRE(done.errors.size() == 1);
+    return done.errors[0];
+  };
+  const auto why = [&](const DeadLetter& letter) { return refusal(desk, letter); };
   CHECK(why(about_reading(2)).find("rule 'r' fails on it again: no such key") != std::string::npos);
   CHECK(why(about_reading(3)).find("window") != std::string::npos);
-  CHECK(why(about_reading(4)).find("no record") != std::string::npos);
-  DeadLetter raw;
-  raw.payload = "\xff";
-  CHECK(why(raw).find("never became a reading") != std::string::npos);
-  flow::Requeue without(*bench.stores, nullptr, bench.clock);
-  CHECK(without.requeue(bench.letter(about_reading(1))).error().what.find("configuration") != std::string::npos);
-  REQUIRE(desk.letters().size() == 5);
-  for (const Sequence one : desk.letters()) CHECK(desk.drop(one));
+  CHECK(why(about_reading(4)).find("window") != std::string::npos);  // whoever else makes records of it
+  CHECK(why(about_reading(5)).find("no record") != std::string::npos);
+  CHECK(why(unread("\xff")).find("still does not read it: not a number") != std::string::npos);
+  CHECK(why(unread("23")).find("fails on it again") != std::string::npos);
+  DeadLetter cut = unread("1");
+  cut.cut = true;
+  CHECK(why(cut).find("beginning") != std::string::npos);
+  flow::Requeue without(*bench.stores, {}, bench.clock);
+  CHECK(refusal(without, about_reading(1)).find("configuration") != std::string::npos);
+  CHECK(refusal(without, unread("1")).find("configuration") != std::string::npos);
+  REQUIRE(desk.letters().size() == 9);
+  CHECK(bench.telemetry().ledger(bench.telemetry().lane("up")).accepted == 0);
+  CHECK(desk.drop(desk.letters(), [] { return true; }).letters == 0);
+  CHECK(desk.drop(desk.letters()).letters == 9);
   CHECK(desk.letters().empty());
-  CHECK(desk.drop(Sequence(1)).error().code == Errc::invalid);
+  CHECK(desk.drop({Sequence(1)}).errors.size() == 1);
   const status::LaneLedger ledger = bench.stores->of(SpoolId::dead).lanes().at(0).ledger;
-  CHECK(ledger.dropped == 5);
+  CHECK(ledger.dropped == 9);
   CHECK(ledger.adds_up());
 }

@@ -122,6 +122,7 @@ TEST_CASE("a dead letter reads back as it was written, and no prefix of it does"
   letter.reason = "division by zero";
   letter.token = FieldToken{.session = 9, .packet_id = 1, .content_hash = 2, .qos = 2};
   letter.payload = "\xff\xfe";
+  letter.cut = true;
   std::string bytes;
   encode(letter, bytes);
   CHECK(*decode_dead_letter(bytes) == letter);

@@ -167,6 +167,9 @@ TEST_CASE("a scalar expression allocates nothing in steady state") {
       "value.count in [1, 7, 9]",
       "size(device) + device.indexOf(\"-\")",
       "time.getHours(\"+02:00\") >= 6",
+      "value.?flow.orValue(1.5) + value[?'pressure'].orValue(0.0)",
+      "value.?flow.or(value.?pump.speed).or(value.?pressure).orValue(1.5)",
+      "value.?flow.hasValue() || value.?pressure.hasValue()",
   };
   for (const char* const text : expressions) {
     Expression expression(text);

@@ -33,6 +33,7 @@ std::string shown(const Value& value) {
     case Kind::type: return "type " + std::string(value.as_text());
     case Kind::list:
     case Kind::map: return "json " + to_json(value);
+    case Kind::optional: return "optional";
     case Kind::error: return "error " + std::string(value.as_text());
   }
   return "?";

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/base/bytes.h"
 #include "rules/expression/eval_json.h"
 
 namespace railhead::expression {
@@ -90,6 +91,20 @@ TEST_CASE("whatever is wrong with a line is the answer to that line") {
     const std::string out = answer(line + "\n" + R"({"expr":"1"})" + "\n");
     CHECK_MESSAGE(out.starts_with(R"({"error":")"), line);
     CHECK_MESSAGE(out.ends_with("}\n{\"type\":\"int\",\"value\":\"1\"}\n"), line);
+  }
+}
+
+TEST_CASE("whatever a sentence quotes, it is UTF-8") {
+  std::string degrees;
+  for (int i = 0; i < 300; ++i) degrees += "°";
+  for (const std::string shift : {"", "x"}) {
+    const std::string text = "'" + shift + degrees + "'";
+    for (const std::string& expression : {"int(" + text + ")", "{}[" + text + "]", "1 " + text,
+                                          "timestamp(0).getHours(" + text + ")", std::string("1 b'\\\\xff'")}) {
+      const std::string out = answer(R"({"expr":")" + expression + "\"}\n");
+      CHECK_MESSAGE(out.starts_with(R"({"error":")"), expression);
+      CHECK_MESSAGE(base::is_utf8(out), expression);
+    }
   }
 }
 

@@ -36,6 +36,14 @@ TEST_CASE("a program tells what it reads") {
   CHECK_FALSE(program->constant().has_value());
 }
 
+TEST_CASE("what is read as an optional may be absent, like what has() asks for") {
+  Expression expression("value.?flow.orValue(1.5) + value[?'a'].b.or(value.limits.?high).orValue(0.0)");
+  expression.with("value", {});
+  const auto program = expression.program();
+  REQUIRE(program != nullptr);
+  CHECK(read_paths(*program) == std::vector<std::string>{"value.flow?", "value.a.b?", "value.limits.high?"});
+}
+
 TEST_CASE("what needs no variable is computed once") {
   Expression expression("60 * 60 * 24 + size('abc') + [1, 2].map(x, x * 2)[1]");
   const auto program = expression.program();

@@ -54,13 +54,29 @@ TEST_CASE("window functions give what their names say") {
   CHECK(result(WindowFunction::stddev, values) == d(3));
   CHECK(result(WindowFunction::percentile, values, 75) == d(5.5));
   CHECK(result(WindowFunction::sum, {i(1), d(0.5)}) == d(1.5));
-  CHECK(result(WindowFunction::sum, {i(INT64_MAX), i(1)}) == d(9223372036854775808.0));
   CHECK(result(WindowFunction::count, {Value::boolean(true), Value::boolean(false)}) == i(1));
   CHECK(result(WindowFunction::max, {Value::text("a"), Value::text("b")}) == Value::text("b"));
   // 1e16 + 1 - 1e16, ten times over: rounding is carried along.
   std::vector<Value> rounding;
   for (int n = 0; n < 10; ++n) rounding.insert(rounding.end(), {d(1e16), d(1), d(-1e16)});
   CHECK(result(WindowFunction::sum, rounding) == d(10));
+}
+
+TEST_CASE("a sum of whole numbers is exact, or an error where no int holds it") {
+  const auto u = [](std::uint64_t number) { return Value::uinteger(number); };
+  const auto sum = [](const std::vector<Value>& values) { return result(WindowFunction::sum, values); };
+  CHECK(sum({i(INT64_MAX), i(1)}) == Value::error("sum: integer overflow"));
+  CHECK(sum({i(INT64_MIN), i(-1)}) == Value::error("sum: integer overflow"));
+  CHECK(sum({i(INT64_MAX), i(INT64_MAX), i(2)}).is(Kind::error));  // exactly 2^64: gone round to 0
+  CHECK(sum({u(UINT64_MAX)}).is(Kind::error));
+  CHECK(sum({u(std::uint64_t{1} << 63)}).is(Kind::error));
+  // In between it may be beyond.
+  CHECK(sum({i(INT64_MAX), i(5), i(-5)}) == i(INT64_MAX));
+  CHECK(sum({u(UINT64_MAX), i(INT64_MIN), i(-7)}) == i(INT64_MAX - 7));
+  // Energy counters are uint: no digit is lost.
+  CHECK(sum({u(9007199254740993), u(1)}) == i(9007199254740994));
+  CHECK(sum({u(9007199254740993)}).is(Kind::integer));
+  CHECK(sum({i(INT64_MAX), d(1)}) == d(9223372036854775808.0));
 }
 
 TEST_CASE("a window function without values is null, count and sum are 0") {

@@ -4,14 +4,24 @@
 #include <iterator>
 #include <sstream>
 
+#include "gateway/base/text.h"
 #include "rules/routing/try_lines.h"
 
 namespace railhead::test {
 namespace {
 
+// What kind a point's values are is known where its type is written.
 std::vector<ports::KnownPoint> points_in(const config::Node& map) {
   std::vector<ports::KnownPoint> points;
-  for (const config::Member& member : map.members()) points.push_back({.name = std::string(member.name())});
+  for (const config::Member& member : map.members()) {
+    ports::KnownPoint& point = points.emplace_back(ports::KnownPoint{.name = std::string(member.name())});
+    const std::string_view type = member.value.find("type").text();
+    if (member.value.find("scale").present()) {
+      point.kind = Kind::real;
+    } else if (!type.empty()) {
+      point.kind = type == "unix32" ? Kind::timestamp : type == "uint64" ? Kind::uinteger : Kind::integer;
+    }
+  }
   return points;
 }
 
@@ -20,7 +30,12 @@ routing::KnownSource known_source(const config::Member& source) {
   const config::Node modbus = source.value.find("modbus");
   known.devices_complete = modbus.present();
   for (const config::Member& device : modbus.find("devices").members()) {
-    known.devices.push_back({std::string(device.name()), points_in(device.value.find("points"))});
+    ports::KnownDevice& one = known.devices.emplace_back(ports::KnownDevice{.name = std::string(device.name())});
+    one.points = points_in(device.value.find("points"));
+    for (const config::Member& point : device.value.find("points").members()) {
+      const auto every = base::parse_duration(point.value.find("every").text());
+      one.rates.emplace(point.name(), every.value_or(std::chrono::seconds{1}));
+    }
   }
   return known;
 }
@@ -56,11 +71,13 @@ std::string file_text(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
-std::string try_text(const ports::Router& router, const std::string& input, const std::string& source) {
+std::string try_text(const ports::Router& router, const std::string& input, const std::string& source,
+                     std::span<const routing::KnownSource> sources) {
   std::istringstream in(input);
   std::ostringstream out;
   routing::TryOptions options;
   options.source = source;
+  options.sources = sources;
   (void)routing::try_lines(router, options, in, out);
   return out.str();
 }

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,6 @@ struct Built {
 [[nodiscard]] std::string file_text(const std::filesystem::path& path);
 // What `railhead try` prints for these lines.
 [[nodiscard]] std::string try_text(const ports::Router& router, const std::string& input,
-                                   const std::string& source = {});
+                                   const std::string& source = {}, std::span<const routing::KnownSource> sources = {});
 
 }  // namespace railhead::test

@@ -47,7 +47,8 @@ void run_case(const std::filesystem::path& folder) {
   if (built->router == nullptr) return;
   check(folder / "warnings.txt", built->diagnostics.render());
   if (std::filesystem::exists(folder / "input.jsonl")) {
-    check(folder / "expected.jsonl", test::try_text(*built->router, test::file_text(folder / "input.jsonl")));
+    check(folder / "expected.jsonl",
+          test::try_text(*built->router, test::file_text(folder / "input.jsonl"), {}, built->input.sources));
   }
   const config::Node tests = built->document.root().find("tests");
   if (tests.present()) {

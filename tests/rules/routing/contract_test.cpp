@@ -24,7 +24,8 @@ std::vector<std::string> changes(const std::string& before, const std::string& n
   CAPTURE(b->diagnostics.render());
   REQUIRE(a->router);
   REQUIRE(b->router);
-  return routing::changes_for_consumers(routing::contract_of(*a->router), routing::contract_of(*b->router));
+  return routing::changes_for_consumers(routing::contract_of(*a->router, a->input.sources),
+                                        routing::contract_of(*b->router, b->input.sources));
 }
 
 const std::string kBefore =
@@ -65,6 +66,55 @@ TEST_CASE("a topic renamed, a destination gone and a new one") {
             "  - { name: c, send: { to: mq, routing_key: other } }\n") ==
         std::vector<std::string>{"mq alarm: nothing is sent there any more", "up t.${source}: is now up u.${source}",
                                  "mq other: is new"});
+}
+
+TEST_CASE("what a closing window or a snapshot sends is covered for its own rule, not for the one that ran last") {
+  const auto built = test::build_rules(kHead +
+                                       "  - name: w\n"
+                                       "    window: { every: 1 min }\n"
+                                       "    send:\n"
+                                       "      - { to: mq, routing_key: a, body: count() }\n"
+                                       "      - { to: mq, routing_key: b, when: count() > 5, body: count() }\n"
+                                       "      - { to: mq, routing_key: c, body: count() }\n"
+                                       "  - name: s\n"
+                                       "    snapshot: { every: 1 min }\n"
+                                       "    send: [ { to: mq, routing_key: d }, { to: mq, routing_key: e } ]\n"
+                                       "  - { name: last, from: { source: s }, send: { to: mq, routing_key: x } }\n"
+                                       "tests:\n"
+                                       "  - name: one\n"
+                                       "    given: [ { source: s, device: d, value: { n: 1 } } ]\n"
+                                       "    expect: [ {}, {}, {}, {}, {} ]\n");
+  CAPTURE(built->diagnostics.render());
+  REQUIRE(built->router);
+  std::ostringstream out;
+  (void)routing::run_rule_tests(*built->router, built->document.root().find("tests"), built->diagnostics, out,
+                                routing::ShowCoverage::yes);
+  CHECK(out.str() ==
+        "not covered: rule 'w', send 2 to mq: nothing was sent\n"
+        "coverage: rules 3 of 3, sends 5 of 6, branches 1 of 2\n"
+        "1 passed, 0 failed\n");
+}
+
+TEST_CASE("tests beside the rules compare MessagePack and CBOR bodies as what they say") {
+  const auto built =
+      test::build_rules(kHead +
+                        "  - name: r\n"
+                        "    send:\n"
+                        "      - { to: up, topic: a, format: cbor, body: { t: value.t } }\n"
+                        "      - { to: up, topic: b, format: messagepack }\n"
+                        "tests:\n"
+                        "  - name: one\n"
+                        "    given: [ { source: s, device: d, value: { t: 1.5 } } ]\n"
+                        "    expect: [ { content_type: application/cbor, body: { t: 1.5 } },\n"
+                        "              { content_type: application/msgpack, body: { value: { t: 2 } } } ]\n");
+  built->input.bodies_as_json = true;
+  const auto router = routing::build(built->input, built->diagnostics);
+  REQUIRE(router);
+  std::ostringstream out;
+  (void)routing::run_rule_tests(*router, built->document.root().find("tests"), built->diagnostics, out);
+  CHECK(out.str().find("record 2 to up: body.value.t\n      expected  2\n      got       1.5\n0 passed, 1 failed\n") !=
+        std::string::npos);
+  CHECK(out.str().find("record 1") == std::string::npos);
 }
 
 TEST_CASE("coverage names the rules, sends and branches that no test reaches") {

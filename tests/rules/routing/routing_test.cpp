@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "gateway/config/reference.h"
+#include "rules/routing/rule_memory.h"
 #include "tests/rules/routing/case_support.h"
 #include "tests/support/capturing_reporter.h"
 
@@ -144,6 +145,86 @@ rules:
   CHECK(rules.route(reading("c", Value::map({}))).records.size() == 1);
 }
 
+TEST_CASE("a sender that begins afresh lets go all that waited, however much that is, and is told once") {
+  Rules rules(R"(
+rules:
+  - { name: r, on_change: { value.n: 0 }, expect_sequence: { number: value.n, by: "'all'", reorder: { wait: 1 h, limit: 1000 } }, send: { to: audit, body: value.n } }
+)");
+  const auto number = [](std::int64_t n) {
+    return reading("d" + std::to_string(n), Value::map({{Value::text("n"), Value::integer(n)}}));
+  };
+  rules.route(number(100));
+  for (std::int64_t n = 102; n < 700; ++n) CHECK(rules.route(number(n)).verdict == Verdict::absorbed);
+  const ports::Routed& routed = rules.route(number(0));
+  CHECK(routed.before.size() == 598);
+  CHECK(routed.records.size() == 1);
+  CHECK(rules.reporter.count(status::Event::sequence_restarted) == 1);
+  CHECK(rules.reporter.count(status::Event::sequence_gap) == 1);
+  rules.route(number(1));
+  CHECK(rules.routed.records.size() == 1);
+  CHECK(rules.routed.after.empty());
+  CHECK(rules.reporter.count(status::Event::sequence_restarted) == 1);
+  CHECK(rules.reporter.count(status::Event::sequence_gap) == 1);
+}
+
+TEST_CASE("days of a zone begin and end at its midnights, where clocks leave one out and where one comes twice, too") {
+  struct Row {
+    const char* zone;
+    const char* at;
+    const char* start;
+    const char* end;
+  };
+  // By the zones' rules in the tz database, worked out by hand. Years ago: countries change what is to come.
+  const Row rows[] = {
+      {"Europe/Berlin", "2021-03-28T12:00:00Z", "2021-03-27T23:00:00Z", "2021-03-28T22:00:00Z"},
+      {"Europe/Berlin", "2021-10-31T12:00:00Z", "2021-10-30T22:00:00Z", "2021-10-31T23:00:00Z"},
+      {"Europe/Berlin", "2021-06-01T22:00:00Z", "2021-06-01T22:00:00Z", "2021-06-02T22:00:00Z"},
+      // 00:00 becomes 01:00: the day begins at 01:00.
+      {"America/Santiago", "2021-09-05T12:00:00Z", "2021-09-05T04:00:00Z", "2021-09-06T03:00:00Z"},
+      {"America/Santiago", "2021-09-05T04:00:00Z", "2021-09-05T04:00:00Z", "2021-09-06T03:00:00Z"},
+      {"America/Santiago", "2021-09-05T03:59:59Z", "2021-09-04T04:00:00Z", "2021-09-05T04:00:00Z"},
+      {"America/Havana", "2021-03-14T05:30:00Z", "2021-03-14T05:00:00Z", "2021-03-15T04:00:00Z"},
+      {"America/Havana", "2021-03-14T04:30:00Z", "2021-03-13T05:00:00Z", "2021-03-14T05:00:00Z"},
+      // 24:00 becomes 23:00: the last hour comes twice and belongs to the day.
+      {"America/Santiago", "2021-04-04T03:30:00Z", "2021-04-03T03:00:00Z", "2021-04-04T04:00:00Z"},
+      // 01:00 becomes 00:00: of a midnight that comes twice the first.
+      {"Asia/Amman", "2021-10-28T21:30:00Z", "2021-10-28T21:00:00Z", "2021-10-29T22:00:00Z"},
+      {"Asia/Amman", "2021-10-28T22:30:00Z", "2021-10-28T21:00:00Z", "2021-10-29T22:00:00Z"},
+      {"America/Havana", "2021-11-07T05:30:00Z", "2021-11-07T04:00:00Z", "2021-11-08T05:00:00Z"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.zone);
+    CAPTURE(row.at);
+    const routing::Span span = routing::span_of(*parse_rfc3339(row.at), std::chrono::hours{24}, row.zone);
+    CHECK(to_rfc3339(span.start) == row.start);
+    CHECK(to_rfc3339(span.end) == row.end);
+  }
+}
+
+TEST_CASE("a reload that changes the rule sends what its snapshot has heard, and one that does not keeps it") {
+  const std::string rule = "rules: [ { name: r, from: { source: s }, snapshot: { every: 10 min }, send: { to: audit ";
+  Rules before(rule + "} } ]");
+  before.route(reading("a", Value::map({{Value::text("x"), Value::integer(1)}})));
+  before.route(reading("a", Value::map({{Value::text("y"), Value::integer(2)}})));
+  std::vector<ports::Group> left;
+  Rules same(rule + "} } ]");
+  same.state->take_over(*before.state, BootTime{}, left);
+  CHECK(left.empty());
+  Rules changed(rule + ", priority: high } } ]");
+  changed.state->take_over(*same.state, BootTime{}, left);
+  REQUIRE(left.size() == 1);
+  REQUIRE(left[0].records.size() == 1);
+  const Record record = left[0].records.at(0);
+  CHECK(record.priority == Priority::normal);  // of the old rule
+  CHECK(record.device == "a");
+  CHECK(record.body.find(R"("value":{"x":1,"y":2})") != std::string::npos);
+  CHECK_FALSE(left[0].state.empty());
+  // Sent once: nothing is left of it.
+  std::vector<ports::Group> more;
+  changed.state->end(BootTime{}, more);
+  CHECK(more.empty());
+}
+
 TEST_CASE("states of several threads share nothing but the rules") {
   Rules rules("rules: [ { name: r, from: { source: s }, throttle: 10 s, send: { to: audit } } ]");
   const auto other = rules.built->router->open();
@@ -191,6 +272,30 @@ TEST_CASE("the fields of rules, tables and tests are in the reference and the sc
     CHECK(reference.markdown().find(name) != std::string::npos);
   }
   CHECK(reference.schema().find("\"routing_key\"") != std::string::npos);
+}
+
+TEST_CASE("one rule alone takes what it would take, whatever the others are; a window owes something at once") {
+  Rules rules(R"(
+rules:
+  - { name: first, from: { source: s }, final: true, send: { to: audit, body: 1 } }
+  - { name: mean, from: { source: s }, window: { every: 1 min }, send: { to: audit, body: mean(value) } }
+  - { name: one, from: { source: s }, dedup: { by: value, for: 1 h }, send: { to: audit, body: value } }
+  - { name: m, from: { source: m }, send: { to: audit } }
+)");
+  const auto alone = [&](const char* rule) {
+    rules.state = rules.built->router->open_one(rule);
+    REQUIRE(rules.state != nullptr);
+    return rules.route(reading("d", Value::integer(7))).verdict;
+  };
+  CHECK(rules.built->router->open_one("none") == nullptr);
+  CHECK(alone("one") == Verdict::routed);
+  REQUIRE(rules.routed.records.size() == 1);
+  CHECK(rules.routed.records.at(0).body == "7");
+  CHECK_FALSE(rules.state->next_due());
+  CHECK(alone("first") == Verdict::routed);
+  CHECK(alone("mean") == Verdict::absorbed);
+  CHECK(rules.state->next_due());
+  CHECK(alone("m") == Verdict::unrouted);
 }
 
 // Error paths

@@ -48,6 +48,17 @@ TEST_CASE("keys are texts, quoted cells are texts, and types may be said") {
   CHECK(table.rows.find(Value::integer(7)) != nullptr);
 }
 
+TEST_CASE("blanks around a cell without quotes do not count; a decimal comma is told") {
+  CHECK(csv("k, n,t\n a , 1,x y \nb,2,\" z\"\n", {.key = "k"}) ==
+        R"({"a":{"k":"a","n":1,"t":"x y"},"b":{"k":"b","n":2,"t":" z"}})");
+  std::vector<std::string> faults;
+  const Table table =
+      table_from_csv("k;v;w;x\na;1;1,5;1,5\nb;0,5;2,5;x\n", {.key = "k", .types = {{"w", CellType::text}}}, faults);
+  CHECK(faults.empty());
+  CHECK(table.doubts ==
+        std::vector<std::string>{"line 3: '0,5' in column 'v' is a text: a number has a decimal point"});
+}
+
 TEST_CASE("documents: a map of rows, or a list with a key column") {
   CHECK(document(R"({"a":{"x":1},"b":{"x":2}})", {}) == R"({"a":{"x":1},"b":{"x":2}})");
   CHECK(document(R"([{"id":"a","x":1},{"id":"b","x":2}])", {.key = "id"}) ==
