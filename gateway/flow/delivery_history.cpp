@@ -12,13 +12,13 @@ using ports::SpoolId;
 
 // Appended no longer than kLookBack before `newest`; by boot time where both are of this boot.
 bool DeliveryHistory::is_recent(const Moment& moment, const Moment& newest) {
-  if (moment.age && newest.age) return *moment.age - *newest.age <= kLookBack;
+  if (moment.booted && newest.booted) return *newest.booted - *moment.booted <= kLookBack;
   return newest.appended - moment.appended <= kLookBack;
 }
 
 bool DeliveryHistory::is_earlier(const Moment& one, const Moment& other) {
-  if (one.age && other.age) return *one.age > *other.age;
-  if (one.age.has_value() != other.age.has_value()) return other.age.has_value();
+  if (one.booted && other.booted) return *one.booted < *other.booted;
+  if (one.booted.has_value() != other.booted.has_value()) return other.booted.has_value();
   return one.appended < other.appended;
 }
 

@@ -37,7 +37,7 @@ class DeliveryHistory {
  private:
   struct Moment {
     Time appended;
-    std::optional<Duration> age;  // absent when that was before the last reboot
+    std::optional<BootTime> booted;  // boot time; absent when that was before the last reboot
   };
   struct Heard {
     Sequence sequence;
@@ -47,7 +47,7 @@ class DeliveryHistory {
     bool marked = false;                   // as a possible repeat
     bool recent = false;
   };
-  static Moment moment_of(const spool::Frame& frame) { return {frame.appended, frame.age}; }
+  static Moment moment_of(const spool::Frame& frame) { return {frame.appended, frame.appended_boot}; }
   static bool is_recent(const Moment& moment, const Moment& newest);
   static bool is_earlier(const Moment& one, const Moment& other);
   static std::optional<Heard> hear(ports::SpoolId id, const spool::Frame& frame);

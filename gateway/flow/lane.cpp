@@ -184,7 +184,7 @@ void Lane::give(Place place, const spool::Frame& frame, Record record, bool repe
   outgoing.identity = record.identity.empty() ? identity_of(gateway_, frame.epoch, frame.sequence) : record.identity;
   if (outgoing.identity.starts_with('/')) outgoing.identity.insert(0, gateway_);
   outgoing.record = std::move(record);
-  if (frame.age) outgoing.appended = clock_.boot_now() - *frame.age;
+  outgoing.appended = frame.appended_boot;
   outgoing.started_before = started_.before(sink_, place);
   if (any_late_.load(std::memory_order_relaxed)) {
     const base::MutexLock lock(mutex_);
@@ -202,7 +202,7 @@ bool Lane::steps_over(std::string_view destination, Place place) {
 
 bool Lane::is_expired(const Record& record, const spool::Frame& frame) const {
   if (record.ttl <= Duration::zero()) return false;
-  if (frame.age) return *frame.age > record.ttl;
+  if (frame.appended_boot) return clock_.boot_now() - *frame.appended_boot > record.ttl;
   // Across a reboot only trusted wall clocks can tell (S12, S20).
   return frame.clock_trusted && clock_.trusted() && clock_.now() - frame.appended > record.ttl;
 }

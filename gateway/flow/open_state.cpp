@@ -45,13 +45,15 @@ Result<void> OpenState::recover_state(SpoolId id, DeliveryHistory& history) {
   }
   if (from >= spool.next()) return {};
   const BootTime boot_now = clock_.boot_now();
-  const Time now = clock_.now();
+  const auto age_of = [boot_now, now = clock_.now()](const spool::Frame& frame) {
+    return std::max(Duration::zero(), frame.appended_boot ? boot_now - *frame.appended_boot : now - frame.appended);
+  };
   return spool.for_each(from, [&](const spool::Frame& frame) {
     if (!frame.internal || frame.settled) return;
     const base::MutexLock lock(mutex_);
     const std::optional<StateEntry> entry = decode_state_entry(frame.payload);
     if (entry && entry->kind == StateEntry::Kind::rules) {
-      const Duration age = frame.age.value_or(std::max(Duration::zero(), now - frame.appended));
+      const Duration age = age_of(frame);
       recalled_[std::string(entry->source)].push_back(
           {frame.sequence, entry->part, false, age, entry->token.has_value(), std::string(entry->rules)});
       return;
@@ -68,7 +70,7 @@ Result<void> OpenState::recover_state(SpoolId id, DeliveryHistory& history) {
       return;
     }
     if (entry && entry->kind == StateEntry::Kind::done) {
-      const Duration age = frame.age.value_or(std::max(Duration::zero(), now - frame.appended));
+      const Duration age = age_of(frame);
       done_.emplace(entry->identity, frame.sequence);
       if (age < kDoneKept) return;
     }

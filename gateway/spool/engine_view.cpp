@@ -10,7 +10,7 @@
 namespace railhead::spool {
 
 ReadContext Spool::Engine::read_context() const {
-  return {disk_, clock_, options_.path, boot_,
+  return {disk_, options_.path, boot_,
           [this](const SegmentHeader& segment) { const_cast<Engine*>(this)->condemn(segment); }};
 }
 
@@ -91,7 +91,6 @@ constexpr int kTrimWaitsMax = 5'000;
 }  // namespace
 
 Result<void> Spool::Engine::for_each(Sequence from, const std::function<void(const Frame&)>& visit) const {
-  const BootTime now = clock_.boot_now();
   const ReadContext context = read_context();
   int waits = 0;
   for (Sequence at = std::max(from, Sequence(1));;) {
@@ -117,7 +116,7 @@ Result<void> Spool::Engine::for_each(Sequence from, const std::function<void(con
     const auto scanned = scan_segment(read->bytes, *marks.header, marks.last.value() + 1, [&](const ScannedFrame& one) {
       if (one.header.sequence < at || one.header.lane >= marks.lane_of->size()) return;
       const LaneId lane = (*marks.lane_of)[one.header.lane];
-      Frame frame = make_frame(context, *marks.header, one.header, lane, one.payload, now);
+      Frame frame = make_frame(context, *marks.header, one.header, lane, one.payload);
       frame.settled = marks.settled(lane, one.header.sequence);
       visit(frame);
     });

@@ -13,7 +13,7 @@ constexpr std::size_t kReadBytes = 256 * 1024;
 }  // namespace
 
 Frame make_frame(const ReadContext& context, const SegmentHeader& segment, const FrameHeader& header, LaneId lane,
-                 std::string_view payload, BootTime now) {
+                 std::string_view payload) {
   Frame frame;
   frame.epoch = segment.epoch;
   frame.sequence = header.sequence;
@@ -21,7 +21,7 @@ Frame make_frame(const ReadContext& context, const SegmentHeader& segment, const
   frame.appended = header.appended;
   frame.clock_trusted = header.clock_trusted;
   if (header.boot < segment.boots.size() && segment.boots[header.boot] == context.boot) {
-    frame.age = now.time_since_epoch() - header.appended_boot;
+    frame.appended_boot = BootTime(header.appended_boot);
   }
   frame.internal = header.internal;
   frame.klass = header.klass;
@@ -33,7 +33,6 @@ Result<Sequence> LaneReader::read(const ReadContext& context, Shelf& shelf, Lane
                                   std::size_t records_max, std::size_t bytes_max, std::vector<Frame>& out) {
   const base::MutexLock turn(mutex_);
   Want want{lane, std::max(from, Sequence(1)), records_max, bytes_max};
-  const BootTime now = context.clock.boot_now();
   std::shared_ptr<const SegmentHeader> condemned;
   while (want.records > 0 && want.bytes > 0) {
     Part part;
@@ -99,7 +98,7 @@ Result<Sequence> LaneReader::read(const ReadContext& context, Shelf& shelf, Lane
       }
     }
     for (const Candidate& one : candidates_) {
-      out.push_back(make_frame(context, *part.header, one.header, lane, one.payload, now));
+      out.push_back(make_frame(context, *part.header, one.header, lane, one.payload));
       want.records -= std::min<std::size_t>(want.records, 1);
       want.bytes -= std::min(want.bytes, one.payload.size());
     }

@@ -10,22 +10,20 @@
 #include <vector>
 
 #include "gateway/spool/shelf.h"
-#include "gateway/system/clock.h"
 #include "gateway/system/disk.h"
 
 namespace railhead::spool {
 
-// Where frames come from and how their age is told.
+// Where frames come from.
 struct ReadContext {
   system::Disk& disk;
-  const system::Clock& clock;
   const std::string& directory;
   BootId boot;
   std::function<void(const SegmentHeader& segment)> damaged;  // a durable frame does not verify
 };
 
 [[nodiscard]] Frame make_frame(const ReadContext& context, const SegmentHeader& segment, const FrameHeader& header,
-                               LaneId lane, std::string_view payload, BootTime now);
+                               LaneId lane, std::string_view payload);
 
 class LaneReader {
  public:

@@ -77,9 +77,9 @@ struct Frame {
   Epoch epoch;
   Sequence sequence;
   LaneId lane;
-  Time appended;                // wall clock at append()
-  bool clock_trusted = false;   // was the wall clock trusted then (S20)
-  std::optional<Duration> age;  // since append() in boot time; absent when that was before the last reboot
+  Time appended;                          // wall clock at append()
+  std::optional<BootTime> appended_boot;  // boot time at append(); absent when that was before the last reboot
+  bool clock_trusted = false;             // was the wall clock trusted then (S20)
   bool internal = false;
   bool settled = false;  // only for_each() shows settled frames
   std::uint8_t klass = 1;

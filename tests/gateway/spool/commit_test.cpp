@@ -126,8 +126,8 @@ TEST_CASE("times: wall clock, whether it was trusted, and the age in boot time")
   REQUIRE(frames.size() == 1);
   CHECK_FALSE(frames[0].clock_trusted);
   CHECK(frames[0].appended == p.clock.now() - std::chrono::seconds{5});
-  REQUIRE(frames[0].age.has_value());
-  CHECK(*frames[0].age == std::chrono::seconds{5});
+  REQUIRE(frames[0].appended_boot.has_value());
+  CHECK(p.clock.boot_now() - *frames[0].appended_boot == std::chrono::seconds{5});
 }
 
 TEST_CASE("many threads append, read and settle at once; every record is delivered once and the ledger adds up") {

@@ -107,7 +107,7 @@ void one_percent(std::uint64_t limit, std::uint64_t records, std::size_t bytes) 
       REQUIRE(frame.payload == dead.at(frame.sequence.value()).first);
       if (round == 0) dead.at(frame.sequence.value()).second = frame.appended;
       REQUIRE(frame.appended == dead.at(frame.sequence.value()).second);
-      REQUIRE(frame.age.has_value());
+      REQUIRE(frame.appended_boot.has_value());
     }
     CHECK(b.ledger("dead").dropped == 0);
     CHECK(b.ledger("dead").damaged == 0);
