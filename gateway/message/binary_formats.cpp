@@ -144,7 +144,9 @@ void write_messagepack(const Value& value, std::string& out) {
     case Kind::uinteger: messagepack_unsigned(value.as_uinteger(), out); break;
     case Kind::real: lead(0xcb, std::bit_cast<std::uint64_t>(value.as_real()), 8, out); break;
     case Kind::string:
-    case Kind::type: messagepack_text(value.as_text(), out); break;
+    case Kind::type:
+    case Kind::address:
+    case Kind::network: messagepack_text(value.as_text(), out); break;
     case Kind::bytes:
       messagepack_length(value.as_text().size(), kBytes, out);
       out += value.as_text();
@@ -179,7 +181,9 @@ void write_cbor(const Value& value, std::string& out) {
     case Kind::uinteger: cbor_head(0, value.as_uinteger(), out); break;
     case Kind::real: lead(0xfb, std::bit_cast<std::uint64_t>(value.as_real()), 8, out); break;
     case Kind::string:
-    case Kind::type: cbor_text(value.as_text(), out); break;
+    case Kind::type:
+    case Kind::address:
+    case Kind::network: cbor_text(value.as_text(), out); break;
     case Kind::bytes:
       cbor_head(2, value.as_text().size(), out);
       out += value.as_text();

@@ -188,7 +188,9 @@ void write_json(const Value& value, std::string& out) {
     case Kind::uinteger: write_integer(value.as_uinteger(), out); return;
     case Kind::real: write_number(value.as_real(), out); return;
     case Kind::string:
-    case Kind::type: write_json_text(value.as_text(), out); return;
+    case Kind::type:
+    case Kind::address:
+    case Kind::network: write_json_text(value.as_text(), out); return;
     case Kind::bytes: write_json_text(base::to_base64(value.as_text()), out); return;
     case Kind::timestamp:
       write_json_text(to_rfc3339(value.timestamp_seconds(), value.timestamp_nanoseconds()), out);

@@ -51,6 +51,8 @@ std::string_view cel_type_name(Kind kind) noexcept {
     case Kind::type: return "type";
     case Kind::error: return "error";
     case Kind::optional: return "optional_type";
+    case Kind::address: return "net.IP";
+    case Kind::network: return "net.CIDR";
   }
   return "error";
 }

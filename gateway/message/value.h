@@ -40,10 +40,12 @@ enum class Kind : std::uint8_t {
   type,      // the name of a type
   error,     // a sentence
   optional,  // a value or none; inside an expression only, no program gives one
+  address,   // an IP address: its canonical text
+  network,   // an IP network likewise: 192.168.0.0/24
 };
 
 // CEL's names: null_type bool int uint double string bytes google.protobuf.Timestamp google.protobuf.Duration list map
-// type optional_type.
+// type optional_type net.IP net.CIDR.
 [[nodiscard]] std::string_view cel_type_name(Kind kind) noexcept;
 
 class Value {
@@ -91,6 +93,9 @@ class Value {
   [[nodiscard]] static Value bytes(std::string_view value) { return characters(Kind::bytes, value); }
   [[nodiscard]] static Value type(std::string_view name) { return characters(Kind::type, name); }
   [[nodiscard]] static Value error(std::string_view sentence) { return characters(Kind::error, sentence); }
+  // The caller sees that the text is the canonical one.
+  [[nodiscard]] static Value address(std::string_view text) { return characters(Kind::address, text); }
+  [[nodiscard]] static Value network(std::string_view text) { return characters(Kind::network, text); }
   [[nodiscard]] static Value list(List items);
   // Keys: boolean, integer, uinteger, string. Order is kept; of two equal keys the first stays.
   [[nodiscard]] static Value map(Entries entries);
@@ -126,9 +131,11 @@ class Value {
   [[nodiscard]] std::int64_t timestamp_seconds() const;
   [[nodiscard]] std::uint32_t timestamp_nanoseconds() const;
   [[nodiscard]] Duration as_duration() const { return Duration{payload<std::int64_t>(Kind::duration)}; }
-  // The characters of a string, bytes, type or error; valid while this Value lives and is not assigned.
+  // The characters of a string, bytes, type, error, address or network; valid while this Value lives and is not
+  // assigned.
   [[nodiscard]] std::string_view as_text() const {
-    RAILHEAD_ASSERT(kind() == Kind::string || kind() == Kind::bytes || kind() == Kind::type || kind() == Kind::error);
+    RAILHEAD_ASSERT(kind() == Kind::string || kind() == Kind::bytes || kind() == Kind::type || kind() == Kind::error ||
+                    kind() == Kind::address || kind() == Kind::network);
     if (is_shared()) return static_cast<const SharedText*>(shared())->text();
     return {reinterpret_cast<const char*>(this) + kCharactersAt, length()};
   }
@@ -148,7 +155,7 @@ class Value {
   // date.
   [[nodiscard]] const Value* find_again(const Value& key, std::uint32_t& place) const;
 
-  // Of two strings, two bytes, two types or two errors: whether their characters are the same.
+  // Of two of a kind that has as_text(): whether their characters are the same.
   [[nodiscard]] bool same_characters(const Value& other) const {
     return same_bytes(other) || ((is_shared() && other.is_shared()) && as_text() == other.as_text());
   }

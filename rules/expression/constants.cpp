@@ -17,13 +17,15 @@ struct ConversionHint {
   std::string_view function;
   std::string_view hint;
 };
-constexpr std::array<ConversionHint, 6> kConvertible{{
+constexpr std::array<ConversionHint, 8> kConvertible{{
     {"timestamp", R"(written as in timestamp("2026-01-31T08:00:00Z"))"},
     {"duration", R"(written as in duration("1h30m"), with h, m, s, ms, us, ns)"},
     {"int", "digits with a sign at most"},
     {"uint", "digits alone"},
     {"double", "a number with a decimal point"},
     {"bool", R"("true" or "false")"},
+    {"ip", R"(written as in ip("192.168.0.1") or ip("2001:db8::1"))"},
+    {"cidr", R"(written as in cidr("192.168.0.0/24") or cidr("2001:db8::/32"))"},
 }};
 
 class ConstantCheck {
@@ -54,8 +56,9 @@ class ConstantCheck {
 
   void look_at_call(const Node& node) {
     const FunctionEntry& function = functions()[node.index];
-    if (function.method && function.name.starts_with("get")) {
-      if (const Node* const zone = literal(node, 1, Kind::string)) look_at_zone(*zone);
+    if (function.method) {
+      const Node* const zone = function.name.starts_with("get") ? literal(node, 1, Kind::string) : nullptr;
+      if (zone != nullptr) look_at_zone(*zone);
       return;
     }
     const auto conversion = std::find_if(kConvertible.begin(), kConvertible.end(),

@@ -9,6 +9,7 @@
 #include "gateway/base/text.h"
 #include "gateway/message/json.h"
 #include "rules/expression/expression.h"
+#include "rules/expression/functions/address.h"
 #include "rules/expression/functions/function.h"
 #include "rules/expression/functions/instant.h"
 
@@ -102,6 +103,14 @@ bool read_text(std::string_view type, std::string_view text, Value& out) {
     const auto duration = parse_cel_duration(text);
     if (!duration) return false;
     out = Value::duration(*duration);
+  } else if (type == "net.IP") {
+    const auto address = parse_address(text);
+    if (!address) return false;
+    out = Value::address(address_text(*address));
+  } else if (type == "net.CIDR") {
+    const auto network = parse_network(text);
+    if (!network) return false;
+    out = Value::network(network_text(*network));
   } else {
     return false;
   }
@@ -175,6 +184,8 @@ bool write_typed(const Value& value, std::size_t depth, std::string& out) {
     case Kind::timestamp: write_scalar("timestamp", instant_text(instant_of(value)), out); return true;
     case Kind::duration: write_scalar("duration", duration_text(value.as_duration()), out); return true;
     case Kind::type: write_scalar("type", value.as_text(), out); return true;
+    case Kind::address:
+    case Kind::network: write_scalar(cel_type_name(value.kind()), value.as_text(), out); return true;
     case Kind::list: {
       out += R"({"type":"list","value":[)";
       bool first = true;

@@ -1,7 +1,8 @@
 // Expressions: the language of `when`, `let`, `body`, windows and `${...}`. text -> compile -> Program -> Evaluator ->
 // Value. Language: the Common Expression Language (cel-spec, doc/langdef.md) without protobuf messages, with the
-// strings and math
-//           extensions and one addition: + - * / between int, uint and double promotes (rules/README.md is the manual).
+// strings, math
+//           and network extensions and one addition: + - * / between int, uint and double promotes (rules/README.md is
+//           the manual).
 // Shapes:   offsets and lengths count bytes in the expression's text; a slot is the number of a variable in its Scope.
 // Errors:   a human's mistake is a Problem, as many at once as can be told apart; a failing evaluation is a Value of
 // kind error. Bounds:   kTextMax and its neighbours below; an evaluation ends after a budget of steps, whatever the
@@ -45,8 +46,10 @@ enum class Type : std::uint8_t {
   map,
   type,
   optional,
+  address,
+  network,
 };
-// As the user writes them: "dyn" "null_type" "bool" "int" ... "timestamp" "duration" "list" "map" "type".
+// As the user writes them: "dyn" "null_type" "bool" "int" ... "timestamp" "duration" "list" "map" "type" "net.IP".
 [[nodiscard]] std::string_view name_of(Type type) noexcept;
 [[nodiscard]] Type type_of(Kind kind) noexcept;
 [[nodiscard]] inline Type type_of(const Value& value) noexcept { return type_of(value.kind()); }

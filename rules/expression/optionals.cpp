@@ -72,6 +72,8 @@ bool is_zero(const Value& value) {
     case Kind::map: return value.as_map().empty();
     case Kind::optional: return value.as_optional() == nullptr;
     case Kind::type:
+    case Kind::address:
+    case Kind::network:
     case Kind::error: break;
   }
   return false;

@@ -191,6 +191,8 @@ std::string suggest_literal(const Value& literal, std::string_view source, Type 
     return "write " + std::string(literal.as_text()) + " without quotes";
   }
   if (other == Type::timestamp) return "write timestamp(" + std::string(source) + ")";
+  if (other == Type::address) return "write ip(" + std::string(source) + ")";
+  if (other == Type::network) return "write cidr(" + std::string(source) + ")";
   return other == Type::duration ? "write duration(\"5s\")" : "";
 }
 

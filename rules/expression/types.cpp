@@ -5,10 +5,10 @@
 namespace railhead::expression {
 namespace {
 
-constexpr std::array<std::string_view, 14> kNames{"dyn",    "null_type", "bool",  "int",          "uint",
-                                                  "double", "string",    "bytes", "timestamp",    "duration",
-                                                  "list",   "map",       "type",  "optional_type"};
-constexpr std::array<std::string_view, 13> kTypeNames{"bool",
+constexpr std::array<std::string_view, 16> kNames{"dyn",    "null_type",     "bool",      "int",      "uint", "double",
+                                                  "string", "bytes",         "timestamp", "duration", "list", "map",
+                                                  "type",   "optional_type", "net.IP",    "net.CIDR"};
+constexpr std::array<std::string_view, 15> kTypeNames{"bool",
                                                       "int",
                                                       "uint",
                                                       "double",
@@ -20,7 +20,9 @@ constexpr std::array<std::string_view, 13> kTypeNames{"bool",
                                                       "type",
                                                       "google.protobuf.Timestamp",
                                                       "google.protobuf.Duration",
-                                                      "optional_type"};
+                                                      "optional_type",
+                                                      "net.IP",
+                                                      "net.CIDR"};
 
 Type promoted(Type a, Type b) {
   if (a == b) return a;
@@ -51,7 +53,9 @@ bool is_ordered(Type type) {
     case Type::list:
     case Type::map:
     case Type::type:
-    case Type::optional: return false;
+    case Type::optional:
+    case Type::address:
+    case Type::network: return false;
     default: return true;
   }
 }
@@ -75,6 +79,8 @@ Type type_of(Kind kind) noexcept {
     case Kind::map: return Type::map;
     case Kind::type: return Type::type;
     case Kind::optional: return Type::optional;
+    case Kind::address: return Type::address;
+    case Kind::network: return Type::network;
     case Kind::error: break;
   }
   return Type::any;

@@ -17,7 +17,7 @@ namespace railhead::expression {
 // The common type of branches or items.
 [[nodiscard]] Type common_type(Type a, Type b) noexcept;
 // The type that a name stands for: int, uint, double, bool, string, bytes, list, map, null_type, type,
-// google.protobuf.Timestamp, google.protobuf.Duration, optional_type; empty if it is none.
+// google.protobuf.Timestamp, google.protobuf.Duration, optional_type, net.IP, net.CIDR; empty if it is none.
 [[nodiscard]] std::string_view type_named(std::string_view name) noexcept;
 
 }  // namespace railhead::expression

@@ -26,6 +26,8 @@ void write(const Value& value, base::ByteWriter& writer) {
     case Kind::string:
     case Kind::bytes:
     case Kind::type:
+    case Kind::address:
+    case Kind::network:
     case Kind::error: writer.text(value.as_text()); return;
     case Kind::list:
       writer.varint(value.as_list().size());
@@ -63,6 +65,8 @@ std::optional<Value> read(base::ByteReader& reader, int depth) {
     case Kind::bytes: value = Value::bytes(reader.text()); break;
     case Kind::type: value = Value::type(reader.text()); break;
     case Kind::error: value = Value::error(reader.text()); break;
+    case Kind::address: value = Value::address(reader.text()); break;
+    case Kind::network: value = Value::network(reader.text()); break;
     case Kind::list: {
       Value::List items;
       for (std::uint64_t left = reader.varint(); left > 0; --left) {

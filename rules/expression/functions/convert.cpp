@@ -151,7 +151,7 @@ constexpr std::array<FunctionEntry, 10> kConversions{{
     {"int", false, to_int, "i:i u:i d:i s:i t:i"},
     {"uint", false, to_uint, "u:u i:u d:u s:u"},
     {"double", false, to_double, "d:d i:d u:d s:d"},
-    {"string", false, to_string, "s:s b:s i:s u:s d:s y:s t:s r:s T:s"},
+    {"string", false, to_string, "s:s b:s i:s u:s d:s y:s t:s r:s T:s a:s c:s"},
     {"bool", false, to_bool, "b:b s:b"},
     {"bytes", false, to_bytes, "y:y s:y"},
     {"timestamp", false, to_timestamp, "t:t s:t i:t"},
@@ -186,7 +186,9 @@ std::optional<std::string> text_of(const Value& value) {
       return std::string(value.as_text());
     case Kind::timestamp: return instant_text(instant_of(value));
     case Kind::duration: return duration_text(value.as_duration());
-    case Kind::type: return std::string(value.as_text());
+    case Kind::type:
+    case Kind::address:
+    case Kind::network: return std::string(value.as_text());
     default: return std::nullopt;
   }
 }

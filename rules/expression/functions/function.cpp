@@ -12,7 +12,7 @@ namespace {
 std::vector<FunctionEntry> collect() {
   std::vector<FunctionEntry> all;
   for (const auto part : {basic_functions(), conversion_functions(), string_functions(), math_functions(),
-                          time_functions(), optional_functions(), well_known_functions()}) {
+                          time_functions(), optional_functions(), network_functions(), well_known_functions()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -64,6 +64,8 @@ Type type_of_letter(char letter) noexcept {
     case 'm': return Type::map;
     case 'T': return Type::type;
     case 'o': return Type::optional;
+    case 'a': return Type::address;
+    case 'c': return Type::network;
     default: return Type::any;
   }
 }

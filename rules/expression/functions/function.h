@@ -44,8 +44,8 @@ struct FunctionEntry {
   bool method = false;      // called value.name(...); the value is arguments[0]
   Function code = nullptr;  // none: instructions of its own
   // Overloads "arguments:result" parted by blanks, a letter a type: n null, b bool, i int, u uint, d double, s string,
-  // y bytes, t timestamp, r duration, l list, m map, T type, o optional, * any. "+" for arguments: one or more, checked
-  // by the code.
+  // y bytes, t timestamp, r duration, l list, m map, T type, o optional, a address, c network, * any. "+" for
+  // arguments: one or more, checked by the code.
   std::string_view overloads;
 };
 
@@ -64,6 +64,7 @@ struct FunctionEntry {
 [[nodiscard]] std::span<const FunctionEntry> math_functions();
 [[nodiscard]] std::span<const FunctionEntry> time_functions();
 [[nodiscard]] std::span<const FunctionEntry> optional_functions();
+[[nodiscard]] std::span<const FunctionEntry> network_functions();
 
 // The errors that several places share.
 [[nodiscard]] Value too_much_work();

@@ -98,6 +98,11 @@ TEST_CASE("MessagePack timestamps have the three forms of the specification, exa
   CHECK(messagepack_hex(Value::timestamp(std::int64_t{1} << 34, 0)) == "c70cff000000000000000400000000");
 }
 
+TEST_CASE("addresses and networks are written as their texts") {
+  CHECK(cbor_hex(Value::address("::1")) == "633a3a31");
+  CHECK(messagepack_hex(Value::network("::/0")) == "a43a3a2f30");
+}
+
 TEST_CASE("Python's msgpack reads each value and writes the same bytes") {
   std::string input;
   for (const Value& value : samples()) input += messagepack_hex(value) + "\n";

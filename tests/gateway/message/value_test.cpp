@@ -22,6 +22,10 @@ TEST_CASE("numbers equal by value across kinds, other kinds never") {
   CHECK_FALSE(Value::real(std::nan("")) == Value::real(std::nan("")));
   CHECK_FALSE(Value::text("1") == Value::integer(1));
   CHECK_FALSE(Value::text("a") == Value::bytes("a"));
+  CHECK(Value::address("2001:db8::1234:5678") == Value::address("2001:db8::1234:5678"));
+  CHECK_FALSE(Value::address("10.0.0.1") == Value::address("10.0.0.2"));
+  CHECK_FALSE(Value::address("10.0.0.1") == Value::text("10.0.0.1"));
+  CHECK_FALSE(Value::address("10.0.0.1") == Value::network("10.0.0.1"));
   CHECK(Value() == Value());
 }
 

@@ -31,6 +31,8 @@ std::string shown(const Value& value) {
     case Kind::timestamp: return "timestamp " + to_rfc3339(value.timestamp_seconds(), value.timestamp_nanoseconds());
     case Kind::duration: return "duration " + duration_text(value.as_duration());
     case Kind::type: return "type " + std::string(value.as_text());
+    case Kind::address: return "ip " + std::string(value.as_text());
+    case Kind::network: return "cidr " + std::string(value.as_text());
     case Kind::list:
     case Kind::map: return "json " + to_json(value);
     case Kind::optional: return "optional";

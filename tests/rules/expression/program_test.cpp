@@ -183,11 +183,12 @@ TEST_CASE("values as text in templates") {
   CHECK(append_text(Value::integer(-1), out));
   CHECK(append_text(Value::real(2.5), out));
   CHECK(append_text(Value::boolean(true), out));
+  CHECK(append_text(Value::address("::1"), out));
   CHECK_FALSE(append_text(Value(), out));
   CHECK_FALSE(append_text(Value::list({}), out));
   CHECK_FALSE(append_text(Value::bytes("\xff"), out));
   CHECK_FALSE(append_text(Value::error("x"), out));
-  CHECK(out == "a-12.5true");
+  CHECK(out == "a-12.5true::1");
 }
 
 TEST_CASE("a budget bounds an evaluation") {
