@@ -87,7 +87,8 @@ class Checker : Expectations {
     return found == locals_.rend() ? nullptr : &*found;
   }
 
-  // `a.b.c`: the longest prefix that is the name of a variable or type becomes one name [langdef "Name Resolution"].
+  // `a.b.c`: the longest prefix that is the name of a variable, type or enum becomes one name [langdef "Name
+  // Resolution"].
   void resolve_qualified(NodeId id) {
     std::vector<NodeId> chain{id};
     while (ast_.at(chain.back()).form == Form::select) chain.push_back(ast_.at(chain.back()).children[0]);
@@ -97,7 +98,7 @@ class Checker : Expectations {
     for (std::size_t parts = std::min(chain.size(), names_.dots_max + 1); parts > 1; --parts) {
       std::string name = base.name;
       for (std::size_t i = 1; i < parts; ++i) name += "." + ast_.at(chain[i]).name;
-      if (!names_.by_name.contains(name) && type_named(name).empty()) continue;
+      if (!names_.by_name.contains(name) && !constant_named(name)) continue;
       const bool rooted = base.rooted;
       Node& whole = ast_.at(chain[parts - 1]);
       whole.form = Form::name;
@@ -133,10 +134,10 @@ class Checker : Expectations {
       node.shape = variable.shape;
       return;
     }
-    if (const std::string_view type = type_named(node.name); !type.empty()) {
+    if (const auto constant = constant_named(node.name)) {
       node.form = Form::literal;
-      node.value = Value::type(type);
-      node.type = Type::type;
+      node.value = *constant;
+      node.type = type_of(*constant);
       return;
     }
     if (names_.types_at_run_time) {

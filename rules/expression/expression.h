@@ -1,8 +1,7 @@
 // Expressions: the language of `when`, `let`, `body`, windows and `${...}`. text -> compile -> Program -> Evaluator ->
 // Value. Language: the Common Expression Language (cel-spec, doc/langdef.md) without protobuf messages, with the
-// strings, math
-//           and network extensions and one addition: + - * / between int, uint and double promotes (rules/README.md is
-//           the manual).
+// strings, math and network extensions and one addition: + - * / between int, uint and double promotes (rules/README.md
+// is the manual).
 // Shapes:   offsets and lengths count bytes in the expression's text; a slot is the number of a variable in its Scope.
 // Errors:   a human's mistake is a Problem, as many at once as can be told apart; a failing evaluation is a Value of
 // kind error. Bounds:   kTextMax and its neighbours below; an evaluation ends after a budget of steps, whatever the

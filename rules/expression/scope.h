@@ -38,7 +38,7 @@ struct Scope::Names {
   };
   std::map<std::string, Texts, std::less<>> texts;  // all that the text at a path ever is
   std::vector<AggregateName> aggregates;
-  std::size_t dots_max = 2;  // in a name; the longest type name has two
+  std::size_t dots_max = 3;  // in a name; the longest that constant_named() knows has three
   bool types_at_run_time = false;
 
   [[nodiscard]] const Known* known_at(std::string_view path) const {

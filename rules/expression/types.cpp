@@ -1,5 +1,6 @@
 #include "rules/expression/types.h"
 
+#include <algorithm>
 #include <array>
 
 namespace railhead::expression {
@@ -136,11 +137,9 @@ std::optional<Type> unary_result(std::string_view operation, Type operand) {
 
 Type common_type(Type a, Type b) noexcept { return a == b ? a : Type::any; }
 
-std::string_view type_named(std::string_view name) noexcept {
-  for (const std::string_view known : kTypeNames) {
-    if (known == name) return known;
-  }
-  return {};
+std::optional<Value> constant_named(std::string_view name) {
+  if (std::find(kTypeNames.begin(), kTypeNames.end(), name) != kTypeNames.end()) return Value::type(name);
+  return name == "google.protobuf.NullValue.NULL_VALUE" ? std::optional(Value::integer(0)) : std::nullopt;
 }
 
 }  // namespace railhead::expression

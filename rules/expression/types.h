@@ -16,8 +16,9 @@ namespace railhead::expression {
 [[nodiscard]] std::optional<Type> unary_result(std::string_view operation, Type operand);
 // The common type of branches or items.
 [[nodiscard]] Type common_type(Type a, Type b) noexcept;
-// The type that a name stands for: int, uint, double, bool, string, bytes, list, map, null_type, type,
-// google.protobuf.Timestamp, google.protobuf.Duration, optional_type, net.IP, net.CIDR; empty if it is none.
-[[nodiscard]] std::string_view type_named(std::string_view name) noexcept;
+// What a name stands for that is no variable's: a type, that is int, uint, double, bool, string, bytes, list, map,
+// null_type, type, google.protobuf.Timestamp, google.protobuf.Duration, optional_type, net.IP or net.CIDR; or the
+// enum's google.protobuf.NullValue.NULL_VALUE, which is 0.
+[[nodiscard]] std::optional<Value> constant_named(std::string_view name);
 
 }  // namespace railhead::expression

@@ -1,7 +1,7 @@
 // The bytes of values and readings inside state entries (S7). Little-endian; "text" = varint length + bytes.
 //   value:   u8 Kind | by kind: nothing (null), u8 (bool), u64 (int, uint, double, duration), i64 seconds + u32 ns
-//            (timestamp), text (string, bytes, type, error, address, network), varint count + values (list), varint count + key, value
-//            pairs (map)
+//            (timestamp), text (string, bytes, type, error, address, network), varint count + values (list), varint
+//            count + key, value pairs (map)
 //   reading: text source | text device | i64 time ns | u8 flags (1 clock trusted, 2 may be a repeat) | u8 quality
 //            | value | value bad | value attributes
 // Threads: pure functions.
