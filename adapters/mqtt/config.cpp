@@ -28,6 +28,10 @@ std::string client_id_fault(std::string_view text) {
   return text.size() <= 1024 && is_text(text) ? std::string() : "a client identifier is text of at most 1,024 bytes";
 }
 
+std::string user_fault(std::string_view text) {
+  return text.size() <= 0xffff && is_text(text) ? std::string() : "a user is text of at most 65,535 bytes";
+}
+
 template <class Options>
 Fields<Options> with_connection(Fields<Options> fields, const Fields<tls::Options>& tls_fields) {
   return fields
@@ -45,7 +49,8 @@ Fields<Options> with_connection(Fields<Options> fields, const Fields<tls::Option
                              "of a sink railhead-<gateway>-<name>-out.",
                  .example = "railhead-plant-7",
                  .check = client_id_fault})
-      .optional("user", &Options::user, {.sentence = "User name, if the broker wants one.", .example = "plant-7"})
+      .optional("user", &Options::user,
+                {.sentence = "User name, if the broker wants one.", .example = "plant-7", .check = user_fault})
       .optional("password", &Options::password,
                 {.sentence = "Its password, read anew at each connect.", .example = "{ file: secrets/mqtt }"})
       .choice(

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <utility>
 
+#include "adapters/mqtt/credentials.h"
 #include "adapters/mqtt/outgoing_fault.h"
 #include "adapters/mqtt/packet.h"
 #include "adapters/mqtt/trial.h"
@@ -173,12 +174,8 @@ std::uint32_t Publisher::window() const { return state_->window_; }
 
 Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settings, const Url& url, Observer& observer,
                                                       const std::stop_token& stop) {
-  std::string password;
-  if (settings.password.present()) {
-    Result<std::string> secret = settings.password.read();
-    if (!secret) return fail(secret.error().in("password"));
-    password = std::move(*secret);
-  }
+  const Result<std::optional<std::string>> password = password_of(settings.password);
+  if (!password) return fail(password.error());
   const Result<std::string> key_password = tls::key_password_of(settings.tls);
   if (!key_password) return fail(key_password.error());
   if (url.tls) {
@@ -212,7 +209,7 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
         static_cast<int>(std::max<std::int64_t>(settings.timeout / std::chrono::seconds{1}, 1)));
     options.set_max_inflight(static_cast<int>(settings.window));
     if (!settings.user.empty()) options.set_user_name(settings.user);
-    if (!password.empty()) options.set_password(password);
+    if (*password && !(*password)->empty()) options.set_password(**password);
     if (url.tls) options.set_ssl(ssl_options(settings.tls, *key_password));
     const ::mqtt::token_ptr answer = state->client_->connect(options);
     for (Duration waited{}; !answer->wait_for(kStopSlice); waited += kStopSlice) {
@@ -222,8 +219,12 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
     }
     state->up_ = true;
     state->window_ = settings.window;
+    const ::mqtt::connect_response response = answer->get_connect_response();
+    // A clean start has none [5 MQTT-3.2.2-4, 3.1.1 MQTT-3.2.2-1].
+    if (response.is_session_present()) {
+      return fail(Errc::protocol, url.text() + ": a session is present, though a new one was asked for");
+    }
     if (settings.v5) {
-      const ::mqtt::connect_response response = answer->get_connect_response();
       const ::mqtt::properties& said = response.get_properties();
       if (said.contains(::mqtt::property::RECEIVE_MAXIMUM)) {
         const auto most = ::mqtt::get<std::uint16_t>(said, ::mqtt::property::RECEIVE_MAXIMUM);

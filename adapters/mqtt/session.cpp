@@ -271,6 +271,10 @@ Result<void> Session::handle_connack(const Connack& packet, BootTime now) {
   if (!text_of(packet.properties, PropertyId::authentication_method).empty()) {
     return violated(reason::kProtocolError, "CONNACK: enhanced authentication, though none was asked for");
   }
+  // A clean start has none [5 MQTT-3.2.2-4, 3.1.1 MQTT-3.2.2-1].
+  if (packet.session_present && options_.clean_start) {
+    return violated(reason::kProtocolError, "CONNACK: a session is present, though a new one was asked for");
+  }
   state_ = State::connected;
   read_limits(packet.properties);
   if (const auto seconds = number_of(packet.properties, PropertyId::server_keep_alive)) {

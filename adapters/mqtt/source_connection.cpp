@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "adapters/mqtt/credentials.h"
 #include "adapters/mqtt/source_engine.h"
 #include "gateway/status/link.h"
 #include "gateway/status/reporter.h"
@@ -46,14 +47,10 @@ void SourceEngine::connect() {
   }
   choose_server();
   std::optional<std::string> user;
-  std::optional<std::string> password;
   if (!settings_.user.empty()) user = settings_.user;
-  if (settings_.password.present()) {
-    Result<std::string> secret = settings_.password.read();
-    if (!secret) return lost(secret.error().in("password"));
-    password = std::move(*secret);
-  }
-  session_.set_credentials(std::move(user), std::move(password));
+  Result<std::optional<std::string>> password = password_of(settings_.password);
+  if (!password) return lost(password.error());
+  session_.set_credentials(std::move(user), std::move(*password));
   std::shared_ptr<const tls::Context> tls;
   if (url_.tls) {
     tls::Options options = settings_.tls;

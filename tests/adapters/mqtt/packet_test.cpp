@@ -108,6 +108,14 @@ TEST_CASE("a malformed packet is an error of the protocol") {
       {"DUP at QoS 0", k3, "38 05 0001 61 6869"},
       {"PUBREL with flags 0", k3, "60 02 0001"},
       {"PUBACK with flags", k3, "41 02 0001"},
+      {"CONNACK with flags", k3, "21 02 00 00"},
+      {"SUBACK with flags", k3, "92 03 0001 00"},
+      {"UNSUBACK with flags", k3, "b2 02 0001"},
+      {"PINGRESP with flags", k3, "d8 00"},
+      {"DISCONNECT 5 with flags", k5, "e1 00"},
+      {"AUTH with flags", k5, "f4 02 18 00"},
+      {"SUBSCRIBE with flags 0", k3, "80 06 0001 0001 61 00"},
+      {"UNSUBSCRIBE with flags 0", k3, "a0 05 0001 0001 61"},
       {"remaining length of five bytes", k3, "30 ff ff ff ff 01"},
       {"remaining length longer than needed", k3, "30 85 00 0001 61 6869"},
       {"PUBLISH without a topic", k3, "30 02 0000"},
@@ -119,6 +127,7 @@ TEST_CASE("a malformed packet is an error of the protocol") {
       {"PUBLISH whose topic is cut", k3, "30 03 0005 61"},
       {"PUBLISH with identifier 0", k3, "32 05 0001 61 0000"},
       {"PUBLISH whose properties are cut", k5, "30 06 0001 61 05 01 01"},
+      {"property length longer than needed", k5, "30 06 0001 61 80 00 68"},
       {"unknown property", k5, "30 06 0001 61 02 04 01"},
       {"property of another packet", k5, "30 07 0001 61 03 21 0001"},
       {"property twice", k5, "30 08 0001 61 04 01 01 01 01"},
@@ -126,10 +135,15 @@ TEST_CASE("a malformed packet is an error of the protocol") {
       {"topic alias 0", k5, "30 07 0001 61 03 23 0000"},
       {"subscription identifier 0", k5, "30 06 0001 61 02 0b 00"},
       {"user property that is not UTF-8", k5, "30 0b 0001 61 07 26 0001 ff 0001 61"},
+      {"user property whose value is not UTF-8", k5, "30 0b 0001 61 07 26 0001 61 0001 ff"},
+      {"response topic that is not UTF-8", k5, "30 08 0001 61 04 08 0001 ff"},
+      {"content type that holds U+0000", k5, "30 08 0001 61 04 03 0001 00"},
       {"PUBACK with identifier 0", k3, "40 02 0000"},
       {"PUBACK 3.1.1 with a reason", k3, "40 03 0001 00"},
       {"PUBACK 5 with a reason out of place", k5, "40 03 0001 92"},
       {"PUBREL 5 with a reason out of place", k5, "62 03 0001 10"},
+      {"PUBREC 5 with a reason out of place", k5, "50 03 0001 92"},
+      {"PUBCOMP 5 with a reason out of place", k5, "70 03 0001 10"},
       {"PUBACK of one byte", k3, "40 01 00"},
       {"CONNACK with reserved flags", k3, "20 02 02 00"},
       {"CONNACK with a session beside a refusal", k3, "20 02 01 05"},
@@ -153,8 +167,19 @@ TEST_CASE("a malformed packet is an error of the protocol") {
       {"SUBSCRIBE 5 with retain handling 3", k5, "82 07 0001 00 0001 61 30"},
       {"SUBSCRIBE with a bad filter", k3, "82 07 0001 0002 6123 00"},
       {"SUBSCRIBE with two identifiers", k5, "82 0b 0001 04 0b 01 0b 02 0001 61 00"},
+      {"SUBSCRIBE with a filter that is not UTF-8", k3, "82 06 0001 0001 ff 00"},
+      {"UNSUBSCRIBE without filters", k3, "a2 02 0001"},
+      {"UNSUBSCRIBE with a filter that is not UTF-8", k3, "a2 05 0001 0001 ff"},
       {"CONNECT with a reserved flag", k3, "10 0e 00044d515454 04 01 003c 0002 6777"},
       {"CONNECT with will QoS but no will", k3, "10 0e 00044d515454 04 08 003c 0002 6777"},
+      {"CONNECT with will retain but no will", k3, "10 0e 00044d515454 04 20 003c 0002 6777"},
+      {"CONNECT with will QoS 3", k3, "10 13 00044d515454 04 1c 003c 0002 6777 0001 74 0000"},
+      {"CONNECT with a user and no flag of it", k3, "10 11 00044d515454 04 00 003c 0002 6777 0001 75"},
+      {"CONNECT with the flag of a user and none", k3, "10 0e 00044d515454 04 80 003c 0002 6777"},
+      {"CONNECT with the flag of a password and none", k5, "10 0f 00044d515454 05 40 003c 00 0002 6777"},
+      {"CONNECT whose client identifier is not UTF-8", k3, "10 0e 00044d515454 04 00 003c 0002 c328"},
+      {"CONNECT whose user is not UTF-8", k3, "10 11 00044d515454 04 80 003c 0002 6777 0001 ff"},
+      {"CONNECT without a client identifier", k3, "10 0a 00044d515454 04 02 003c"},
       {"CONNECT 3.1.1 with a password and no user", k3, "10 11 00044d515454 04 40 003c 0002 6777 0001 70"},
       {"CONNECT of another protocol", k3, "10 0e 00044d515455 04 00 003c 0002 6777"},
       {"CONNECT of level 3", k3, "10 0e 00044d515454 03 00 003c 0002 6777"},
@@ -235,6 +260,11 @@ TEST_CASE("topic filters") {
     CAPTURE(bad);
     CHECK_FALSE(is_topic_filter(bad));
   }
+  CHECK_FALSE(is_topic_filter("a/\xff"));
+  CHECK_FALSE(is_topic_filter("a/\xed\xa0\x80"));
+  CHECK_FALSE(is_topic_filter(std::string_view("a/\0", 3)));
+  CHECK(is_topic_filter(std::string(65'535, 'a')));
+  CHECK_FALSE(is_topic_filter(std::string(65'536, 'a')));
 }
 
 TEST_CASE("properties are walked in order") {

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+
 #include "adapters/mqtt/properties.h"
 #include "gateway/base/bytes.h"
 
@@ -111,6 +113,25 @@ TEST_CASE("CONNECT asks for a kept session, and at MQTT 5 for its expiry and a r
   CHECK(base::to_hex(session.output()) == "101400044d51545404c0003c00026777000175000170");
 }
 
+TEST_CASE("CONNECT has a user and a password by their flags, and no field without a flag") {
+  Listens listens;
+  Session::Options options = Script::with_topics({});
+  const auto connect = [&](Version version, std::optional<std::string> user, std::optional<std::string> password) {
+    options.user = std::move(user);
+    options.password = std::move(password);
+    Session session(options, listens);
+    session.open(version, BootTime{});
+    return base::to_hex(session.output());
+  };
+  CHECK(connect(k3, {}, {}) == "100e00044d5154540400003c00026777");
+  CHECK(connect(k3, "u", {}) == "101100044d5154540480003c00026777000175");
+  CHECK(connect(k3, "u", "p") == "101400044d51545404c0003c00026777000175000170");
+  CHECK(connect(k3, {}, "p") == "100e00044d5154540400003c00026777");  // 3.1.1 has no password without a user
+  const std::string properties = "06211000220040";                    // receive maximum 4,096, topic alias maximum 64
+  CHECK(connect(k5, {}, {}) == "101500044d5154540500003c" + properties + "00026777");
+  CHECK(connect(k5, {}, "p") == "101800044d5154540540003c" + properties + "00026777000170");
+}
+
 TEST_CASE("after CONNACK it subscribes once; a kept session is not subscribed again by the same process") {
   Script script;
   REQUIRE(script.receive(script.packet(Connack{false, 0, {}})));
@@ -171,6 +192,41 @@ TEST_CASE("a refused subscription is asked for again: after a minute, then less 
   REQUIRE(script.receive(script.packet(Suback{8, {}, std::string_view("\x01", 1)})));
   CHECK(script.listens.heard == std::vector<std::string>{"subscribed 1: 1"});
   CHECK_FALSE(script.session.next_due(true));
+}
+
+TEST_CASE("packet identifiers go round without 0") {
+  Script script;
+  std::uint16_t last = 0;
+  for (int times = 0; times < 65'540; ++times) {
+    script.session.close();
+    script.session.open(k3, script.now);
+    script.output();
+    REQUIRE(script.receive(script.packet(Connack{false, 0, {}})));
+    const std::string subscribe(script.session.output());
+    const auto id = static_cast<std::uint16_t>(static_cast<unsigned char>(subscribe.at(2)) << 8 |
+                                               static_cast<unsigned char>(subscribe.at(3)));
+    REQUIRE(id == (last == 0xffff ? 1 : last + 1));
+    last = id;
+  }
+}
+
+TEST_CASE("a SUBSCRIBE has a filter: without subscriptions there is none") {
+  for (const Version version : {k3, k5}) {
+    Script script(version, Script::with_topics({}));
+    REQUIRE(script.receive(script.packet(Connack{false, 0, {}})));
+    CHECK(script.output().empty());
+  }
+}
+
+TEST_CASE("SUBACK answers in the order of the filters") {
+  for (const Version version : {k3, k5}) {
+    Script script(version, Script::with_topics({"a", "b", "c"}));
+    REQUIRE(script.receive(script.packet(Connack{false, 0, {}})));
+    script.output();
+    REQUIRE(script.receive(script.packet(Suback{1, {}, std::string_view("\x00\x80\x01", 3)})));
+    CHECK(script.listens.heard ==
+          std::vector<std::string>{"connected: new", "subscribed 0: 0", "subscribed 1: 128", "subscribed 2: 1"});
+  }
 }
 
 TEST_CASE("many subscriptions go out in packets of a few") {
@@ -256,6 +312,27 @@ TEST_CASE("QoS 2: PUBREC, then PUBCOMP for the PUBREL, each after its ticket") {
   CHECK(script.output().empty());
   script.session.release(ticket(2));
   CHECK(script.output() == "70020005");
+}
+
+TEST_CASE("PUBRECs and PUBCOMPs leave in the order of what they answer") {
+  for (const Version version : {k3, k5}) {
+    Script script(version);
+    script.connect();
+    REQUIRE(script.receive(script.publish(2, 9, "x") + script.publish(2, 3, "y") + script.publish(2, 5, "z")));
+    for (const std::uint16_t id : std::array<std::uint16_t, 3>{9, 3, 5})
+      script.session.acknowledge(PacketType::pubrec, id, ticket(id));
+    script.session.clear_inbox();
+    script.session.release(ticket(8));  // what is durable already waits for what came before it
+    CHECK(script.output().empty());
+    script.session.release(ticket(9));
+    CHECK(script.output() == "500200095002000350020005");
+    REQUIRE(script.receive(script.pubrel(3) + script.pubrel(9)));
+    for (const std::uint16_t id : std::array<std::uint16_t, 2>{3, 9})
+      script.session.acknowledge(PacketType::pubcomp, id, ticket(10));
+    script.session.clear_inbox();
+    script.session.release(ticket(10));
+    CHECK(script.output() == "7002000370020009");
+  }
 }
 
 TEST_CASE("a QoS 2 identifier comes once in a batch, so that what follows sees what became of it") {
@@ -517,6 +594,9 @@ TEST_CASE("what a broker may not do ends the connection with a reason") {
       {"a topic alias above the maximum", "30 08 0001 61 03 23 0041 68", Errc::protocol, "e00194"},
       {"a topic alias never told", "30 07 0000 03 23 0001 68", Errc::protocol, "e00182"},
       {"DISCONNECT: taken over", "e0 01 8e", Errc::unavailable, ""},
+      {"DISCONNECT with flags", "e1 00", Errc::protocol, "e00181"},
+      {"AUTH with flags", "f1 00", Errc::protocol, "e00181"},
+      {"DISCONNECT: a session expiry", "e0 07 8e 05 11 0000 0000", Errc::unavailable, ""},
       {"a PINGRESP that is too large", "d0 ff ff ff 7f", Errc::protocol, "e00195"},
   };
   for (const Row& row : rows) {
@@ -527,6 +607,47 @@ TEST_CASE("what a broker may not do ends the connection with a reason") {
     REQUIRE_FALSE(taken);
     CHECK(taken.error().code == row.code);
     CHECK(script.output() == row.sent);
+  }
+}
+
+TEST_CASE("a SUBACK or UNSUBACK that does not answer each filter ends the connection") {
+  const auto answered_by = [](Version version, const auto& answer) {
+    CAPTURE(int(version));
+    Script script(version, Script::with_topics({"a", "b"}));
+    script.session.close();
+    script.session.set_unwanted({"c"});
+    script.session.open(version, script.now);
+    script.output();
+    REQUIRE(script.receive(script.packet(Connack{true, 0, {}})));
+    script.output();
+    const Result<std::size_t> taken = script.receive(script.packet(answer));
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().code == Errc::protocol);
+    CHECK(script.output() == (version == k5 ? "e00182" : ""));
+  };
+  for (const Version version : {k3, k5}) {
+    answered_by(version, Suback{1, {}, std::string_view("\x01", 1)});
+    answered_by(version, Suback{1, {}, std::string_view("\x01\x01\x01", 3)});
+    answered_by(version, Suback{2, {}, std::string_view("\x01\x01", 2)});  // that was an UNSUBSCRIBE
+  }
+  answered_by(k5, Unsuback{2, {}, std::string_view("\x00\x00", 2)});
+}
+
+TEST_CASE("a session that is there, though a new one was asked for, is not used") {
+  for (const Version version : {k3, k5}) {
+    Session::Options options = Script::with_topics({"a/#"});
+    options.clean_start = true;
+    Script script(version, options);
+    const Result<std::size_t> taken = script.receive(script.packet(Connack{true, 0, {}}));
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().code == Errc::protocol);
+    CHECK(script.listens.heard.empty());
+    CHECK(script.output().empty());
+    script.session.close();
+    script.session.open(version, script.now);
+    script.output();
+    REQUIRE(script.receive(script.packet(Connack{false, 0, {}})));
+    CHECK(script.listens.heard == std::vector<std::string>{"connected: new"});
   }
 }
 

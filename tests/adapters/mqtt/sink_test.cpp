@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <map>
+#include <set>
 
 #include "adapters/mqtt/properties.h"
 #include "tests/adapters/mqtt/scripted_broker.h"
@@ -152,6 +153,66 @@ TEST_CASE("QoS 2 settles at PUBCOMP") {
   CHECK(runner.outlet.settled() == 0);
   answer(broker, PacketType::pubcomp, seen.packet_id);
   CHECK(runner.done());
+}
+
+TEST_CASE("a PUBLISH has its QoS, an identifier of its own and no DUP, after a lost connection too") {
+  for (const bool v5 : {true, false}) {
+    for (const std::uint8_t qos : {std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2}}) {
+      CAPTURE(v5);
+      CAPTURE(int(qos));
+      ScriptedBroker broker;
+      SinkSettings settings = SinkRunner::settings(broker.url(), qos);
+      settings.v5 = v5;
+      SinkRunner runner(std::move(settings));
+      for (int times = 0; times < 2; ++times) {
+        const Connect connect = broker.accept();
+        CHECK(connect.clean_start);
+        CHECK_FALSE(connect.will);
+        broker.send(Connack{false, 0, {}});
+        std::set<std::uint16_t> identifiers;
+        for (int n = 1; n <= 3; ++n) {
+          if (times == 0 || qos == 0) runner.append("out", std::to_string(n));
+          const Packet packet = broker.read();
+          REQUIRE(std::holds_alternative<Publish>(packet));
+          const auto& publish = std::get<Publish>(packet);
+          CHECK(publish.payload == std::to_string(n));
+          CHECK(publish.qos == qos);
+          CHECK_FALSE(publish.dup);
+          CHECK((publish.packet_id == 0) == (qos == 0));
+          identifiers.insert(publish.packet_id);
+        }
+        CHECK(identifiers.size() == (qos == 0 ? 1 : 3));
+        if (qos == 0) REQUIRE(runner.done());
+        broker.close();
+      }
+    }
+  }
+}
+
+TEST_CASE("PUBRELs leave in the order of the PUBRECs, also when no further PUBLISH may") {
+  for (const bool v5 : {true, false}) {
+    ScriptedBroker broker;
+    SinkSettings settings = SinkRunner::settings(broker.url(), 2);
+    settings.v5 = v5;
+    settings.window = 3;
+    SinkRunner runner(std::move(settings));
+    accept(broker);
+    for (int n = 1; n <= 4; ++n) runner.append("out", std::to_string(n));
+    std::vector<Seen> seen;
+    for (int n = 1; n <= 3; ++n) seen.push_back(read_publish(broker));
+    CHECK(broker.silent(50));  // the fourth has no room
+    for (const std::size_t n : {1U, 0U, 2U}) answer(broker, PacketType::pubrec, seen[n].packet_id);
+    for (const std::size_t n : {1U, 0U, 2U}) {
+      CHECK(broker.read_ack(PacketType::pubrel).packet_id == seen[n].packet_id);
+    }
+    for (const Seen& one : seen) answer(broker, PacketType::pubcomp, one.packet_id);
+    const Seen fourth = read_publish(broker);
+    CHECK(fourth.payload == "4");
+    answer(broker, PacketType::pubrec, fourth.packet_id);
+    CHECK(broker.read_ack(PacketType::pubrel).packet_id == fourth.packet_id);
+    answer(broker, PacketType::pubcomp, fourth.packet_id);
+    CHECK(runner.done());
+  }
 }
 
 TEST_CASE("3.1.1 carries topic and body") {
@@ -399,6 +460,26 @@ TEST_CASE("a broker that takes no such QoS or nothing retained is named, and not
   broker.send(Connack{false, 0, properties.bytes()});
   CHECK_MESSAGE(eventually(5s, [&] { return runner.link.why().find(said) != std::string::npos; }), runner.link.why());
   CHECK(broker.closed());
+}
+
+TEST_CASE("a broker that has a session, though a new one was asked for, is left, and nothing is sent") {
+  for (const bool v5 : {true, false}) {
+    CAPTURE(v5);
+    ScriptedBroker broker;
+    SinkSettings settings = SinkRunner::settings(broker.url());
+    settings.v5 = v5;
+    SinkRunner runner(std::move(settings));
+    runner.append("out", "1");
+    broker.accept();
+    broker.send(Connack{true, 0, {}});
+    if (v5) CHECK(std::holds_alternative<Disconnect>(broker.read()));
+    CHECK(broker.closed());
+    CHECK_MESSAGE(eventually(5s, [&] { return runner.link.why().find("a session is present") != std::string::npos; }),
+                  runner.link.why());
+    accept(broker);
+    answer(broker, PacketType::puback, read_publish(broker).packet_id);
+    CHECK(runner.done());
+  }
 }
 
 TEST_CASE("a broker that confirms nothing is left and tried anew") {

@@ -205,6 +205,19 @@ TEST_CASE("a redelivery after a lost connection is recognised and acknowledged")
   CHECK(runner.intake.size() == 1);
 }
 
+TEST_CASE("after its PUBACK an identifier is a new message's, whatever DUP says") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  broker.welcome();
+  for (std::size_t times = 1; times <= 3; ++times) {
+    broker.send(message(1, 1, "1", times > 1));
+    CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
+    REQUIRE(eventually(5s, [&] { return runner.intake.acknowledged_ids().size() == times; }));
+    CHECK(runner.intake.size() == times);
+  }
+  CHECK(runner.intake.redelivered() == 0);
+}
+
 TEST_CASE("while the intake takes nothing, nothing is acknowledged or read, pings go on, and nothing is lost") {
   ScriptedBroker broker;
   SourceSettings settings = SourceRunner::settings(broker.url());
@@ -420,6 +433,15 @@ TEST_CASE("wrong credentials leave the source down, with the reason, and are tri
   CHECK(eventually(5s, [&] { return runner.link.state() == status::LinkStatus::State::down; }));
   CHECK(runner.link.why().find("not authorized") != std::string::npos);
   broker.accept();
+}
+
+TEST_CASE("a password that MQTT cannot carry is told, and nothing is sent") {
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.password = config::Secret::plain(std::string(65'536, 'x'));
+  const SourceRunner runner(std::move(settings));
+  CHECK(eventually(5s, [&] { return runner.link.why().find("longer than the 65,535 bytes") != std::string::npos; }));
+  CHECK(broker.nobody_comes(50));
 }
 
 TEST_CASE("a broker that breaks the protocol is left with a reason, what came before it is kept, and tried again") {
