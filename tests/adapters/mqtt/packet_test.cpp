@@ -233,6 +233,8 @@ TEST_CASE("remaining lengths of all sizes") {
 
 TEST_CASE("topic names: no wildcard, no zero and nothing but UTF-8 anywhere in them") {
   CHECK_FALSE(is_topic_name(""));
+  CHECK(is_topic_name(std::string(65'535, 'a')));
+  CHECK_FALSE(is_topic_name(std::string(65'536, 'a')));
   for (std::size_t size = 1; size < 20; ++size) {
     const std::string name(size, 'a');
     CHECK(is_topic_name(name));
