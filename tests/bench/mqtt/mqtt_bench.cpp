@@ -99,6 +99,8 @@ void from_blaster(Report& report, const std::string& self) {
   std::vector<double> paho;
   std::vector<double> cpu;  // in Y of the moment: the processor's speed changes within minutes
   std::vector<double> bare_cpu;
+  std::vector<double> commits;  // per 1,000 messages
+  std::vector<double> bare_commits;
   const std::size_t overhead = overhead_of_gateway();
   for (int round = 0; round < kRounds; ++round) {
     Blaster to_gateway;
@@ -110,6 +112,7 @@ void from_blaster(Report& report, const std::string& self) {
     to_gateway.blast(1000, kWindow);
     to_bare.blast(1000, kWindow);
     double used = 0;
+    const std::int64_t syncs_before = gateway.syncs();
     const double y_before = yardstick().seconds;
     for (int pair = 0; pair < kPairs; ++pair) {
       const auto our_turn = [&] {
@@ -124,6 +127,7 @@ void from_blaster(Report& report, const std::string& self) {
     }
     const double y = (y_before + yardstick().seconds) / 2;
     cpu.push_back(used / kMessages / y);
+    commits.push_back(1e3 * static_cast<double>(gateway.syncs() - syncs_before) / kMessages);
     to_gateway.use_topics(1000);
     to_bare.use_topics(1000);
     many.push_back(kFewer / to_gateway.blast(kFewer, kWindow));
@@ -140,6 +144,7 @@ void from_blaster(Report& report, const std::string& self) {
     if (stored.checksum != bare->checksum || apart > 0.02 * stored.bytes_each)
       return report.invalid("the two did not write the same bytes");
     bare_cpu.push_back(bare->cpu / kAll / y);
+    bare_commits.push_back(1e3 * static_cast<double>(bare->syncs) / kAll);
     Blaster slow;
     constexpr std::uint64_t kFew = 3000;
     const auto callback = start_client(self, "--paho", slow.port(), kFew, data_file(), overhead);
@@ -150,6 +155,7 @@ void from_blaster(Report& report, const std::string& self) {
   report.add({"durable QoS 1 from the blaster, window 1,000", median(ours), median(theirs), "msg/s", "bare loop", 0.7,
               Wanted::at_least, ratios});
   report.note("the same from 1,000 topics: " + shown(median(many)) + " msg/s");
+  report.note("fdatasync per 1,000 messages: " + shown(median(commits)) + ", bare loop " + shown(median(bare_commits)));
   report.add(
       {"CPU a message", median(cpu), 0, "Y", "(bare loop " + shown(median(bare_cpu)) + " Y)", 6.0, Wanted::at_most});
   report.add({"the same beside Paho, fdatasync per callback", median(ours), median(paho), "msg/s", "Paho C++", 1.0,

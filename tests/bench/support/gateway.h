@@ -22,6 +22,8 @@ class Gateway {
   [[nodiscard]] std::int64_t number(const std::vector<std::string>& path) const;
   // Records all lanes have taken.
   [[nodiscard]] std::int64_t accepted() const { return number({"lanes", "0", "records", "accepted"}); }
+  // fdatasyncs of the telemetry spool since its start.
+  [[nodiscard]] std::int64_t syncs() const { return number({"spools", "0", "syncs"}); }
   [[nodiscard]] std::string status() const;  // JSON, empty when it does not answer
   // SIGTERM and wait.
   void stop();
