@@ -58,8 +58,8 @@ void Batch::judge(std::size_t item) {
       parts_.reporter.report(status::Event::subscription_stale,
                              {{"source", parts_.source}, {"topic", std::string(publish.topic)}});
       break;
-    case Interpreter::Outcome::retained_ignored:
-    case Interpreter::Outcome::further_copy: break;
+    case Interpreter::Outcome::retained_ignored: break;
+    case Interpreter::Outcome::further_copy: ++repeated_; return fates_.push_back(Fate::left_out);
   }
   ++left_out_;
   fates_.push_back(Fate::left_out);

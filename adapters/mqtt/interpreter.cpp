@@ -17,7 +17,7 @@ Interpreter::Interpreter(std::string source, Retained retained, std::vector<Row>
     : source_(std::move(source)),
       retained_(retained),
       rows_(std::move(rows)),
-      granted_(rows_.size()),
+      grants_(rows_.size()),
       unpacked_bytes_max_(unpacked_bytes_max) {
   for (const Row& row : rows_) {
     std::vector<Value>& names = capture_names_.emplace_back();
@@ -29,8 +29,38 @@ Interpreter::Interpreter(std::string source, Retained retained, std::vector<Row>
 
 void Interpreter::set_session(std::uint64_t session) {
   session_ = session;
-  std::fill(granted_.begin(), granted_.end(), std::uint8_t{0});
+  forget_grants();
   trusted_ = false;
+}
+
+void Interpreter::forget_grants() {
+  std::fill(grants_.begin(), grants_.end(), Grant{});
+  ++grants_state_;
+}
+
+void Interpreter::set_granted(std::size_t row, std::optional<std::uint8_t> qos) {
+  Grant& grant = grants_[row];
+  if (!qos) grant.late = true;
+  grant.qos = qos;
+  ++grants_state_;
+}
+
+// The row whose copy of this topic's messages is read; rows_.size(): every copy is. At QoS 1 and 2 the broker keeps a
+// copy for us until we acknowledge it; not at QoS 0, and of a shared subscription another member may get it.
+std::size_t Interpreter::keeper_of(Seen& seen) {
+  if (seen.judged == grants_state_) return seen.keeper;
+  seen.judged = grants_state_;
+  seen.keeper = rows_.size();
+  for (std::size_t row = seen.row; row < rows_.size(); ++row) {
+    const Grant& grant = grants_[row];
+    const TopicPattern& pattern = rows_[row].pattern;
+    if (!grant.qos || grant.late || pattern.is_shared() || !pattern.match(seen.topic, captures_)) continue;
+    if (seen.keeper == rows_.size()) seen.keeper = row;
+    if (*grant.qos == 0) continue;
+    seen.keeper = row;
+    break;
+  }
+  return seen.keeper;
 }
 
 std::optional<FieldToken> Interpreter::token_of(const Publish& publish) const {
@@ -48,13 +78,13 @@ std::optional<FieldToken> Interpreter::token_of(const Publish& publish, std::uin
   return token;
 }
 
-const Interpreter::Seen& Interpreter::look_at(std::string_view topic, std::uint64_t topic_hash) {
+Interpreter::Seen& Interpreter::look_at(std::string_view topic, std::uint64_t topic_hash) {
   if (seen_.empty()) seen_.resize(kSeenLeast);
   const bool kept = topic.size() <= kSeenBytesMax;
   const auto place = [&]() -> Seen& {
     return kept ? seen_[static_cast<std::size_t>(topic_hash % seen_.size())] : unkept_;
   };
-  const Seen& known = place();
+  Seen& known = place();
   if (known.topic == topic) return known;
   // Topics displace one another: more are in use than there is room for.
   if (kept && !known.topic.empty() && ++displaced_ == seen_.size() && seen_.size() < kSeenMost) {
@@ -64,6 +94,7 @@ const Interpreter::Seen& Interpreter::look_at(std::string_view topic, std::uint6
   Seen& seen = place();
   seen.topic = topic;
   seen.row = 0;
+  seen.judged = 0;
   while (seen.row < rows_.size() && !rows_[seen.row].pattern.match(topic, captures_)) ++seen.row;
   if (seen.row == rows_.size()) return seen;
   const Row& row = rows_[seen.row];
@@ -82,7 +113,7 @@ const Interpreter::Seen& Interpreter::look_at(std::string_view topic, std::uint6
 Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, std::optional<std::size_t> subscription,
                                                Time arrived, bool clock_trusted, Reading& out) {
   const std::uint64_t topic_hash = content_hash(publish.topic);
-  const Seen& seen = look_at(publish.topic, topic_hash);
+  Seen& seen = look_at(publish.topic, topic_hash);
   if (out.source != source_) out.source = source_;
   out.time = arrived;
   out.clock_trusted = clock_trusted;
@@ -99,7 +130,11 @@ Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, std::opti
     return Outcome::unmatched;
   }
   out.device = seen.device;
-  if (trusted_ && subscription && *subscription > index && granted_[index] != 0) return Outcome::further_copy;
+  if (trusted_ && subscription) {
+    const std::size_t keeper = keeper_of(seen);
+    const bool comes = keeper != rows_.size() && (*grants_[keeper].qos > 0 || publish.qos == 0);
+    if (comes && *subscription != keeper) return Outcome::further_copy;
+  }
   if (publish.retain && retained_ == Retained::ignore) return Outcome::retained_ignored;
 
   const Row& row = rows_[index];

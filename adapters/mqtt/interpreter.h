@@ -47,7 +47,7 @@ class Interpreter {
     std::shared_ptr<const ports::ExpressionPlan> split = nullptr;
   };
   static constexpr std::size_t kSplitMax = 10'000;  // readings of one message
-  // further_copy: the broker sends one for each subscription that matches, and this is not the first row's.
+  // further_copy: the broker sends one for each subscription that matches, and another row's is certain to come.
   enum class Outcome : std::uint8_t { reading, retained_ignored, unmatched, further_copy };
 
   // `unpacked_bytes_max`: what a compressed payload may grow to.
@@ -56,12 +56,15 @@ class Interpreter {
 
   // What goes into the tokens. A new one forgets what was granted.
   void set_session(std::uint64_t session);
-  // Whether the broker took this row's subscription.
-  void set_granted(std::size_t row, bool granted) { granted_[row] = granted; }
+  // The broker began the session anew: nothing is granted yet.
+  void forget_grants();
+  // The QoS that the broker granted this row's subscription; nullopt: it refused it.
+  void set_granted(std::size_t row, std::optional<std::uint8_t> qos);
   // The session began with the subscriptions that messages name, so that a further copy is one for certain.
   void trust_subscriptions(bool trusted) { trusted_ = trusted; }
 
-  // `subscription`: the row that the broker names, if it does. `out` is overwritten whole, but keeps its memory.
+  // `subscription`: the row that the broker names, if it names one alone. `out` is overwritten whole, but keeps its
+  // memory.
   [[nodiscard]] Result<Outcome> read(const Publish& publish, std::optional<std::size_t> subscription, Time arrived,
                                      bool clock_trusted, Reading& out);
   // What the row of the last reading() asks for beyond it: its own time and being split.
@@ -90,14 +93,21 @@ class Interpreter {
     std::string topic;
     std::size_t row = 0;  // or rows_.size()
     std::string device;
-    Value attributes;  // of a message that is not retained and has no properties
+    Value attributes;          // of a message that is not retained and has no properties
+    std::uint32_t judged = 0;  // which state of the grants `keeper` is of
+    std::size_t keeper = 0;
+  };
+  struct Grant {
+    std::optional<std::uint8_t> qos;
+    bool late = false;  // it was refused first: messages that were queued before have no copy of this row
   };
   static constexpr std::size_t kSeenLeast = 256;  // topics
   static constexpr std::size_t kSeenMost = 4096;
   static constexpr std::size_t kSeenBytesMax = 256;  // of a topic; longer ones are not kept
   [[nodiscard]] std::optional<FieldToken> token_of(const Publish& publish, std::uint64_t topic_hash) const;
   [[nodiscard]] Value attributes_of(const Publish& publish, const Seen& seen) const;
-  [[nodiscard]] const Seen& look_at(std::string_view topic, std::uint64_t topic_hash);
+  [[nodiscard]] Seen& look_at(std::string_view topic, std::uint64_t topic_hash);
+  [[nodiscard]] std::size_t keeper_of(Seen& seen);
 
   struct Names {
     Value topic = Value::text("topic");
@@ -107,7 +117,8 @@ class Interpreter {
   std::uint64_t session_ = 0;
   const Retained retained_;
   std::vector<Row> rows_;
-  std::vector<std::uint8_t> granted_;  // per row
+  std::vector<Grant> grants_;       // per row
+  std::uint32_t grants_state_ = 1;  // rises with each change of them
   bool trusted_ = false;
   std::vector<std::vector<Value>> capture_names_;  // per row
   const Names names_;

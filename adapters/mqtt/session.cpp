@@ -143,15 +143,16 @@ Result<bool> Session::take_publish(const Publish& publish) {
   if (publish.qos == 2 && in_inbox(publish.packet_id)) return false;
   std::string_view topic = publish.topic;
   std::optional<std::size_t> subscription;
+  std::size_t identifiers = 0;
   if (!publish.properties.empty()) {
     PropertyReader reader(publish.properties);
     for (Property property; reader.next(property);) {
       if (property.id == PropertyId::topic_alias) {
         const Result<bool> resolved = resolve_alias(property.number, topic);
         if (!resolved || !*resolved) return resolved;
-      } else if (property.id == PropertyId::subscription_identifier &&
-                 property.number <= options_.subscriptions.size()) {
-        subscription = std::min<std::size_t>(subscription.value_or(property.number - 1), property.number - 1);
+      } else if (property.id == PropertyId::subscription_identifier) {
+        ++identifiers;
+        if (property.number <= options_.subscriptions.size()) subscription = property.number - 1;
       }
     }
   }
@@ -167,7 +168,7 @@ Result<bool> Session::take_publish(const Publish& publish) {
   inbound.publish = publish;
   inbound.publish.topic = topic;
   inbound.packet_id = publish.packet_id;
-  inbound.subscription = subscription;
+  if (identifiers == 1) inbound.subscription = subscription;
   return true;
 }
 

@@ -89,7 +89,8 @@ class Session {
     Publish publish;                // oversized: payload is its beginning
     std::uint32_t whole_bytes = 0;  // of an oversized packet
     std::uint16_t packet_id = 0;    // release: of the PUBREL
-    // The first of the subscriptions it is sent for, if the broker says so; an index into Options::subscriptions.
+    // The subscription it is sent for, if the broker names one; an index into Options::subscriptions. Of a message that
+    // is sent once for several there is no other copy.
     std::optional<std::size_t> subscription;
   };
 

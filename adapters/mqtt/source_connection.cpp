@@ -160,6 +160,9 @@ void SourceEngine::on_connected(bool session_present) {
   servers_.connected();
   Known& broker = known();
   if (!session_present) {
+    interpreter_.forget_grants();
+    refused_filters_.clear();
+    was_granted_late_ = false;
     for (const std::uint64_t session : batch_.sessions()) {
       if (session != session_hash_) intake_.deliveries().doubt(session);
     }
@@ -170,7 +173,8 @@ void SourceEngine::on_connected(bool session_present) {
     }
   }
   // Where the filters of a session changed, a message that was queued before has no copy for the new one.
-  if (subscriptions_.has_always_had(wanted_filters(), session_hash_)) session_is_ours_ = true;
+  const std::uint64_t wanted = subscriptions_mark(wanted_filters(), settings_.qos);
+  if (subscriptions_.has_always_had(wanted, session_hash_)) session_is_ours_ = true;
   interpreter_.trust_subscriptions(session_is_ours_);
   broker.connected = true;
   broker.sure = broker.sure || broker.version == Version::v5 || broker.guessed;
@@ -190,8 +194,9 @@ void SourceEngine::on_connected(bool session_present) {
 
 void SourceEngine::on_subscribed(std::size_t index, std::uint8_t reason) {
   const std::string& filter = settings_.rows[index].pattern.filter();
-  refused_filters_.erase(std::remove(refused_filters_.begin(), refused_filters_.end(), filter), refused_filters_.end());
-  interpreter_.set_granted(index, reason < 0x80);
+  const bool was_refused = std::erase(refused_filters_, filter) > 0;
+  interpreter_.set_granted(index, reason < 0x80 ? std::optional(reason) : std::nullopt);
+  if (was_refused && reason < 0x80) was_granted_late_ = true;
   if (reason >= 0x80) {
     refused_filters_.push_back(filter);
     context_.reporter.report(Event::subscription_refused,
@@ -211,7 +216,9 @@ void SourceEngine::on_all_answered(const std::vector<std::string>& kept) {
     return std::find(refused_filters_.begin(), refused_filters_.end(), filter) != refused_filters_.end();
   });
   filters.insert(filters.end(), kept.begin(), kept.end());
-  subscriptions_.set(session_hash_, std::move(filters), session_is_ours_);
+  const bool as_wanted = session_is_ours_ && refused_filters_.empty() && !was_granted_late_;
+  subscriptions_.set(session_hash_, std::move(filters),
+                     as_wanted ? subscriptions_mark(wanted_filters(), settings_.qos) : 0);
   // What the spool does not take now is kept at the next connection.
   [[maybe_unused]] const Result<void> done = intake_.deliveries().keep_note(subscriptions_.note());
 }

@@ -3,24 +3,37 @@
 #include <algorithm>
 #include <utility>
 
+#include "adapters/mqtt/content_hash.h"
 #include "adapters/mqtt/source.h"
 #include "gateway/base/bytes.h"
 
 namespace railhead::mqtt {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kVersionWithoutQos = 1;
 
 }  // namespace
 
+std::uint64_t subscriptions_mark(const std::vector<std::string>& filters, const std::vector<std::uint8_t>& qos) {
+  std::uint64_t mark = filters.size();
+  for (std::size_t i = 0; i < filters.size(); ++i) mark = content_hash(filters[i], mark + qos[i]);
+  return mark == 0 ? 1 : mark;
+}
+
 SubscriptionMemory::SubscriptionMemory(std::string_view note) {
   base::ByteReader reader(note);
-  if (reader.u8() != kVersion) return;
+  const std::uint8_t version = reader.u8();
+  if (version != kVersion && version != kVersionWithoutQos) return;
   std::vector<Known> sessions;
   for (std::uint64_t left = reader.varint(); left > 0 && reader.ok(); --left) {
     Known& known = sessions.emplace_back();
     known.session = reader.u64();
-    known.from_its_beginning = reader.u8() == 1;
+    if (version == kVersion) {
+      known.began_with = reader.u64();
+    } else {
+      static_cast<void>(reader.u8());
+    }
     for (std::uint64_t filters = reader.varint(); filters > 0 && reader.ok(); --filters) {
       known.filters.emplace_back(reader.text());
     }
@@ -48,16 +61,15 @@ bool SubscriptionMemory::knows(std::uint64_t session) const {
   return std::any_of(sessions_.begin(), sessions_.end(), [&](const Known& known) { return known.session == session; });
 }
 
-bool SubscriptionMemory::has_always_had(const std::vector<std::string>& filters, std::uint64_t session) const {
-  return std::any_of(sessions_.begin(), sessions_.end(), [&](const Known& known) {
-    return known.session == session && known.from_its_beginning && known.filters == filters;
-  });
+bool SubscriptionMemory::has_always_had(std::uint64_t mark, std::uint64_t session) const {
+  return std::any_of(sessions_.begin(), sessions_.end(),
+                     [&](const Known& known) { return known.session == session && known.began_with == mark; });
 }
 
-void SubscriptionMemory::set(std::uint64_t session, std::vector<std::string> filters, bool from_its_beginning) {
+void SubscriptionMemory::set(std::uint64_t session, std::vector<std::string> filters, std::uint64_t began_with) {
   std::erase_if(sessions_, [&](const Known& known) { return known.session == session; });
   if (sessions_.size() == kSessionsMost) sessions_.erase(sessions_.begin());
-  sessions_.push_back({session, from_its_beginning, std::move(filters)});
+  sessions_.push_back({session, began_with, std::move(filters)});
 }
 
 bool SubscriptionMemory::forget_other_clients(std::uint64_t session) {
@@ -71,7 +83,7 @@ std::string SubscriptionMemory::note() const {
   writer.varint(sessions_.size());
   for (const Known& known : sessions_) {
     writer.u64(known.session);
-    writer.u8(known.from_its_beginning ? 1 : 0);
+    writer.u64(known.began_with);
     writer.varint(known.filters.size());
     for (const std::string& filter : known.filters) writer.text(filter);
   }

@@ -18,6 +18,8 @@ class TopicPattern {
 
   // For SUBSCRIBE.
   [[nodiscard]] const std::string& filter() const { return filter_; }
+  // $share/<group>/...: another member of the group may get a message.
+  [[nodiscard]] bool is_shared() const { return filter_.starts_with("$share/"); }
   // The filter of the topics that match: without $share/<group>/.
   [[nodiscard]] std::string topics() const;
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }

@@ -599,53 +599,6 @@ TEST_CASE("a broker that keeps the session for less than asked is told") {
   CHECK(eventually(5s, [&] { return runner.reporter.count(Event::session_shortened) == 1; }));
 }
 
-TEST_CASE("of the copies for overlapping topics only the first subscription's is read, where that is certain") {
-  ScriptedBroker broker;
-  SourceSettings settings = SourceRunner::settings(broker.url());
-  settings.rows.push_back({*TopicPattern::parse("plant/pump/x"), PayloadFormat::text, {}});
-  settings.qos.push_back(1);
-  const auto copies = [&] {
-    for (const std::uint32_t identifier : {1u, 2u}) {
-      PropertyWriter properties;
-      properties.number(PropertyId::subscription_identifier, identifier);
-      Publish one = message(1, static_cast<std::uint16_t>(identifier), "1");
-      one.properties = properties.bytes();
-      broker.send(one);
-      CHECK(broker.read_ack(PacketType::puback).packet_id == identifier);
-    }
-  };
-  bool present = false;
-  SUBCASE("a session of this process") {}
-  SUBCASE("a session of an earlier process: its identifiers may mean something else") { present = true; }
-  SourceRunner runner(settings);
-  const auto welcome = [&](bool session_present) {
-    broker.accept();
-    broker.send(Connack{session_present, 0, {}});
-    for (int i = 0; i < 2; ++i) {
-      const Packet packet = broker.read();
-      REQUIRE(std::holds_alternative<Subscribe>(packet));
-      broker.send(Suback{std::get<Subscribe>(packet).packet_id, {}, std::string_view("\x01", 1)});
-    }
-  };
-  welcome(present);
-  copies();
-  CHECK(runner.intake.size() == (present ? 2 : 1));
-  CHECK(runner.intake.ignored_count() == (present ? 0 : 1));
-  // The same in the next life, if the session began with these topics.
-  runner.stop();
-  runner.start(settings);
-  welcome(true);
-  copies();
-  CHECK(runner.intake.size() == (present ? 4 : 2));
-  // A session that began with other topics.
-  runner.stop();
-  std::swap(settings.rows[0], settings.rows[1]);
-  runner.start(settings);
-  welcome(true);
-  copies();
-  CHECK(runner.intake.size() == (present ? 6 : 4));
-}
-
 TEST_CASE("a message that is split becomes a reading of each element, once, with its own time") {
   ScriptedBroker broker;
   SourceSettings settings = SourceRunner::settings(broker.url());
