@@ -90,6 +90,11 @@ void judge_sources(const Snapshot& snapshot, Judgement& judgement) {
   const auto down = [&](const SourceStatus& source) { return is_down(source.state, snapshot.uptime); };
   const bool all_down =
       !snapshot.sources.empty() && std::all_of(snapshot.sources.begin(), snapshot.sources.end(), down);
+  // A source that may not acknowledge is degraded by the spool: what helps that helps it.
+  const auto refusing = std::find_if(snapshot.spools.begin(), snapshot.spools.end(),
+                                     [](const SpoolStatus& spool) { return spool.failing || spool.blocking; });
+  Event why_degraded = Event::source_lost;
+  if (refusing != snapshot.spools.end()) why_degraded = refusing->failing ? Event::disk_failed : Event::spool_full;
   for (const SourceStatus& source : snapshot.sources) {
     const std::string name = "source '" + source.name + "'";
     if (down(source)) {
@@ -99,7 +104,7 @@ void judge_sources(const Snapshot& snapshot, Judgement& judgement) {
       continue;
     }
     if (source.state == State::degraded && source.devices_down == 0) {
-      judgement.add(HealthState::maintenance, because(name + " is degraded", source.why), Event::source_lost);
+      judgement.add(HealthState::maintenance, because(name + " is degraded", source.why), why_degraded);
     }
     if (source.devices_down > 0) {
       judgement.add(HealthState::out_of_specification,

@@ -186,6 +186,23 @@ TEST_CASE("a sink with a lane in each spool is one sink") {
   CHECK(judge(snapshot).reasons[0].what == "sink 'plant-kafka' is down, 5 records wait");
 }
 
+TEST_CASE("a source that may not acknowledge is sent to the spool, not to its cable") {
+  Snapshot snapshot = well();
+  snapshot.sources[1].state = State::degraded;
+  snapshot.sources[1].why = "nothing is acknowledged: spool 'telemetry' is full";
+  const auto action = [&] {
+    for (const Reason& reason : judge(snapshot).reasons) {
+      if (reason.what.starts_with("source 'sensors' is degraded")) return reason.action;
+    }
+    return std::string("no reason");
+  };
+  CHECK(action() == row_of(Event::source_lost).action);
+  snapshot.spools[0].blocking = true;
+  CHECK(action() == row_of(Event::spool_full).action);
+  snapshot.spools[0].failing = true;
+  CHECK(action() == row_of(Event::disk_failed).action);
+}
+
 TEST_CASE("health in one line with its exit code") {
   Snapshot snapshot = well();
   CHECK(health_line(judge(snapshot)) == "good");
