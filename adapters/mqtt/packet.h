@@ -58,6 +58,7 @@ inline constexpr std::uint8_t kServerShuttingDown = 0x8b;
 inline constexpr std::uint8_t kBadAuthenticationMethod = 0x8c;
 inline constexpr std::uint8_t kSessionTakenOver = 0x8e;
 inline constexpr std::uint8_t kTopicNameInvalid = 0x90;
+inline constexpr std::uint8_t kPacketIdNotFound = 0x92;
 inline constexpr std::uint8_t kTopicAliasInvalid = 0x94;
 inline constexpr std::uint8_t kPacketTooLarge = 0x95;
 inline constexpr std::uint8_t kMessageRateTooHigh = 0x96;

@@ -139,7 +139,10 @@ struct Publisher::State final : public ::mqtt::callback, public ::mqtt::iaction_
     }
     const base::MutexLock lock(mutex_);
     if (observer_ == nullptr) return;
-    if (settings_.v5 && code >= kFirstFailure && code <= 0xff) {
+    // Only PUBCOMP may say that [5 table 2-6]: the message was the broker's from PUBREC on [MQTT-4.3.3-6].
+    if (settings_.v5 && settings_.qos == 2 && code == reason::kPacketIdNotFound) {
+      observer_->on_confirmed(number_of(token));
+    } else if (settings_.v5 && code >= kFirstFailure && code <= 0xff) {
       observer_->on_refused(number_of(token), static_cast<std::uint8_t>(code));
     } else {
       // Not the broker's word: the library gave it up, so the connection is no longer what it was.

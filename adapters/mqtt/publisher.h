@@ -24,7 +24,7 @@ class Publisher {
   class Observer {
    public:
     virtual ~Observer() = default;
-    // PUBACK, PUBCOMP, or sent at QoS 0.
+    // PUBACK, PUBCOMP (also one that does not know the identifier), or sent at QoS 0.
     virtual void on_confirmed(std::uint32_t number) = 0;
     // MQTT 5: the broker answered with a failure, 0x80 or above.
     virtual void on_refused(std::uint32_t number, std::uint8_t reason) = 0;

@@ -215,6 +215,23 @@ TEST_CASE("PUBRELs leave in the order of the PUBRECs, also when no further PUBLI
   }
 }
 
+TEST_CASE("QoS 2: after PUBREC the record is the broker's; a PUBCOMP that knows no identifier settles it") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url(), 2));
+  accept(broker);
+  runner.append("out", "1");
+  const Seen seen = read_publish(broker);
+  answer(broker, PacketType::pubrec, seen.packet_id);
+  CHECK(std::get<Ack>(broker.read()).type == PacketType::pubrel);
+  answer(broker, PacketType::pubcomp, seen.packet_id, 0x92);
+  CHECK(runner.done());
+  CHECK(runner.outlet.settled() == 1);
+  CHECK(runner.reporter.count(Event::sink_retried) == 0);
+  // The connection is as good as before.
+  runner.append("out", "2");
+  CHECK(read_publish(broker).payload == "2");
+}
+
 TEST_CASE("3.1.1 carries topic and body") {
   ScriptedBroker broker;
   SinkSettings settings = SinkRunner::settings(broker.url());
