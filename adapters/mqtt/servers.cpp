@@ -56,7 +56,11 @@ void Servers::advance() {
 }
 
 bool Servers::redirect(std::string_view reference, bool for_good) {
-  if (!follow_ || redirections_ >= kRedirectionsMax) return false;
+  if (!follow_) return false;
+  if (redirections_ >= kRedirectionsMax) {
+    redirections_ = 0;
+    return false;
+  }
   std::optional<Url> url = read_reference(reference, current());
   if (!url) return false;
   ++redirections_;

@@ -1,6 +1,7 @@
 // Servers: which broker to connect to next: the configured ones in turn, and where a broker sends us (Server Reference,
 // [5 4.11]) if that is allowed. And what a reason code that ended a connection means for the next try.
-// Bounds:  kRedirectionsMax redirections in a row without a connection; then the configured ones again.
+// Bounds:  kRedirectionsMax redirections in a row without a connection that lived; then the next is refused, for the
+//          owner to wait, and the row begins anew with the configured ones.
 // Threads: one owner.
 #pragma once
 
@@ -35,7 +36,8 @@ class Servers {
   // was lost. False: not allowed, not readable, or too many in a row.
   [[nodiscard]] bool redirect(std::string_view reference, bool for_good);
   // A connection stands.
-  void connected() { redirections_ = 0; }
+  // A connection stood for system::Backoff::kStable: it ends a row. Not the CONNACK: a broker may send away after it.
+  void lived() { redirections_ = 0; }
 
  private:
   std::vector<Url> urls_;

@@ -85,6 +85,7 @@ void SourceEngine::lost(const Error& why) {
   if (was_connected && now - connected_at_ > system::Backoff::kStable) {
     backoff_.reset();
     long_backoff_.reset();
+    servers_.lived();
   }
   if (was_connected) {
     const bool ended_by_peer = why.code == Errc::unavailable && !said_why;
@@ -157,7 +158,6 @@ void SourceEngine::schedule_connect(Duration delay) {
 
 void SourceEngine::on_connected(bool session_present) {
   connected_at_ = loop_.now();
-  servers_.connected();
   Known& broker = known();
   if (!session_present) {
     interpreter_.forget_grants();

@@ -587,6 +587,30 @@ TEST_CASE("a broker's server reference is followed only when that is allowed, an
     CHECK(broker.nobody_comes(300));
     CHECK(runner.reporter.count(Event::broker_redirects) == 4);
   }
+  SUBCASE("in circles behind CONNACK") {
+    const auto sends_away_later = [](ScriptedBroker& from, const ScriptedBroker& to) {
+      from.accept();
+      PropertyWriter properties;
+      properties.text(PropertyId::server_reference, to.authority());
+      std::string bytes;
+      encode(Version::v5, Connack{true, 0, {}}, bytes);
+      encode(Version::v5, Disconnect{reason::kUseAnotherServer, properties.bytes()}, bytes);
+      from.send_raw(bytes);
+    };
+    settings.backoff = {1h, 2h};
+    SourceRunner runner(std::move(settings));
+    SUBCASE("of two") {
+      sends_away_later(broker, other);
+      sends_away_later(other, broker);
+      sends_away_later(broker, other);
+      sends_away_later(other, broker);
+    }
+    SUBCASE("of one") {
+      for (int i = 0; i < 4; ++i) sends_away_later(broker, broker);
+    }
+    CHECK(broker.nobody_comes(300));
+    CHECK(runner.reporter.count(Event::broker_redirects) == 4);
+  }
 }
 
 TEST_CASE("a broker that keeps the session for less than asked is told") {
