@@ -35,7 +35,9 @@ constexpr std::uint32_t kAnswers =
 constexpr std::array<Rule, 43> kRules = [] {
   std::array<Rule, 43> rules{};
   const auto rule = [&](PropertyId id) -> Rule& { return rules[static_cast<std::size_t>(id)]; };
-  rule(PropertyId::payload_format) = {Shape::byte, in(P::publish, P::will), 0, 1};
+  // Other values than 0 and 1 mean nothing, but the standard does not call them an error: brokers pass them on
+  // [5 3.3.2.3.2].
+  rule(PropertyId::payload_format) = {Shape::byte, in(P::publish, P::will)};
   rule(PropertyId::message_expiry) = {Shape::four_bytes, in(P::publish, P::will)};
   rule(PropertyId::content_type) = {Shape::text, in(P::publish, P::will)};
   rule(PropertyId::response_topic) = {Shape::text, in(P::publish, P::will)};

@@ -312,6 +312,20 @@ TEST_CASE("a malformed payload is set aside with its bytes before it is acknowle
   CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
 }
 
+TEST_CASE("what a publisher can say wrong of its payload blocks nothing: it is read as the bytes it is") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  broker.welcome();
+  const std::string format("\x01\x02", 2);
+  Publish odd = message(1, 1, "1");
+  odd.properties = format;
+  broker.send(odd);
+  broker.send(message(1, 2, "2"));
+  CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
+  CHECK(broker.read_ack(PacketType::puback).packet_id == 2);
+  CHECK(runner.intake.size() == 2);
+}
+
 TEST_CASE("a packet above max_packet is set aside by its beginning, and its neighbours go on") {
   ScriptedBroker broker;
   SourceSettings settings = SourceRunner::settings(broker.url());
