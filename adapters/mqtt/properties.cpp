@@ -1,5 +1,6 @@
 #include "adapters/mqtt/properties.h"
 
+#include <algorithm>
 #include <array>
 
 #include "adapters/mqtt/wire.h"
@@ -117,6 +118,52 @@ Result<void> check_properties(PropertyPlace place, std::string_view list) {
     }
   }
   return {};
+}
+
+Result<std::size_t> PropertySkimmer::take(std::string_view bytes) {
+  std::size_t taken = 0;
+  const auto took = [&](std::size_t count) {
+    left_ -= static_cast<std::uint32_t>(count);
+    taken += count;
+  };
+  while (left_ > 0) {
+    const std::string_view rest = bytes.substr(taken, left_);
+    if (rest.empty()) break;
+    if (text_left_ > 0) {
+      const std::size_t step = std::min<std::size_t>(text_left_, rest.size());
+      text_left_ -= static_cast<std::uint32_t>(step);
+      took(step);
+      continue;
+    }
+    WireReader reader(rest);
+    const std::uint32_t id = value_is_next_ ? static_cast<std::uint32_t>(PropertyId::user_property) : reader.variable();
+    const Rule& rule = rule_of(id);
+    const bool text = rule.shape == Shape::text || rule.shape == Shape::binary || rule.shape == Shape::pair;
+    Property property;
+    if (text) {
+      property.number = reader.u16();
+    } else if (rule.shape != Shape::unknown) {
+      static_cast<void>(read(reader, rule.shape, property));
+    }
+    const std::string name = "property " + std::to_string(id);
+    if (!reader.ok()) {
+      if (rest.size() < std::min<std::size_t>(left_, kHeadBytes)) break;
+      return fail(Errc::protocol, name + " is cut short");
+    }
+    if (rule.shape == Shape::unknown) return fail(Errc::protocol, name + " is not known");
+    if ((rule.places & in(P::publish)) == 0) return fail(Errc::protocol, name + " has no place here");
+    took(rest.size() - reader.rest().size());
+    if (text) {
+      value_is_next_ = rule.shape == Shape::pair && !value_is_next_;
+      text_left_ = property.number;
+      if (text_left_ + (value_is_next_ ? 2 : 0) > left_) return fail(Errc::protocol, name + " is cut short");
+    } else if (property.number < rule.least || property.number > rule.most) {
+      return fail(Errc::protocol, name + " is out of range");
+    } else if (static_cast<PropertyId>(id) == PropertyId::topic_alias) {
+      topic_alias_ = property.number;
+    }
+  }
+  return taken;
 }
 
 bool PropertyReader::next(Property& out) {

@@ -85,6 +85,24 @@ class PropertyReader {
 [[nodiscard]] std::optional<std::uint32_t> number_of(std::string_view list, PropertyId id);
 [[nodiscard]] std::string_view text_of(std::string_view list, PropertyId id);
 
+// Walks a list of a PUBLISH that is larger than what is kept of it, piece by piece, and remembers the topic alias.
+// Texts are passed over unread. Errors: as check_properties(), but for texts and for what comes twice.
+class PropertySkimmer {
+ public:
+  explicit PropertySkimmer(std::uint32_t length) : left_(length) {}
+  // How many of `bytes` it took; what is left, less than kHeadBytes, is to come again with more behind it.
+  [[nodiscard]] Result<std::size_t> take(std::string_view bytes);
+  [[nodiscard]] bool done() const { return left_ == 0; }
+  [[nodiscard]] std::optional<std::uint32_t> topic_alias() const { return topic_alias_; }
+  static constexpr std::size_t kHeadBytes = 8;  // an identifier and a number, or a text's length
+
+ private:
+  std::uint32_t left_;
+  std::uint32_t text_left_ = 0;
+  bool value_is_next_ = false;  // of a pair
+  std::optional<std::uint32_t> topic_alias_;
+};
+
 // Builds a list (without its length field). The identifier decides how the value is written.
 class PropertyWriter {
  public:

@@ -30,6 +30,7 @@ void Session::open(Version version, BootTime now) {
   output_sent_ = 0;
   sent_total_ = 0;
   skip_ = 0;
+  large_.reset();
   quota_used_ = 0;
   quota_exceeded_ = false;
   kept_.clear();
@@ -105,6 +106,13 @@ Result<std::size_t> Session::receive(std::string_view bytes, BootTime now) {
       if (skip_ > 0) break;
     }
     const std::string_view rest = bytes.substr(taken);
+    if (large_) {
+      const Result<std::size_t> read = take_large(rest);
+      if (!read) return read;
+      if (*read == 0) break;
+      taken += *read;
+      continue;
+    }
     Result<std::optional<FixedHeader>> header = decode_header(rest);
     if (!header) return violated(reason::kMalformed, std::move(header.error().what));
     if (!*header) break;
@@ -187,26 +195,6 @@ Result<bool> Session::resolve_alias(std::uint32_t alias, std::string_view& topic
   }
   topic = known;
   return true;
-}
-
-// Takes the beginning of a PUBLISH that is too large and remembers to skip the rest. 0: feed more.
-Result<std::size_t> Session::take_oversized(const FixedHeader& header, std::string_view bytes) {
-  if (header.type != PacketType::publish) {
-    return violated(reason::kPacketTooLarge,
-                    std::string(name_of(header.type)) + " of " + std::to_string(header.remaining_length) + " bytes");
-  }
-  const std::uint32_t kept = std::min({kOversizedKept, header.remaining_length, options_.packet_bytes_max});
-  if (bytes.size() < header.header_bytes + kept) return std::size_t{0};
-  const std::string_view body = bytes.substr(header.header_bytes, kept);
-  Result<Publish> publish = decode_publish(version_, header.flags, body);
-  if (!publish) return violated(reason::kPacketTooLarge, "a PUBLISH whose topic and properties alone are too large");
-  Result<bool> fits = take_publish(*publish);
-  if (!fits) return fail(std::move(fits.error()));
-  if (!*fits) return std::size_t{0};
-  inbox_.back().kind = Inbound::Kind::oversized;
-  inbox_.back().whole_bytes = header.remaining_length;
-  skip_ = header.remaining_length - kept;
-  return header.header_bytes + kept;
 }
 
 Result<void> Session::handle(const Packet& packet, BootTime now) {

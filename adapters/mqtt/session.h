@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "adapters/mqtt/packet.h"
+#include "adapters/mqtt/properties.h"
 #include "gateway/base/result.h"
 #include "gateway/base/time.h"
 #include "gateway/ports/ticket.h"
@@ -86,7 +87,7 @@ class Session {
   struct Inbound {
     enum class Kind : std::uint8_t { publish, oversized, release };
     Kind kind = Kind::publish;
-    Publish publish;                // oversized: payload is its beginning
+    Publish publish;                // oversized: payload is its beginning, the properties perhaps none
     std::uint32_t whole_bytes = 0;  // of an oversized packet
     std::uint16_t packet_id = 0;    // release: of the PUBREL
     // The subscription it is sent for, if the broker names one; an index into Options::subscriptions. Of a message that
@@ -168,6 +169,14 @@ class Session {
     std::vector<std::size_t> subscriptions;
     std::vector<std::string> unwanted;  // an UNSUBSCRIBE
   };
+  // A PUBLISH above the limit whose topic and properties do not fit what is kept either.
+  struct Large {
+    FixedHeader header;
+    std::uint32_t left = 0;  // of the packet
+    Publish publish;         // its topic is `topic`
+    std::string topic;
+    std::optional<PropertySkimmer> skimmer;  // once topic and identifier are there
+  };
   // What CONNACK says the broker can do [5 3.2.2.3].
   struct Limits {
     std::uint32_t packet_bytes_max = 0;  // 0: none
@@ -185,6 +194,8 @@ class Session {
   // The topic behind an alias, or a new alias. False: the next batch must take it.
   [[nodiscard]] Result<bool> resolve_alias(std::uint32_t alias, std::string_view& topic);
   [[nodiscard]] Result<std::size_t> take_oversized(const FixedHeader& header, std::string_view bytes);
+  [[nodiscard]] Result<std::size_t> take_large(std::string_view bytes);
+  [[nodiscard]] Result<std::size_t> take_large_head(std::string_view bytes);
   void read_limits(std::string_view properties);
   void subscribe(bool session_present, BootTime now);
   // For what is not granted and may be asked for.
@@ -213,6 +224,8 @@ class Session {
   std::vector<Inbound> inbox_;
   std::vector<std::uint64_t> inbox_ids_;  // a bit per QoS 2 identifier in the inbox; empty until first needed
   std::uint32_t skip_ = 0;                // bytes of an oversized packet still to be thrown away
+  std::optional<Large> large_;
+  std::string large_topic_;  // of the last one; the inbox looks at it
   std::deque<Waiting> waiting_;
   std::deque<Together> tickets_;  // of waiting_
   std::uint32_t quota_used_ = 0;

@@ -286,6 +286,44 @@ TEST_CASE("properties are walked in order") {
   CHECK(seen == "2 381 382 9 ");
 }
 
+TEST_CASE("properties that are not kept are walked however they are cut, and the topic alias is found") {
+  PropertyWriter writer;
+  writer.number(PropertyId::payload_format, 1)
+      .number(PropertyId::message_expiry, 60)
+      .user("name", "value")
+      .user("", "")
+      .text(PropertyId::correlation_data, "\xff\xff")
+      .number(PropertyId::subscription_identifier, 70'000)
+      .number(PropertyId::topic_alias, 7)
+      .text(PropertyId::content_type, "text");
+  const std::string& list = writer.bytes();
+  for (std::size_t piece = 1; piece <= list.size(); ++piece) {
+    CAPTURE(piece);
+    PropertySkimmer skimmer(static_cast<std::uint32_t>(list.size()));
+    std::string buffer;
+    for (std::size_t at = 0; at < list.size(); at += piece) {
+      buffer += list.substr(at, piece);
+      const Result<std::size_t> taken = skimmer.take(buffer);
+      REQUIRE_MESSAGE(taken, taken.error().what);
+      buffer.erase(0, *taken);
+      CHECK(buffer.size() < PropertySkimmer::kHeadBytes);
+    }
+    CHECK(skimmer.done());
+    CHECK(skimmer.topic_alias() == 7u);
+  }
+  // What stands behind the list is not touched.
+  PropertySkimmer skimmer(static_cast<std::uint32_t>(list.size()));
+  const Result<std::size_t> taken = skimmer.take(list + "payload");
+  REQUIRE(taken);
+  CHECK(*taken == list.size());
+  for (const char* bad : {"04 01", "21 0001", "23 0000", "0b 00", "03 0005 61", "26 0001 61", "26 0001 61 0002 62",
+                          "80", "ff ff ff ff ff ff ff ff ff"}) {
+    CAPTURE(bad);
+    const std::string bytes = bytes_of(bad);
+    CHECK_FALSE(PropertySkimmer(static_cast<std::uint32_t>(bytes.size())).take(bytes));
+  }
+}
+
 TEST_CASE("a payload format that the standard does not name is taken: the broker would send the message for ever") {
   for (const char* hex : {"30 06 0001 61 02 01 02", "30 06 0001 61 02 01 ff"}) {
     CAPTURE(hex);

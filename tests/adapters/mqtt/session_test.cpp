@@ -398,6 +398,123 @@ TEST_CASE("a PUBLISH above the limit is delivered by its beginning, the rest is 
   CHECK(script.session.inbox()[0].publish.payload == "y");
 }
 
+TEST_CASE("a PUBLISH whose topic or properties are beyond what is kept is delivered by topic and payload alone") {
+  Session::Options options = Script::with_topics({});
+  options.packet_bytes_max = 100;
+  const auto made = [](const Script& script, std::string_view topic, std::size_t user_bytes, std::uint32_t alias,
+                       std::string_view payload, std::uint16_t id) {
+    PropertyWriter properties;
+    if (script.version == k5 && user_bytes > 0) {
+      properties.user("a", std::string(user_bytes / 2, 'u')).user("b", std::string(user_bytes / 2, 'u'));
+    }
+    if (alias > 0) properties.number(PropertyId::topic_alias, alias);
+    Publish one;
+    one.qos = 1;
+    one.packet_id = id;
+    one.topic = topic;
+    one.properties = properties.bytes();
+    one.payload = payload;
+    return script.packet(one);
+  };
+  const std::string long_topic(0xffff, 't');
+  const std::string payload(1000, 'x');
+  struct Row {
+    const char* what;
+    Version version;
+    std::string_view topic;
+    std::size_t user_bytes;
+    std::uint32_t alias;
+    std::string_view payload;
+  };
+  const Row rows[] = {
+      {"properties above the limit", k5, "a/b", 3000, 0, payload},
+      {"properties far above what is kept", k5, "a/b", 130'000, 0, payload},
+      {"no payload", k5, "a/b", 3000, 0, ""},
+      {"a payload that is kept whole", k5, "a/b", 3000, 0, "xyz"},
+      {"the longest topic there is", k3, long_topic, 0, 0, payload},
+      {"the longest topic there is, and properties", k5, long_topic, 3000, 0, ""},
+      {"an alias behind them", k5, "a/b", 3000, 3, payload},
+  };
+  for (const Row& row : rows) {
+    for (const std::size_t piece : {1u, 7u, 4096u, 1'000'000u}) {
+      if (piece == 1 && row.topic.size() + row.user_bytes > 10'000) continue;
+      CAPTURE(row.what);
+      CAPTURE(piece);
+      Script script(row.version, options);
+      REQUIRE(script.receive(script.packet(Connack{false, 0, {}})));
+      std::string stream =
+          script.publish(1, 1, "before", "a") + made(script, row.topic, row.user_bytes, row.alias, row.payload, 2) +
+          made(script, row.topic, row.user_bytes, row.alias, row.payload, 3) + script.publish(1, 4, "behind", "a");
+      if (row.alias > 0)
+        stream += made(script, "", 3000, row.alias, row.payload, 5) + made(script, "", 0, row.alias, "y", 6);
+      std::vector<std::uint16_t> ids;
+      std::string buffer;
+      std::size_t fed = 0;
+      for (;;) {
+        const Result<std::size_t> taken = script.session.receive(buffer, script.now);
+        REQUIRE_MESSAGE(taken, taken.error().what);
+        for (const Session::Inbound& inbound : script.session.inbox()) {
+          ids.push_back(inbound.packet_id);
+          const bool large = inbound.packet_id == 2 || inbound.packet_id == 3 || inbound.packet_id == 5;
+          CHECK((inbound.kind == Session::Inbound::Kind::oversized) == large);
+          if (!large) continue;
+          CHECK(inbound.publish.topic == row.topic);
+          CHECK(inbound.publish.payload == row.payload.substr(0, 100));
+          CHECK(inbound.whole_bytes > 100);
+        }
+        const bool idle = *taken == 0 && script.session.inbox().empty();
+        script.session.clear_inbox();
+        buffer.erase(0, *taken);
+        CHECK(buffer.size() < 66'000 + piece);
+        if (idle) {
+          if (fed == stream.size()) break;
+          buffer += stream.substr(fed, piece);
+          fed = std::min(stream.size(), fed + piece);
+        }
+      }
+      CHECK(buffer.empty());
+      CHECK(ids ==
+            (row.alias > 0 ? std::vector<std::uint16_t>{1, 2, 3, 4, 5, 6} : std::vector<std::uint16_t>{1, 2, 3, 4}));
+    }
+  }
+}
+
+TEST_CASE("a PUBLISH above the limit that is malformed ends the connection as any other") {
+  struct Row {
+    const char* what;
+    const char* hex;
+  };
+  const Row rows[] = {
+      {"properties longer than the packet", "32 90 01 0001 61 0001 ff ff 03"},
+      {"a property that is none", "32 90 01 0001 61 0001 80 01 04 00"},
+      {"identifier 0", "32 90 01 0001 61 0000 80 01 26 0001"},
+      {"a wildcard", "32 90 01 0001 23 0001 80 01 26 0001"},
+      {"no topic and no alias", "32 90 01 0000 0001 80 01 26 0001 61 007a"},
+      {"a topic longer than the packet", "32 90 01 0100"},
+      {"a length of five bytes", "32 90 01 0001 61 0001 ff ff ff ff 01"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    Session::Options options = Script::with_topics({});
+    options.packet_bytes_max = 100;
+    Script script(k5, options);
+    REQUIRE(script.receive(script.packet(Connack{false, 0, {}})));
+    std::string hex = row.hex;
+    std::erase(hex, ' ');
+    std::string bytes = *base::from_hex(hex);
+    bytes.resize(3 + 144, 'u');
+    std::size_t at = 0;
+    Result<std::size_t> taken = std::size_t{0};
+    do {
+      taken = script.receive(bytes.substr(at));
+      if (taken) at += *taken;
+    } while (taken && *taken > 0);
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().code == Errc::protocol);
+    CHECK(script.output() == "e00181");
+  }
+}
+
 TEST_CASE("a topic alias stands for the topic it was told with, until it is told another") {
   Script script(k5);
   script.connect();

@@ -342,6 +342,31 @@ TEST_CASE("a packet above max_packet is set aside by its beginning, and its neig
   CHECK(runner.intake.refused()[0].payload.size() > 60'000);
 }
 
+TEST_CASE("a packet above max_packet whose properties alone are too large is set aside as any other") {
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.session.packet_bytes_max = 1024;
+  SourceRunner runner(std::move(settings));
+  broker.welcome();
+  PropertyWriter properties;
+  for (int i = 0; i < 10; ++i) properties.user("name", std::string(30'000, 'u'));
+  const std::string payload(100'000, '7');
+  for (const std::uint8_t qos : {std::uint8_t{1}, std::uint8_t{2}}) {
+    Publish large = message(qos, qos, payload);
+    large.properties = properties.bytes();
+    broker.send(large);
+  }
+  broker.send(message(1, 3, "3"));
+  CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
+  CHECK(broker.read_ack(PacketType::pubrec).packet_id == 2);
+  CHECK(broker.read_ack(PacketType::puback).packet_id == 3);
+  CHECK(runner.intake.size() == 1);
+  REQUIRE(runner.intake.refused().size() == 2);
+  CHECK(runner.intake.refused()[0].topic == "plant/pump/x");
+  CHECK(runner.intake.refused()[0].payload == std::string(1024, '7'));
+  CHECK(runner.reporter.count(Event::source_lost) == 0);
+}
+
 TEST_CASE("a topic that no pattern names is acknowledged, counted and told") {
   ScriptedBroker broker;
   SourceRunner runner(SourceRunner::settings(broker.url()));
