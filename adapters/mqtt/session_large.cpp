@@ -37,7 +37,7 @@ Result<std::size_t> Session::take_oversized(const FixedHeader& header, std::stri
   if (!holds_properties(version_, header.flags, body)) {
     // Why not beside others: there is one place for its topic.
     if (!inbox_.empty()) return std::size_t{0};
-    large_.emplace();
+    large_ = Large{};
     large_->header = header;
     large_->left = header.remaining_length;
     return std::size_t{header.header_bytes};
