@@ -5,18 +5,25 @@
 namespace railhead::mqtt {
 
 void Batch::begin() {
-  const std::vector<Session::Inbound>& inbox = parts_.link.inbox();
-  reading_count_ = 0;
   refusals_.clear();
   fates_.clear();
+  refused_ = acknowledged_ = acknowledged_refusals_ = 0;
+  arrived_ = parts_.clock.now();
+  clock_trusted_ = parts_.clock.trusted();
+  begin_part();
+}
+
+void Batch::begin_part() {
+  const std::vector<Session::Inbound>& inbox = parts_.link.inbox();
+  // The values of large payloads are not kept for the next ones.
+  if (payload_bytes_ >= kPayloadBytes) readings_ = {};
+  reading_count_ = 0;
+  payload_bytes_ = 0;
   left_out_ = 0;
   repeated_ = 0;
   offered_ = false;
   ticket_ = {};
-  refused_ = acknowledged_ = acknowledged_refusals_ = 0;
-  arrived_ = parts_.clock.now();
-  clock_trusted_ = parts_.clock.trusted();
-  for (std::size_t item = 0; item < inbox.size(); ++item) judge(item);
+  while (fates_.size() < inbox.size() && payload_bytes_ < kPayloadBytes) judge(fates_.size());
 }
 
 void Batch::judge(std::size_t item) {
@@ -43,6 +50,7 @@ void Batch::judge(std::size_t item) {
   Reading& reading = readings_[reading_count_];
   const Result<Interpreter::Outcome> outcome =
       parts_.interpreter.read(publish, inbound.subscription, arrived_, clock_trusted_, reading);
+  payload_bytes_ += parts_.interpreter.payload_bytes();
   if (!outcome) {
     fates_.push_back(Fate::refused);
     refusals_.push_back({item, reading.device, outcome.error(), {}});
@@ -91,6 +99,17 @@ void Batch::judge_split(std::size_t item) {
 }
 
 Result<void> Batch::go_on() {
+  for (;;) {
+    if (Result<void> done = offer_part(); !done) return done;
+    if (fates_.size() == parts_.link.inbox().size()) break;
+    begin_part();
+  }
+  if (payload_bytes_ >= kPayloadBytes) readings_ = {};
+  parts_.link.clear_inbox();
+  return {};
+}
+
+Result<void> Batch::offer_part() {
   if (!offered_) {
     if (reading_count_ > 0) {
       const Result<ports::Ticket> ticket = parts_.intake.offer({readings_.data(), reading_count_});
@@ -126,7 +145,6 @@ Result<void> Batch::go_on() {
   for (; acknowledged_ < fates_.size(); ++acknowledged_) {
     if (Result<void> done = acknowledge(acknowledged_); !done) return done;
   }
-  parts_.link.clear_inbox();
   return {};
 }
 
@@ -158,6 +176,7 @@ Result<void> Batch::acknowledge(std::size_t item) {
 
 void Batch::relax() {
   parts_.interpreter.relax();
+  for (Reading& reading : readings_) reading.value = Value();
   if (readings_.size() <= kKept) return;
   readings_.resize(kKept);
   readings_.shrink_to_fit();

@@ -1,5 +1,6 @@
 // Batch: what came in one read, on its way into the intake. It can be refused halfway (full, io) and goes on later
-// where it stopped, so that nothing is offered twice and nothing is lost. Threads: the source's.
+// where it stopped, so that nothing is offered twice and nothing is lost. What is read is offered when its payloads,
+// unpacked, come to kPayloadBytes: only so much and one more message is held as values. Threads: the source's.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +34,9 @@ class Batch {
   void set_sessions(std::vector<std::uint64_t> sessions) { sessions_ = std::move(sessions); }
   [[nodiscard]] const std::vector<std::uint64_t>& sessions() const { return sessions_; }
 
-  // Reads what is in the session's inbox.
+  static constexpr std::size_t kPayloadBytes = 1024 * 1024;
+
+  // Takes up what is in the session's inbox.
   void begin();
   // Offers, sets aside, acknowledges. An error: nothing more was taken; call again later. Done: the inbox is cleared.
   [[nodiscard]] Result<void> go_on();
@@ -53,6 +56,8 @@ class Batch {
     ports::Ticket ticket;
   };
 
+  void begin_part();
+  [[nodiscard]] Result<void> offer_part();
   void judge(std::size_t item);
   void judge_split(std::size_t item);
   [[nodiscard]] bool is_repeat(const Publish& publish) const;
@@ -68,6 +73,7 @@ class Batch {
   std::uint64_t repeated_ = 0;
   Time arrived_{};  // of all of it: it came in one read
   bool clock_trusted_ = false;
+  std::size_t payload_bytes_ = 0;  // of the part at hand
   // How far it came.
   bool offered_ = false;
   ports::Ticket ticket_;

@@ -124,6 +124,7 @@ Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, std::opti
   out.token = token_of(publish, topic_hash);
   const std::size_t index = seen.row;
   last_row_ = index;
+  payload_bytes_ = 0;
   if (index == rows_.size()) {
     out.device.clear();
     out.attributes = Value();
@@ -142,7 +143,10 @@ Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, std::opti
 
   Result<std::string_view> payload = unwrap(row.compression, publish.payload);
   if (!payload) return fail(std::move(payload.error()));
+  payload_bytes_ = payload->size();
   Result<Value> value = value_of(row.payload, *payload);
+  constexpr std::size_t kKept = 256 * 1024;
+  if (unpacked_.capacity() > kKept) unpacked_ = {};
   if (!value) return fail(std::move(value.error()));
   out.value = std::move(*value);
   if (split_[index] == nullptr) set_time(index, out);
@@ -185,9 +189,6 @@ Value Interpreter::attributes_of(const Publish& publish, const Seen& seen) const
 
 Result<std::string_view> Interpreter::unwrap(Compression compression, std::string_view payload) {
   if (compression == Compression::none) return payload;
-  // A large payload's room is not kept.
-  constexpr std::size_t kKept = 256 * 1024;
-  if (unpacked_.capacity() > kKept) unpacked_ = {};
   unpacked_.clear();
   const Result<void> done = compression == Compression::gzip ? gunzip(payload, unpacked_bytes_max_, unpacked_)
                                                              : unzstd(payload, unpacked_bytes_max_, unpacked_);

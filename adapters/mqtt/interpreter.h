@@ -71,6 +71,8 @@ class Interpreter {
   [[nodiscard]] bool splits() const { return last_row_ < rows_.size() && split_[last_row_] != nullptr; }
   // The parts of a reading whose row splits, appended to `out`. Errc::invalid: not a list, or too long a one.
   [[nodiscard]] Result<void> split(const Reading& whole, std::vector<Reading>& out);
+  // Bytes of the payload that the last read() looked at, as they are unpacked: what its value takes is a multiple.
+  [[nodiscard]] std::size_t payload_bytes() const { return payload_bytes_; }
   // How often `time:` gave none since the last call.
   [[nodiscard]] std::uint64_t take_missing_times() { return std::exchange(missing_times_, 0); }
 
@@ -132,6 +134,7 @@ class Interpreter {
   const std::size_t unpacked_bytes_max_;
   std::string unpacked_;
   std::size_t last_row_ = 0;
+  std::size_t payload_bytes_ = 0;
   std::uint64_t missing_times_ = 0;
 };
 

@@ -143,6 +143,7 @@ std::string key_text(const Value& key) {
 }  // namespace
 
 struct JsonParser::State {
+  [[nodiscard]] Result<Value> parse(std::string_view text);
   simdjson::dom::parser parser;
 };
 
@@ -150,19 +151,26 @@ JsonParser::JsonParser() : state_(std::make_unique<State>()) {}
 JsonParser::~JsonParser() = default;
 
 Result<Value> JsonParser::parse(std::string_view text) {
-  if (state_->parser.max_depth() != kDepthMax) {
-    const auto allocated = state_->parser.allocate(std::max<std::size_t>(text.size(), 4096), kDepthMax);
+  constexpr std::size_t kKeptBytes = 256 * 1024;  // the room for a larger text is given back
+  Result<Value> value = state_->parse(text);
+  if (state_->parser.capacity() > kKeptBytes) state_ = std::make_unique<State>();
+  return value;
+}
+
+Result<Value> JsonParser::State::parse(std::string_view text) {
+  if (parser.max_depth() != kDepthMax) {
+    const auto allocated = parser.allocate(std::max<std::size_t>(text.size(), 4096), kDepthMax);
     if (allocated) return fail(Errc::invalid, simdjson::error_message(allocated));
   }
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark may be ignored [RFC 8259 8.1]
-  simdjson::error_code error = state_->parser.parse(text.data(), text.size()).error();
+  simdjson::error_code error = parser.parse(text.data(), text.size()).error();
   if (error == simdjson::NUMBER_ERROR) {
     const Result<std::string> mended = with_large_integers_as_doubles(text);
     if (!mended) return fail(mended.error());
-    error = state_->parser.parse(*mended).error();
+    error = parser.parse(*mended).error();
   }
   if (error != simdjson::SUCCESS) return fail(Errc::invalid, simdjson::error_message(error));
-  return TapeReader(state_->parser.doc).root();
+  return TapeReader(parser.doc).root();
 }
 
 std::string duration_text(Duration duration) {

@@ -5,6 +5,7 @@
 // Threads: the source's thread offers, the test looks: any.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -33,6 +34,7 @@ class CapturingIntake final : public ports::Intake, private ports::Deliveries {
   Result<ports::Ticket> offer(std::span<const Reading> batch) override {
     const base::MutexLock lock(mutex_);
     ++offers_;
+    largest_offer_ = std::max<std::uint64_t>(largest_offer_, batch.size());
     if (failing_) return fail(*failing_, "the test wants it so");
     for (const Reading& reading : batch) {
       if (reading.token && known(*reading.token)) {
@@ -110,6 +112,8 @@ class CapturingIntake final : public ports::Intake, private ports::Deliveries {
   }
   [[nodiscard]] std::uint64_t ignored_count() const { return get(ignored_); }
   [[nodiscard]] std::uint64_t offers() const { return get(offers_); }
+  // Readings of one offer, at most.
+  [[nodiscard]] std::uint64_t largest_offer() const { return get(largest_offer_); }
   [[nodiscard]] std::uint64_t redelivered() const { return get(redelivered_); }
   [[nodiscard]] std::uint64_t sessions_lost() const { return get(sessions_lost_); }
   // Packet identifiers in the order their PUBACK was handed to the socket.
@@ -221,6 +225,7 @@ class CapturingIntake final : public ports::Intake, private ports::Deliveries {
   std::uint64_t durable_ RAILHEAD_GUARDED_BY(mutex_) = 0;
   std::uint64_t ignored_ RAILHEAD_GUARDED_BY(mutex_) = 0;
   std::uint64_t offers_ RAILHEAD_GUARDED_BY(mutex_) = 0;
+  std::uint64_t largest_offer_ RAILHEAD_GUARDED_BY(mutex_) = 0;
   std::uint64_t redelivered_ RAILHEAD_GUARDED_BY(mutex_) = 0;
   std::uint64_t sessions_lost_ RAILHEAD_GUARDED_BY(mutex_) = 0;
 };

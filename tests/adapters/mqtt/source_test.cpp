@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "adapters/mqtt/properties.h"
+#include "adapters/mqtt/unwrap.h"
 #include "gateway/base/bytes.h"
 #include "tests/adapters/mqtt/scripted_broker.h"
 #include "tests/adapters/mqtt/source_runner.h"
@@ -701,6 +702,33 @@ TEST_CASE("a message that is split becomes a reading of each element, once, with
   runner.intake.let_through();
   CHECK(broker.read_ack(PacketType::puback).packet_id == 1);
   CHECK(runner.intake.redelivered() == 1);
+}
+
+TEST_CASE("payloads that unpack to much are offered a few at a time, each once, also after the intake refused some") {
+  constexpr std::size_t kUnpacked = 600 * 1024;  // two of them pass the bound
+  constexpr std::uint16_t kMessages = 64;
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.rows[0].payload = PayloadFormat::text;
+  settings.rows[0].compression = Compression::gzip;
+  SourceRunner runner(std::move(settings));
+  broker.welcome();
+  runner.intake.fail_with(Errc::full);
+  std::string packets;
+  for (std::uint16_t id = 1; id <= kMessages; ++id) {
+    const std::string payload = gzip(std::string(kUnpacked, static_cast<char>(' ' + id)));
+    encode(Version::v5, message(1, id, payload), packets);
+  }
+  broker.send_raw(packets);
+  REQUIRE(eventually(5s, [&] { return runner.link.state() == status::LinkStatus::State::degraded; }));
+  runner.intake.fail_with(std::nullopt);
+  for (std::uint16_t id = 1; id <= kMessages; ++id) CHECK(broker.read_ack(PacketType::puback).packet_id == id);
+  const std::vector<Reading> readings = runner.intake.readings();
+  REQUIRE(readings.size() == kMessages);
+  for (std::size_t i = 0; i < kMessages; ++i) {
+    REQUIRE(readings[i].value.as_text() == std::string(kUnpacked, static_cast<char>('!' + i)));
+  }
+  CHECK(runner.intake.largest_offer() == 2);
 }
 
 TEST_CASE("who sent a payload that cannot be read is told on its response topic, if that is wished") {
