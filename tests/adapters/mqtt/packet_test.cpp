@@ -327,7 +327,8 @@ TEST_CASE("properties that are not kept are walked however they are cut, and the
 TEST_CASE("a payload format that the standard does not name is taken: the broker would send the message for ever") {
   for (const char* hex : {"30 06 0001 61 02 01 02", "30 06 0001 61 02 01 ff"}) {
     CAPTURE(hex);
-    const Result<Packet> packet = decode_whole(k5, bytes_of(hex));
+    const std::string bytes = bytes_of(hex);
+    const Result<Packet> packet = decode_whole(k5, bytes);
     REQUIRE_MESSAGE(packet, packet.error().what);
     CHECK(std::get<Publish>(*packet).topic == "a");
   }
