@@ -16,14 +16,14 @@ void Batch::begin() {
 void Batch::begin_part() {
   const std::vector<Session::Inbound>& inbox = parts_.link.inbox();
   // The values of large payloads are not kept for the next ones.
-  if (payload_bytes_ >= kPayloadBytes) readings_ = {};
+  if (part_bytes_ >= kPartBytes) readings_ = {};
   reading_count_ = 0;
-  payload_bytes_ = 0;
+  part_bytes_ = 0;
   left_out_ = 0;
   repeated_ = 0;
   offered_ = false;
   ticket_ = {};
-  while (fates_.size() < inbox.size() && payload_bytes_ < kPayloadBytes) judge(fates_.size());
+  while (fates_.size() < inbox.size() && part_bytes_ < kPartBytes) judge(fates_.size());
 }
 
 void Batch::judge(std::size_t item) {
@@ -50,7 +50,7 @@ void Batch::judge(std::size_t item) {
   Reading& reading = readings_[reading_count_];
   const Result<Interpreter::Outcome> outcome =
       parts_.interpreter.read(publish, inbound.subscription, arrived_, clock_trusted_, reading);
-  payload_bytes_ += parts_.interpreter.payload_bytes();
+  part_bytes_ += parts_.interpreter.payload_bytes();
   if (!outcome) {
     fates_.push_back(Fate::refused);
     refusals_.push_back({item, reading.device, outcome.error(), {}});
@@ -95,6 +95,7 @@ void Batch::judge_split(std::size_t item) {
   // An empty list is nothing to read.
   if (readings_.size() == reading_count_) ++left_out_;
   fates_.push_back(readings_.size() == reading_count_ ? Fate::left_out : Fate::offered);
+  part_bytes_ += (readings_.size() - reading_count_) * sizeof(Reading);
   reading_count_ = readings_.size();
 }
 
@@ -104,7 +105,7 @@ Result<void> Batch::go_on() {
     if (fates_.size() == parts_.link.inbox().size()) break;
     begin_part();
   }
-  if (payload_bytes_ >= kPayloadBytes) readings_ = {};
+  if (part_bytes_ >= kPartBytes) readings_ = {};
   parts_.link.clear_inbox();
   return {};
 }

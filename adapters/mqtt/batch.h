@@ -1,6 +1,7 @@
 // Batch: what came in one read, on its way into the intake. It can be refused halfway (full, io) and goes on later
 // where it stopped, so that nothing is offered twice and nothing is lost. What is read is offered when its payloads,
-// unpacked, come to kPayloadBytes: only so much and one more message is held as values. Threads: the source's.
+// unpacked, and the readings that were split come to kPartBytes: only so much and one more message is held as values.
+// Threads: the source's.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,7 @@ class Batch {
   void set_sessions(std::vector<std::uint64_t> sessions) { sessions_ = std::move(sessions); }
   [[nodiscard]] const std::vector<std::uint64_t>& sessions() const { return sessions_; }
 
-  static constexpr std::size_t kPayloadBytes = 1024 * 1024;
+  static constexpr std::size_t kPartBytes = 1024 * 1024;
 
   // Takes up what is in the session's inbox.
   void begin();
@@ -73,7 +74,7 @@ class Batch {
   std::uint64_t repeated_ = 0;
   Time arrived_{};  // of all of it: it came in one read
   bool clock_trusted_ = false;
-  std::size_t payload_bytes_ = 0;  // of the part at hand
+  std::size_t part_bytes_ = 0;  // of the part at hand
   // How far it came.
   bool offered_ = false;
   ports::Ticket ticket_;

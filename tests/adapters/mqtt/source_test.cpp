@@ -7,6 +7,7 @@
 #include <sstream>
 #include <thread>
 
+#include "adapters/mqtt/batch.h"
 #include "adapters/mqtt/properties.h"
 #include "adapters/mqtt/unwrap.h"
 #include "gateway/base/bytes.h"
@@ -729,6 +730,25 @@ TEST_CASE("payloads that unpack to much are offered a few at a time, each once, 
     REQUIRE(readings[i].value.as_text() == std::string(kUnpacked, static_cast<char>('!' + i)));
   }
   CHECK(runner.intake.largest_offer() == 2);
+}
+
+TEST_CASE("messages that are split into many readings are offered a few at a time") {
+  constexpr std::size_t kParts = 3000;
+  constexpr std::uint16_t kMessages = 30;
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.rows[0].split = std::make_shared<FixedExpression>([](const Reading& reading) { return reading.value; });
+  SourceRunner runner(std::move(settings));
+  broker.welcome();
+  std::string payload = "[0";
+  for (std::size_t i = 1; i < kParts; ++i) payload += ",0";
+  payload += ']';
+  std::string packets;
+  for (std::uint16_t id = 1; id <= kMessages; ++id) encode(Version::v5, message(1, id, payload), packets);
+  broker.send_raw(packets);
+  for (std::uint16_t id = 1; id <= kMessages; ++id) CHECK(broker.read_ack(PacketType::puback).packet_id == id);
+  CHECK(runner.intake.size() == kMessages * kParts);
+  CHECK(runner.intake.largest_offer() <= Batch::kPartBytes / sizeof(Reading) + kParts);
 }
 
 TEST_CASE("who sent a payload that cannot be read is told on its response topic, if that is wished") {
