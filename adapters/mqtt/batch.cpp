@@ -15,8 +15,6 @@ void Batch::begin() {
 
 void Batch::begin_part() {
   const std::vector<Session::Inbound>& inbox = parts_.link.inbox();
-  // The values of large payloads are not kept for the next ones.
-  if (part_bytes_ >= kPartBytes) readings_ = {};
   reading_count_ = 0;
   part_bytes_ = 0;
   left_out_ = 0;
@@ -105,7 +103,6 @@ Result<void> Batch::go_on() {
     if (fates_.size() == parts_.link.inbox().size()) break;
     begin_part();
   }
-  if (part_bytes_ >= kPartBytes) readings_ = {};
   parts_.link.clear_inbox();
   return {};
 }
@@ -146,6 +143,8 @@ Result<void> Batch::offer_part() {
   for (; acknowledged_ < fates_.size(); ++acknowledged_) {
     if (Result<void> done = acknowledge(acknowledged_); !done) return done;
   }
+  // The values of large payloads are not kept for the next ones.
+  if (part_bytes_ >= kPartBytes) readings_ = {};
   return {};
 }
 

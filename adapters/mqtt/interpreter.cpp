@@ -45,6 +45,10 @@ void Interpreter::set_granted(std::size_t row, std::optional<std::uint8_t> qos) 
   ++grants_state_;
 }
 
+bool Interpreter::had_refusals() const {
+  return std::any_of(grants_.begin(), grants_.end(), [](const Grant& grant) { return grant.late; });
+}
+
 // The row whose copy of this topic's messages is read; rows_.size(): every copy is. At QoS 1 and 2 the broker keeps a
 // copy for us until we acknowledge it; not at QoS 0, and of a shared subscription another member may get it.
 std::size_t Interpreter::keeper_of(Seen& seen) {

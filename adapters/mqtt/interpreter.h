@@ -60,6 +60,8 @@ class Interpreter {
   void forget_grants();
   // The QoS that the broker granted this row's subscription; nullopt: it refused it.
   void set_granted(std::size_t row, std::optional<std::uint8_t> qos);
+  // A subscription of this session was refused, at first or still.
+  [[nodiscard]] bool had_refusals() const;
   // The session began with the subscriptions that messages name, so that a further copy is one for certain.
   void trust_subscriptions(bool trusted) { trusted_ = trusted; }
 

@@ -162,7 +162,6 @@ void SourceEngine::on_connected(bool session_present) {
   if (!session_present) {
     interpreter_.forget_grants();
     refused_filters_.clear();
-    was_granted_late_ = false;
     for (const std::uint64_t session : batch_.sessions()) {
       if (session != session_hash_) intake_.deliveries().doubt(session);
     }
@@ -194,9 +193,8 @@ void SourceEngine::on_connected(bool session_present) {
 
 void SourceEngine::on_subscribed(std::size_t index, std::uint8_t reason) {
   const std::string& filter = settings_.rows[index].pattern.filter();
-  const bool was_refused = std::erase(refused_filters_, filter) > 0;
+  std::erase(refused_filters_, filter);
   interpreter_.set_granted(index, reason < 0x80 ? std::optional(reason) : std::nullopt);
-  if (was_refused && reason < 0x80) was_granted_late_ = true;
   if (reason >= 0x80) {
     refused_filters_.push_back(filter);
     context_.reporter.report(Event::subscription_refused,
@@ -216,7 +214,7 @@ void SourceEngine::on_all_answered(const std::vector<std::string>& kept) {
     return std::find(refused_filters_.begin(), refused_filters_.end(), filter) != refused_filters_.end();
   });
   filters.insert(filters.end(), kept.begin(), kept.end());
-  const bool as_wanted = session_is_ours_ && refused_filters_.empty() && !was_granted_late_;
+  const bool as_wanted = session_is_ours_ && !interpreter_.had_refusals();
   subscriptions_.set(session_hash_, std::move(filters),
                      as_wanted ? subscriptions_mark(wanted_filters(), settings_.qos) : 0);
   // What the spool does not take now is kept at the next connection.

@@ -143,7 +143,6 @@ class SourceEngine final : public Link::Owner, public Session::Listener {
   bool blocked_ = false;
   std::string blocked_by_;
   std::vector<std::string> refused_filters_;
-  bool was_granted_late_ = false;  // of this session, one that was refused first
   BootTime connected_at_{};
   unsigned short_lives_ = 0;  // in a row
   std::optional<BootTime> window_due_;
