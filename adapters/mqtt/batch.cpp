@@ -19,6 +19,7 @@ void Batch::begin_part() {
   part_bytes_ = 0;
   left_out_ = 0;
   repeated_ = 0;
+  part_taken_ = false;
   offered_ = false;
   ticket_ = {};
   while (fates_.size() < inbox.size() && part_bytes_ < kPartBytes) judge(fates_.size());
@@ -97,14 +98,13 @@ void Batch::judge_split(std::size_t item) {
   reading_count_ = readings_.size();
 }
 
-Result<void> Batch::go_on() {
-  for (;;) {
-    if (Result<void> done = offer_part(); !done) return done;
-    if (fates_.size() == parts_.link.inbox().size()) break;
-    begin_part();
-  }
+Result<bool> Batch::go_on() {
+  if (part_taken_) begin_part();
+  if (Result<void> done = offer_part(); !done) return fail(std::move(done.error()));
+  part_taken_ = true;
+  if (fates_.size() < parts_.link.inbox().size()) return false;
   parts_.link.clear_inbox();
-  return {};
+  return true;
 }
 
 Result<void> Batch::offer_part() {

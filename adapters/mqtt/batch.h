@@ -39,8 +39,9 @@ class Batch {
 
   // Takes up what is in the session's inbox.
   void begin();
-  // Offers, sets aside, acknowledges. An error: nothing more was taken; call again later. Done: the inbox is cleared.
-  [[nodiscard]] Result<void> go_on();
+  // Offers, sets aside, acknowledges one part. True: that was the last one, the inbox is cleared. False: call again,
+  // what is durable meanwhile may be acknowledged. An error: nothing more was taken; call again later.
+  [[nodiscard]] Result<bool> go_on();
   // More came at once than memory is kept for.
   [[nodiscard]] bool is_burst() const { return reading_count_ > kKept; }
   // Gives back the memory of a burst.
@@ -76,6 +77,7 @@ class Batch {
   bool clock_trusted_ = false;
   std::size_t part_bytes_ = 0;  // of the part at hand
   // How far it came.
+  bool part_taken_ = false;
   bool offered_ = false;
   ports::Ticket ticket_;
   std::size_t refused_ = 0;

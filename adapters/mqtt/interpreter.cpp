@@ -146,8 +146,8 @@ Result<Interpreter::Outcome> Interpreter::read(const Publish& publish, std::opti
   out.attributes = publish.retain || !publish.properties.empty() ? attributes_of(publish, seen) : seen.attributes;
 
   Result<std::string_view> payload = unwrap(row.compression, publish.payload);
+  payload_bytes_ = payload ? payload->size() : unpacked_.size();
   if (!payload) return fail(std::move(payload.error()));
-  payload_bytes_ = payload->size();
   Result<Value> value = value_of(row.payload, *payload);
   constexpr std::size_t kKept = 256 * 1024;
   if (unpacked_.capacity() > kKept) unpacked_ = {};

@@ -158,6 +158,8 @@ void SourceEngine::schedule_connect(Duration delay) {
 
 void SourceEngine::on_connected(bool session_present) {
   connected_at_ = loop_.now();
+  // A short keep-alive does not wait for what was planned while nothing was connected.
+  if (const auto due = session_.next_due(true); due && *due < housekeeping_due_) housekeep_at(*due);
   Known& broker = known();
   if (!session_present) {
     interpreter_.forget_grants();

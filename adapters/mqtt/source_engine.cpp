@@ -99,7 +99,6 @@ void SourceEngine::flush_last_words() {
 }
 
 void SourceEngine::housekeep() {
-  loop_.cancel(housekeeping_timer_);
   const BootTime now = loop_.now();
   context_.link.progress(now);
   if (const Result<void> alive = session_.tick(now, reads()); !alive) {
@@ -107,28 +106,34 @@ void SourceEngine::housekeep() {
     lost(alive.error());
   }
   flush();
-  housekeeping_due_ = now + (session_.is_connected() ? kAsleepMost : kHousekeeping);
-  if (const std::optional<BootTime> session_due = session_.next_due(reads())) {
-    housekeeping_due_ = std::min(housekeeping_due_, *session_due);
-  }
-  housekeeping_due_ = std::max(housekeeping_due_, now + std::chrono::milliseconds{1});
-  housekeeping_timer_ = loop_.at(housekeeping_due_, [this] {
+  BootTime due = now + (session_.is_connected() ? kAsleepMost : kHousekeeping);
+  if (const std::optional<BootTime> session_due = session_.next_due(reads())) due = std::min(due, *session_due);
+  housekeep_at(std::max(due, now + std::chrono::milliseconds{1}));
+  context_.link.sleeps_until(housekeeping_due_);
+}
+
+void SourceEngine::housekeep_at(BootTime due) {
+  loop_.cancel(housekeeping_timer_);
+  housekeeping_due_ = due;
+  housekeeping_timer_ = loop_.at(due, [this] {
     housekeeping_timer_ = 0;
     housekeep();
   });
-  context_.link.sleeps_until(housekeeping_due_);
 }
 
 void SourceEngine::drain() {
   stopping_ = true;
   loop_.cancel(reconnect_timer_);
-  loop_.cancel(retry_timer_);
+  if (blocked_) loop_.cancel(batch_timer_);
   loop_.cancel(pull_timer_);
   BootTime until = loop_.now() + settings_.drain;
   flush();
-  while (session_.is_connected() && (session_.waiting() > 0 || !session_.output().empty()) && loop_.now() < until) {
-    loop_.run_once(until - loop_.now());
-  }
+  const auto is_due = [this] {
+    if (has_batch() && !blocked_) return true;
+    return session_.is_connected() && (session_.waiting() > 0 || !session_.output().empty());
+  };
+  while (is_due() && loop_.now() < until) loop_.run_once(until - loop_.now());
+  loop_.cancel(batch_timer_);  // what is left of a batch comes again
   if (!session_.is_connected()) return;
   session_.disconnect(reason::kSuccess);
   until = loop_.now() + settings_.drain;

@@ -74,7 +74,9 @@ class SourceEngine final : public Link::Owner, public Session::Listener {
 
   // --- bytes in
 
-  [[nodiscard]] bool reads() const { return !blocked_ && !stopping_ && session_.accepts(); }
+  // Taken off the socket and not yet through the intake: nothing else is read before it is.
+  [[nodiscard]] bool has_batch() const { return !session_.inbox().empty(); }
+  [[nodiscard]] bool reads() const { return !has_batch() && !stopping_ && session_.accepts(); }
   void on_link_ready(bool broken) override;
   void take_turn(bool broken);
 
@@ -88,9 +90,10 @@ class SourceEngine final : public Link::Owner, public Session::Listener {
 
   // --- into the intake
 
-  // False: the intake takes nothing now; tried again later.
+  // False: the intake takes nothing now, or it was a part of a large batch. It goes on by itself: acknowledgements and
+  // whatever else is due have their turn between parts.
   bool deliver_batch();
-  void retry();
+  void go_on_with_batch();
   void on_durable();
   void on_acknowledged(std::span<const std::uint16_t> packet_ids) override;
   void on_quota_exceeded() override;
@@ -108,12 +111,14 @@ class SourceEngine final : public Link::Owner, public Session::Listener {
   // --- time
 
   void housekeep();
+  void housekeep_at(BootTime due);
   void relax_later();
   void relax();
 
-  // What is durable by now is still acknowledged; then DISCONNECT without dropping the session. What the broker sent
-  // meanwhile is read and thrown away until it closes: unread bytes would make the system reset the connection, and the
-  // broker would never see the acknowledgements that were just written.
+  // The batch in hand goes on and what becomes durable is acknowledged, for as long as that may take; then DISCONNECT
+  // without dropping the session. What the broker sent meanwhile is read and thrown away until it closes: unread bytes
+  // would make the system reset the connection, and the broker would never see the acknowledgements that were just
+  // written.
   void drain();
   void leave(bool broken);
 
@@ -140,14 +145,14 @@ class SourceEngine final : public Link::Owner, public Session::Listener {
   bool leaving_ = false;  // DISCONNECT is on its way, what comes is thrown away
   bool busy_ = false;
   bool stalled_ = false;
-  bool blocked_ = false;
+  bool blocked_ = false;  // the intake refused the batch
   std::string blocked_by_;
   std::vector<std::string> refused_filters_;
   BootTime connected_at_{};
   unsigned short_lives_ = 0;  // in a row
   std::optional<BootTime> window_due_;
   system::EventLoop::TimerId reconnect_timer_ = 0;
-  system::EventLoop::TimerId retry_timer_ = 0;
+  system::EventLoop::TimerId batch_timer_ = 0;
   system::EventLoop::TimerId pull_timer_ = 0;
   system::EventLoop::TimerId window_timer_ = 0;
   system::EventLoop::TimerId housekeeping_timer_ = 0;

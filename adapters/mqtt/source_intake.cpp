@@ -30,9 +30,10 @@ void SourceEngine::take_turn(bool broken) {
   if (leaving_) return leave(broken);
   if (reads()) {
     pull();
-  } else if (broken) {
+  } else if (broken && (blocked_ || !has_batch())) {
     return lost({Errc::unavailable, "the connection broke"});
   }
+  // Broken in the midst of a batch: what came behind that is still good, and the end will be read after it.
   flush();
   go_on_if_stalled();
 }
@@ -114,35 +115,43 @@ bool SourceEngine::take_all(BootTime now) {
 }
 
 bool SourceEngine::deliver_batch() {
-  const Result<void> done = batch_.go_on();
+  const Result<bool> done = batch_.go_on();
   if (!done) {
     blocked_ = true;
     blocked_by_ = done.error().what;
     show_state();
-    retry_timer_ = loop_.after(retry_backoff_.next(), [this] { retry(); });
+    batch_timer_ = loop_.after(retry_backoff_.next(), [this] { go_on_with_batch(); });
     link_.watch(false, !session_.output().empty());
     return false;
   }
+  if (std::exchange(blocked_, false)) {
+    retry_backoff_.reset();
+    show_state();
+  }
   if (batch_.is_burst()) relax_later();
-  buffer_.take(std::exchange(in_hand_, 0));
   session_.release(intake_.durable());
+  if (!*done) {
+    batch_timer_ = loop_.after(Duration::zero(), [this] { go_on_with_batch(); });
+    return false;
+  }
+  buffer_.take(std::exchange(in_hand_, 0));
   schedule_window();
   return true;
 }
 
-void SourceEngine::retry() {
-  retry_timer_ = 0;
-  if (!deliver_batch()) return;
-  blocked_ = false;
-  retry_backoff_.reset();
-  if (!session_.is_open()) {
-    if (reconnect_timer_ == 0) connect();
-    return;
+void SourceEngine::go_on_with_batch() {
+  batch_timer_ = 0;
+  context_.link.progress(loop_.now());
+  if (deliver_batch() && !stopping_) {
+    if (session_.is_open()) {
+      session_.resumed(loop_.now());
+      if (take_all(loop_.now())) pull();
+    } else if (reconnect_timer_ == 0) {
+      connect();
+    }
   }
-  show_state();
-  session_.resumed(loop_.now());
-  if (take_all(loop_.now())) pull();
   flush();
+  context_.link.sleeps_until(housekeeping_due_);
 }
 
 void SourceEngine::on_durable() {
@@ -152,7 +161,7 @@ void SourceEngine::on_durable() {
   session_.release(intake_.durable());
   flush();
   go_on_if_stalled();
-  if (!blocked_) schedule_window();  // a reload may have given it something to close
+  if (!has_batch()) schedule_window();  // a reload may have given it something to close
   context_.link.sleeps_until(housekeeping_due_);
 }
 
@@ -173,7 +182,7 @@ void SourceEngine::schedule_window() {
 void SourceEngine::close_windows() {
   window_timer_ = 0;
   window_due_.reset();
-  if (blocked_) return;  // the batch that the intake refused comes first; then windows are scheduled anew
+  if (has_batch()) return;  // it comes first; then windows are scheduled anew
   if (!intake_.offer({})) {
     window_timer_ = loop_.after(std::chrono::seconds{1}, [this] { close_windows(); });
     return;
@@ -188,7 +197,7 @@ void SourceEngine::relax_later() {
 
 void SourceEngine::relax() {
   relax_timer_ = 0;
-  if (std::exchange(busy_, false) || !session_.inbox().empty() || buffer_.bytes().size() > ReadBuffer::kLeast) {
+  if (std::exchange(busy_, false) || has_batch() || buffer_.bytes().size() > ReadBuffer::kLeast) {
     relax_timer_ = loop_.after(kRelax, [this] { relax(); });
     return;
   }
