@@ -174,6 +174,20 @@ Result<void> Batch::acknowledge(std::size_t item) {
   return {};
 }
 
+std::uint32_t Batch::held() const {
+  const std::vector<Session::Inbound>& inbox = parts_.link.inbox();
+  std::uint32_t count = 0;
+  std::size_t refusal = acknowledged_refusals_;
+  for (std::size_t item = acknowledged_; item < inbox.size(); ++item) {
+    const Publish& publish = inbox[item].publish;
+    const bool judged = item < fates_.size();
+    if (judged && fates_[item] == Fate::refused && refusal++ < refused_) continue;
+    if (judged && fates_[item] == Fate::offered && offered_) continue;
+    if (inbox[item].kind != Session::Inbound::Kind::release && publish.qos > 0 && !is_repeat(publish)) ++count;
+  }
+  return count;
+}
+
 void Batch::relax() {
   parts_.interpreter.relax();
   for (Reading& reading : readings_) reading.value = Value();

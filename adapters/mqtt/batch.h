@@ -42,6 +42,8 @@ class Batch {
   // Offers, sets aside, acknowledges one part. True: that was the last one, the inbox is cleared. False: call again,
   // what is durable meanwhile may be acknowledged. An error: nothing more was taken; call again later.
   [[nodiscard]] Result<bool> go_on();
+  // Messages of QoS 1 and 2 that the intake does not know of yet.
+  [[nodiscard]] std::uint32_t held() const;
   // More came at once than memory is kept for.
   [[nodiscard]] bool is_burst() const { return reading_count_ > kKept; }
   // Gives back the memory of a burst.

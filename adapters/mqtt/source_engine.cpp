@@ -74,6 +74,7 @@ void SourceEngine::run(const std::stop_token& stop) {
   schedule_window();
   loop_.run(stop);
   drain();
+  context_.link.held(0);
   context_.link.set(LinkStatus::State::down, "stopped");
 }
 

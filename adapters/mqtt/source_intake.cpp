@@ -119,6 +119,7 @@ bool SourceEngine::deliver_batch() {
   if (!done) {
     blocked_ = true;
     blocked_by_ = done.error().what;
+    context_.link.held(batch_.held());
     show_state();
     batch_timer_ = loop_.after(retry_backoff_.next(), [this] { go_on_with_batch(); });
     link_.watch(false, !session_.output().empty());
@@ -130,6 +131,7 @@ bool SourceEngine::deliver_batch() {
   }
   if (batch_.is_burst()) relax_later();
   session_.release(intake_.durable());
+  context_.link.held(*done ? 0 : batch_.held());
   if (!*done) {
     batch_timer_ = loop_.after(Duration::zero(), [this] { go_on_with_batch(); });
     return false;

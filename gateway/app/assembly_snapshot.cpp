@@ -49,6 +49,7 @@ void Assembly::add_sources(status::Snapshot& snapshot, BootTime now) const {
     source.devices_total = seat.link.devices_total();
     source.devices_down = seat.link.devices_down();
     source.busy_permille = seat.link.busy_permille();
+    snapshot.unacknowledged += seat.link.held();
     if (const auto found = readings.find(seat.name); found != readings.end()) source.readings = found->second.in;
     if (const std::optional<BootTime> latest = pipeline_->latest_reading(seat.name))
       source.last_reading = now - *latest;

@@ -37,6 +37,11 @@ class LinkStatus {
   // May lie ahead.
   [[nodiscard]] BootTime last_progress() const { return BootTime{Duration{progress_.load(std::memory_order_relaxed)}}; }
 
+  // Messages it received that were not taken yet (a full spool, a failing disk): unacknowledged, and nobody else knows
+  // of them.
+  void held(std::uint32_t messages) { held_.store(messages, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint32_t held() const { return held_.load(std::memory_order_relaxed); }
+
   // How many devices (Modbus) are there and how many of them do not answer.
   void devices(std::uint32_t total, std::uint32_t down) {
     devices_total_.store(total, std::memory_order_relaxed);
@@ -53,6 +58,7 @@ class LinkStatus {
   State state_ RAILHEAD_GUARDED_BY(mutex_) = State::starting;
   std::string why_ RAILHEAD_GUARDED_BY(mutex_);
   std::atomic<std::int64_t> progress_{0};
+  std::atomic<std::uint32_t> held_{0};
   std::atomic<std::uint32_t> devices_total_{0};
   std::atomic<std::uint32_t> busy_permille_{0};
   std::atomic<std::uint32_t> devices_down_{0};

@@ -22,7 +22,7 @@ constexpr std::array<MetricRow, 34> kRows{{
     {"railhead_readings_total", "counter", "outcome",
      "readings by what became of them; their sum is railhead_readings_in_total"},
     {"railhead_readings_in_total", "counter", "", "readings taken from the field, since the spool was made"},
-    {"railhead_unacknowledged", "gauge", "", "field messages taken whose acknowledgement did not leave yet"},
+    {"railhead_unacknowledged", "gauge", "", "field messages received whose acknowledgement did not leave yet"},
     {"railhead_source_up", "gauge", "source,kind", "1 up or degraded, 0 down or starting"},
     {"railhead_source_readings_total", "counter", "source,kind", "readings offered by this source"},
     {"railhead_source_devices", "gauge", "source,kind", "devices configured; 0 where they are not known (MQTT)"},

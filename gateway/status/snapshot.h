@@ -89,7 +89,7 @@ struct Snapshot {
   std::string config_diagnostics{};  // all of them, as railhead check prints them
   bool led_failed = false;
   ReadingLedger readings{};
-  std::uint64_t unacknowledged = 0;  // field messages taken whose acknowledgement did not leave yet
+  std::uint64_t unacknowledged = 0;  // field messages received whose acknowledgement did not leave yet
   std::vector<SourceStatus> sources{};
   std::vector<LaneStatus> lanes{};
   std::vector<SpoolStatus> spools{};

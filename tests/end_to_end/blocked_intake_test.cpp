@@ -125,6 +125,8 @@ TEST_CASE("a failing disk, then a full spool that blocks: no acknowledgement, no
   CHECK(eventually(10s, [&] { return look(gateway).warnings == 100; }));
   CHECK(look(gateway).telemetry == blocked.telemetry);
   CHECK(resident_kib(gateway.process().pid()) < memory + 4096);
+  // What is held back counts, though all that was taken is on disk.
+  CHECK(look(gateway).unacknowledged > 0);
   upstream.start();
   const bool all = eventually(60s, [&] { return look(gateway).delivered == 12'110; });
   CHECK_MESSAGE(all, look(gateway).delivered, " of 12,110\n", gateway.log());

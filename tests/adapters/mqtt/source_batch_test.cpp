@@ -125,11 +125,13 @@ TEST_CASE("a batch that the intake refuses in its midst goes on there, what came
   for (std::uint16_t id = 1; id <= 4; ++id) CHECK(large.broker.read_ack(PacketType::puback).packet_id == id);
   REQUIRE(eventually(5s, [&] { return runner.link.state() == status::LinkStatus::State::degraded; }));
   CHECK(large.broker.silent(100));
+  CHECK(runner.link.held() == LargeBatch::kMessages - 4);
   runner.intake.fail_with(std::nullopt);
   for (std::uint16_t id = 5; id <= LargeBatch::kMessages; ++id) {
     CHECK(large.broker.read_ack(PacketType::puback).packet_id == id);
   }
   CHECK(runner.intake.size() == LargeBatch::kMessages);
+  CHECK(runner.link.held() == 0);
   CHECK(runner.connected());
 }
 

@@ -236,6 +236,7 @@ TEST_CASE("while the intake takes nothing, nothing is acknowledged or read, ping
   for (int i = 0; i < 20'000; ++i) encode(broker.version(), message(0, 0, '"' + std::string(1000, 'x') + '"'), flood);
   const std::size_t went = broker.send_what_fits(flood);
   CHECK(went < flood.size());
+  CHECK(runner.link.held() == 2);
   // Silent for longer than the keep-alive, and still there: pings come.
   for (int i = 0; i < 4; ++i) CHECK(std::holds_alternative<Pingreq>(broker.read()));
   CHECK(runner.intake.size() == 0);
@@ -293,6 +294,7 @@ TEST_CASE("a connection that is lost with a batch in hand comes back after the b
   runner.intake.fail_with(Errc::io);
   broker.send(message(0, 0, "1"));
   REQUIRE(eventually(5s, [&] { return runner.link.state() == status::LinkStatus::State::degraded; }));
+  CHECK(runner.link.held() == 0);
   broker.close();
   runner.intake.fail_with(std::nullopt);
   REQUIRE(runner.reaches(1));
