@@ -45,6 +45,8 @@ class Link {
 
   [[nodiscard]] Result<std::size_t> read(std::span<char> into) { return stream_->read(into); }
   [[nodiscard]] Result<std::size_t> write(std::string_view bytes) { return stream_->write(bytes); }
+  // After an error of read() or write(): as Stream's.
+  [[nodiscard]] bool closed_by_peer() const { return stream_ != nullptr && stream_->closed_by_peer(); }
   // Nothing more is written; the peer sees the end behind what was, and may still send. Again is fine.
   void end_writing();
   // What to wait for from now on.

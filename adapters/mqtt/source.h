@@ -46,7 +46,7 @@ struct SourceSettings {
   AckPolicy ack = AckPolicy::durable;
   system::Backoff::Options backoff;
   Duration drain = std::chrono::seconds{1};  // for the last acknowledgements when stopping, and as long for the goodbye
-  Duration short_life = std::chrono::seconds{5};  // of a connection that several in a row make suspicious
+  Duration short_life = std::chrono::seconds{5};  // of a connection; several that the broker ends are suspicious
   // After a broker said that it wants to see less of us (taken over, banned, quota, ...).
   system::Backoff::Options long_backoff{std::chrono::seconds{30}, std::chrono::minutes{10}};
 };

@@ -80,6 +80,8 @@ void SourceEngine::lost(const Error& why) {
   const bool was_connected = session_.is_connected();
   const bool asked = session_.is_open() && !was_connected;
   const bool said_why = session_.broker_reason().has_value();
+  const bool thrown_out = was_connected && !said_why && link_.closed_by_peer();
+  const bool short_life = was_connected && now - connected_at_ < settings_.short_life;
   link_.close();
   session_.close();
   if (was_connected && now - connected_at_ > system::Backoff::kStable) {
@@ -87,10 +89,8 @@ void SourceEngine::lost(const Error& why) {
     long_backoff_.reset();
     servers_.lived();
   }
-  if (was_connected) {
-    const bool ended_by_peer = why.code == Errc::unavailable && !said_why;
-    short_lives_ = ended_by_peer && now - connected_at_ < settings_.short_life ? short_lives_ + 1 : 0;
-  }
+  if (was_connected && !short_life) short_lives_ = 0;
+  if (short_life && thrown_out) ++short_lives_;
   Known& broker = known();
   const Version spoken = broker.version;
   bool lowered = false;
@@ -115,14 +115,14 @@ void SourceEngine::lost(const Error& why) {
         Event::session_taken_over,
         {{"source", context_.name}, {"url", url_.text()}, {"client_id", settings_.session.client_id}});
   }
-  if (was_connected && is_contested()) {
+  if (short_life && thrown_out && is_contested()) {
     advice = Advice::later;
     context_.reporter.report(Event::session_taken_over,
                              {{"source", context_.name},
                               {"url", url_.text()},
                               {"client_id", settings_.session.client_id},
-                              {"why", "perhaps: it ended " + std::to_string(short_lives_) +
-                                          " connections in a row without a reason, soon after it accepted them"}});
+                              {"why", "perhaps: it closed " + std::to_string(short_lives_) +
+                                          " connections without a reason, soon after it accepted them"}});
   }
   if (advice == Advice::next_server || (!was_connected && !lowered)) servers_.advance();
   schedule_connect(advice == Advice::later ? long_backoff_.next() : backoff_.next());

@@ -60,9 +60,9 @@ class SourceEngine final : public Link::Owner, public Session::Listener {
   // Where the broker sends us, if that is allowed.
   bool follow();
 
-  // Several connections in a row ended without a word soon after they were accepted. A broker that knows only 3.1.1,
-  // and mosquitto 2.0 at MQTT 5 too, gives no reason when another client comes with our client_id: each comes back
-  // and throws the other out, for ever.
+  // The broker closed several connections in order, without a word, soon after it had accepted them. One that knows
+  // only 3.1.1, and mosquitto 2.0 at MQTT 5 too, gives no reason when another client comes with our client_id: each
+  // comes back and throws the other out, for ever. What a bad line breaks ends in a reset or in silence: no sign of it.
   [[nodiscard]] bool is_contested() const { return short_lives_ >= kShortLivesMost; }
   static constexpr unsigned kShortLivesMost = 4;
   void schedule_connect(Duration delay);
@@ -149,7 +149,7 @@ class SourceEngine final : public Link::Owner, public Session::Listener {
   std::string blocked_by_;
   std::vector<std::string> refused_filters_;
   BootTime connected_at_{};
-  unsigned short_lives_ = 0;  // in a row
+  unsigned short_lives_ = 0;  // that the broker ended; none that lasted came between
   std::optional<BootTime> window_due_;
   system::EventLoop::TimerId reconnect_timer_ = 0;
   system::EventLoop::TimerId batch_timer_ = 0;

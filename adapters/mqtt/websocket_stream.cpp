@@ -107,6 +107,7 @@ class WebsocketStream final : public Stream {
     }
     return std::exchange(accepted_, 0);
   }
+  bool closed_by_peer() const override { return reader_.closed().has_value() || below_->closed_by_peer(); }
 
  private:
   tl::unexpected<Error> broken(const Error& why) {

@@ -147,6 +147,7 @@ class TlsStream final : public system::Stream {
     if (sent > 0) return moved(sent);
     return outcome(sent, "TLS write");
   }
+  bool closed_by_peer() const override { return said_goodbye_ || wire_.stream->closed_by_peer(); }
 
  private:
   static int clamp(std::size_t size) { return static_cast<int>(std::min<std::size_t>(size, INT_MAX)); }
@@ -168,7 +169,10 @@ class TlsStream final : public system::Stream {
       ::ERR_clear_error();
       return fail(*wire_.failed);
     }
-    if (why == SSL_ERROR_ZERO_RETURN) return fail(Errc::unavailable, host_ + ": closed by the peer");
+    if (why == SSL_ERROR_ZERO_RETURN) {
+      said_goodbye_ = true;
+      return fail(Errc::unavailable, host_ + ": closed by the peer");
+    }
     return fail(Errc::protocol, std::string(what) + " with '" + host_ + "': " + library_error());
   }
 
@@ -178,6 +182,7 @@ class TlsStream final : public system::Stream {
   bool connected_ = false;
   bool secured_ = false;
   bool broken_ = false;
+  bool said_goodbye_ = false;  // close_notify
   std::uint32_t wanted_ = system::EventLoop::kReadable | system::EventLoop::kWritable;
 };
 

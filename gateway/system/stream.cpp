@@ -35,22 +35,35 @@ class TcpStream final : public Stream {
   Result<std::size_t> read(std::span<char> into) override {
     const ssize_t got = ::recv(fd_.get(), into.data(), into.size(), 0);
     if (got > 0) return static_cast<std::size_t>(got);
-    if (got == 0) return fail(Errc::unavailable, peer_ + ": closed by the peer");
+    if (got == 0) {
+      if (!broken_) closed_by_peer_ = true;
+      return fail(Errc::unavailable, peer_ + ": closed by the peer");
+    }
     if (errno == EAGAIN || errno == EINTR) return std::size_t{0};
-    return fail(system_error("read from " + peer_, errno));
+    return broken("read from ", errno);
   }
 
   Result<std::size_t> write(std::string_view bytes) override {
     const ssize_t sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent >= 0) return static_cast<std::size_t>(sent);
     if (errno == EAGAIN || errno == EINTR) return std::size_t{0};
-    return fail(system_error("write to " + peer_, errno));
+    return broken("write to ", errno);
   }
+  bool closed_by_peer() const override { return closed_by_peer_; }
 
  private:
+  // Linux tells a reset behind the peer's end (EPIPE) from one without it (ECONNRESET), the first time.
+  tl::unexpected<Error> broken(const char* what, int error_number) {
+    if (!broken_ && error_number == EPIPE) closed_by_peer_ = true;
+    broken_ = true;
+    return fail(system_error(what + peer_, error_number));
+  }
+
   Descriptor fd_;
   std::string peer_;
   bool connected_ = false;
+  bool broken_ = false;
+  bool closed_by_peer_ = false;
 };
 
 }  // namespace

@@ -27,6 +27,8 @@ class Stream {
   // Bytes moved; 0 = would block. A closed peer is an error (unavailable, "closed by the peer").
   [[nodiscard]] virtual Result<std::size_t> read(std::span<char> into) = 0;
   [[nodiscard]] virtual Result<std::size_t> write(std::string_view bytes) = 0;
+  // After an error: the peer closed in order, which neither a reset nor a line that is gone looks like.
+  [[nodiscard]] virtual bool closed_by_peer() const { return false; }
 };
 
 // Starts a non-blocking connect (TCP_NODELAY, keep-alive on).

@@ -596,6 +596,23 @@ TEST_CASE("a source that is thrown out again and again without a word does not f
   CHECK(broker.nobody_comes(500));
 }
 
+TEST_CASE("connections that a bad line breaks, however soon, are no fight for the session") {
+  ScriptedBroker broker;
+  SourceSettings settings = SourceRunner::settings(broker.url());
+  settings.long_backoff = {1h, 2h};
+  settings.short_life = 1h;
+  SourceRunner runner(std::move(settings));
+  for (int times = 0; times < 7; ++times) {
+    broker.welcome(times > 0, times == 0);
+    REQUIRE(eventually(5s, [&] { return runner.connected(); }));
+    // Among them two that the broker closed.
+    times % 3 == 1 ? broker.close() : broker.reset();
+    REQUIRE(eventually(5s, [&] { return !runner.connected(); }));
+  }
+  broker.welcome(true, false);
+  CHECK(runner.reporter.count(Event::session_taken_over) == 0);
+}
+
 TEST_CASE("a broker's server reference is followed only when that is allowed, and not in circles") {
   ScriptedBroker broker;
   ScriptedBroker other;
