@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -52,9 +53,16 @@ class Link {
   // What to wait for from now on.
   void watch(bool reading, bool writing);
 
+  // Of a connection with TLS or WebSockets, underneath: what a wrong port is told by.
+  struct Beginning {
+    bool stands = false;  // the TCP connection
+    std::string first;    // bytes that came
+  };
+
  private:
   void try_next(const Error& last);
   void go_on();
+  [[nodiscard]] Error with_hint(const Error& why) const;
   void set_events(std::uint32_t events);
   void drop_stream();
 
@@ -69,6 +77,8 @@ class Link {
   std::unique_ptr<system::Stream> stream_;
   std::uint32_t events_ = 0;
   system::EventLoop::TimerId timeout_ = 0;
+  bool served_ = false;  // it came up once, at this URL
+  Beginning beginning_;
   bool up_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "adapters/mqtt/credentials.h"
+#include "adapters/mqtt/port_hint.h"
 #include "adapters/mqtt/source_engine.h"
 #include "gateway/status/link.h"
 #include "gateway/status/reporter.h"
@@ -80,6 +81,8 @@ void SourceEngine::lost(const Error& why) {
   const bool was_connected = session_.is_connected();
   const bool asked = session_.is_open() && !was_connected;
   const bool said_why = session_.broker_reason().has_value();
+  const std::string what =
+      asked && !said_why ? why.what + connect_hint(url_, buffer_.bytes(), known().connected, why) : why.what;
   const bool thrown_out = was_connected && !said_why && link_.closed_by_peer();
   const bool short_life = was_connected && now - connected_at_ < settings_.short_life;
   link_.close();
@@ -102,8 +105,8 @@ void SourceEngine::lost(const Error& why) {
       broker.version = Version::v5;  // asked once more
     }
   }
-  context_.link.set(LinkStatus::State::down, why.what);
-  context_.reporter.report(Event::source_lost, {{"source", context_.name}, {"url", url_.text()}, {"error", why.what}});
+  context_.link.set(LinkStatus::State::down, what);
+  context_.reporter.report(Event::source_lost, {{"source", context_.name}, {"url", url_.text()}, {"error", what}});
   // Reason codes are MQTT 5's; a 3.1.1 broker says nothing that would ask for more than the usual wait.
   Advice advice = said_why && spoken == Version::v5 ? advice_of(*session_.broker_reason()) : Advice::again;
   if (advice == Advice::other_server) {

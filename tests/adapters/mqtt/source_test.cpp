@@ -834,6 +834,52 @@ TEST_CASE("stopping reads what is on its way to its end, so that the broker gets
   runner.stop();
 }
 
+TEST_CASE("a port of TLS, WebSockets or neither, where another was meant, is told, and what to write instead") {
+  struct Row {
+    const char* scheme;
+    std::string answer;  // empty: the connection is closed
+    const char* said;
+  };
+  const std::string alert("\x15\x03\x01\x00\x02\x02\x46", 7);
+  const std::string connack("\x20\x03\x00\x84\x00", 5);
+  const std::string http = "HTTP/1.1 400 Bad Request\r\n\r\n";
+  const Row rows[] = {
+      {"mqtt", alert, "; the port speaks TLS: write mqtts://"},
+      {"mqtt", http, "; the port speaks HTTP: write ws:// for MQTT over WebSockets, or another port"},
+      {"mqtt", "", "; if the port wants TLS, write mqtts://, if WebSockets, ws://"},
+      {"mqtts", connack, "; the port does not speak TLS: write mqtt://, or another port"},
+      {"mqtts", http, "; the port speaks HTTP without TLS: write ws://, or another port"},
+      {"mqtts", "", "; nothing came back: if the port has no TLS, write mqtt://"},
+      {"ws", alert, "; the port speaks TLS: write wss://"},
+      {"ws", connack, "; the port does not speak HTTP: write mqtt://, or another port"},
+      {"ws", "", "; nothing came back: if the port has no WebSockets, write mqtt://, if TLS, wss://"},
+      {"wss", http, "; the port speaks HTTP without TLS: write ws://, or another port"},
+      {"wss", "", "; nothing came back: if the port has no TLS, write ws://"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(std::string(row.said));
+    ScriptedBroker broker;
+    SourceSettings settings = SourceRunner::settings(broker.url());
+    settings.urls = {*parse_url(std::string(row.scheme) + "://" + broker.authority())};
+    SourceRunner runner(std::move(settings));
+    broker.accept_only();
+    broker.read_some();
+    row.answer.empty() ? broker.reset() : broker.send_raw(row.answer);
+    CHECK_MESSAGE(eventually(5s, [&] { return runner.link.why().ends_with(row.said); }), runner.link.why());
+  }
+}
+
+TEST_CASE("a port that has served is not doubted when the broker is silent for once") {
+  ScriptedBroker broker;
+  SourceRunner runner(SourceRunner::settings(broker.url()));
+  broker.welcome();
+  broker.close();
+  broker.accept();
+  broker.close();
+  REQUIRE(eventually(5s, [&] { return runner.reporter.count(Event::source_lost) == 2; }));
+  CHECK(runner.link.why().find("write") == std::string::npos);
+}
+
 // A broker that misbehaves
 
 TEST_CASE("what a misbehaving broker sends costs its connection at most; nothing is lost or doubled") {
