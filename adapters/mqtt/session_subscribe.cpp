@@ -87,6 +87,8 @@ void Session::send_subscribe(const std::vector<std::size_t>& subscriptions, bool
   asked_.push_back({packet.packet_id, subscriptions, {}});
 }
 
+// It is not in use [MQTT-2.2.1-3]: what is asked together is fewer than 65,535 packets, and nothing more is asked
+// before all of them are answered.
 std::uint16_t Session::take_packet_id() {
   const std::uint16_t taken = next_packet_id_;
   next_packet_id_ = static_cast<std::uint16_t>(taken == 0xffff ? 1 : taken + 1);
