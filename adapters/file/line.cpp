@@ -17,8 +17,8 @@ void member(std::string_view name, std::string_view value, std::string& out) {
 
 void LineWriter::write(const ports::Outgoing& outgoing, std::string& out) {
   const Record& record = outgoing.record;
-  out.push_back('{');
-  member("sink", record.sink, out);
+  out += kLineBegin;
+  write_json_text(record.sink, out);
   out.push_back(',');
   member("topic", record.topic, out);
   if (!record.routing_key.empty()) {

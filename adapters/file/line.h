@@ -15,6 +15,9 @@
 
 namespace railhead::file {
 
+// What each of them begins with.
+inline constexpr std::string_view kLineBegin = R"({"sink":)";
+
 class LineWriter {
  public:
   explicit LineWriter(std::string gateway, Envelope envelope = Envelope::headers)

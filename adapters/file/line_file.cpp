@@ -4,11 +4,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
 
+#include "adapters/file/line.h"
+
 namespace railhead::file {
+namespace {
+
+constexpr std::size_t kStep = 64 * 1024;
+
+}  // namespace
 
 LineFile::~LineFile() {
   if (to_standard_output()) static_cast<void>(file_.release());
@@ -29,13 +38,35 @@ Result<void> LineFile::open() {
     return fail(Errc::denied, options_.path + " is not a file");
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
-  if (size_ > 0) {
-    char last = 0;
-    if (::pread(file_.get(), &last, 1, status.st_size - 1) == 1 && last != '\n') {
-      if (Result<void> ended = write("\n"); !ended) return ended;
-    }
-  }
+  if (Result<void> mended = mend(); !mended) return mended;
   return sync_directory();
+}
+
+// Only what never was whole is cut: append() makes a line durable with its end before its record is settled.
+Result<void> LineFile::mend() {
+  std::array<char, kStep> bytes{};
+  std::uint64_t end = size_;  // of the part not looked at; behind it there is no line end
+  std::string head;           // of what stands there
+  while (end > 0) {
+    const std::size_t count = static_cast<std::size_t>(std::min<std::uint64_t>(end, kStep));
+    const ssize_t got = ::pread(file_.get(), bytes.data(), count, static_cast<off_t>(end - count));
+    if (got < 0 && errno == EINTR) continue;
+    if (got != static_cast<ssize_t>(count)) return fail(system_error("read " + options_.path, got < 0 ? errno : EIO));
+    const std::string_view part(bytes.data(), count);
+    const std::size_t line_end = part.rfind('\n');
+    const std::size_t begin = line_end == std::string_view::npos ? 0 : line_end + 1;
+    head.insert(0, part.substr(begin, kLineBegin.size()));
+    head.resize(std::min(head.size(), kLineBegin.size()));
+    end -= count - begin;
+    if (line_end != std::string_view::npos) break;
+  }
+  if (end == size_) return {};
+  if (!kLineBegin.starts_with(head) && !head.starts_with(kLineBegin)) return write("\n");
+  if (::ftruncate(file_.get(), static_cast<off_t>(end)) != 0) {
+    return fail(system_error("truncate " + options_.path, errno));
+  }
+  size_ = end;
+  return {};
 }
 
 Result<void> LineFile::append(std::string_view lines) {

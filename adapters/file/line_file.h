@@ -3,9 +3,9 @@
 // older
 //           than `keep` is removed. A single append larger than `rotate` is written all the same. Kept sizes count
 //           bytes.
-// Torn:     a failed append is cut off again. If the file does not end with a line end when it is opened (a power cut),
-// one
-//           is added: the half line stays as one that does not parse, its record follows whole.
+// Torn:     a failed append is cut off again. If the file does not end with a line end when it is opened (the process
+//           was killed within a write, a power cut), what stands behind the last one is cut off when it begins as our
+//           lines do: no append() of it has returned. What does not is not ours, and is ended with a line end.
 // Moved:    when somebody else renames or removes the file (logrotate), the next append makes a new one.
 // Path "-": standard output; never rotated, never synced.
 // Errors:   full, denied, io; after one, open again.
@@ -34,13 +34,14 @@ class LineFile {
   LineFile& operator=(const LineFile&) = delete;
 
   [[nodiscard]] Result<void> open();
-  // All of `lines`, durable on return.
+  // All of `lines`, each with its line end; durable on return.
   [[nodiscard]] Result<void> append(std::string_view lines);
 
  private:
   [[nodiscard]] bool to_standard_output() const { return options_.path == "-"; }
   [[nodiscard]] Result<void> write(std::string_view bytes);
   [[nodiscard]] Result<void> rotate();
+  [[nodiscard]] Result<void> mend();
   [[nodiscard]] bool moved() const;
   [[nodiscard]] Result<void> sync_directory() const;
   [[nodiscard]] std::string numbered(std::uint32_t number) const;

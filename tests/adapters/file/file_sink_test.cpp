@@ -131,12 +131,37 @@ TEST_CASE("rotation keeps so many files, the youngest is .1") {
   CHECK(read_file(path) == "larger than ten bytes\n");
 }
 
-TEST_CASE("a torn last line is ended, not mended") {
-  const TemporaryDirectory directory;
-  const std::string path = directory.write("r", "whole\nhal");
-  file::LineFile file({.path = path, .rotate = 0, .keep = 0});
-  REQUIRE(file.append("next\n"));
-  CHECK(read_file(path) == "whole\nhal\nnext\n");
+TEST_CASE("a torn last line is cut off, as its record follows whole; what is not ours is ended and stays") {
+  const std::string ours = line_of(SinkBench::numbered(1, "t"));
+  const std::string large = R"({"sink":"plant","topic":")" + std::string(200'000, 't');
+  struct Row {
+    std::string before;
+    std::string after;
+  };
+  const std::vector<Row> rows{
+      {"", ""},
+      {ours, ours},
+      {ours + ours.substr(0, ours.size() - 1), ours},
+      {ours + ours.substr(0, 20), ours},
+      {ours + "{", ours},
+      {ours.substr(0, 20), ""},
+      {"{\"si", ""},
+      {ours + large, ours},
+      {large, ""},
+      {"whole\nhal", "whole\nhal\n"},
+      {"hal", "hal\n"},
+      {ours + "{\"sinks\":1}", ours + "{\"sinks\":1}\n"},
+      {std::string(100'000, 'x'), std::string(100'000, 'x') + "\n"},
+      {ours + std::string(100'000, 'x') + "\n" + ours, ours + std::string(100'000, 'x') + "\n" + ours},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.before.substr(0, 300));
+    const TemporaryDirectory directory;
+    const std::string path = directory.write("r", row.before);
+    file::LineFile file({.path = path, .rotate = 0, .keep = 0});
+    REQUIRE(file.append("next\n"));
+    CHECK(read_file(path) == row.after + "next\n");
+  }
 }
 
 TEST_CASE("a file that was moved away is begun anew") {
