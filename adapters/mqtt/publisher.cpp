@@ -22,13 +22,14 @@ constexpr std::chrono::seconds kGoodbye{2};
 constexpr int kFirstFailure = 0x80;
 constexpr std::chrono::seconds kTrial{5};
 
-std::string paho_url(const Url& url) {
-  // The library knows ws and wss by these names, and mqtt by others.
-  if (url.websocket) return url.text();
+std::string paho_url(const Url& url, bool compared) {
   // Why no brackets: the library takes the port off behind the last colon, but compares the certificate's addresses
-  // with "[::1".
-  if (url.tls && url.host.find(':') != std::string::npos) return "ssl://" + url.host + ":" + std::to_string(url.port);
-  return (url.tls ? "ssl://" : "tcp://") + url.authority();
+  // with "[::1". At wss the handshake's Host has none then either.
+  const bool bare = url.tls && compared && url.host.find(':') != std::string::npos;
+  const std::string authority = bare ? url.host + ":" + std::to_string(url.port) : url.authority();
+  // The library knows ws and wss by these names, and mqtt by others.
+  if (url.websocket) return (url.tls ? "wss://" : "ws://") + authority + url.path;
+  return (url.tls ? "ssl://" : "tcp://") + authority;
 }
 
 ::mqtt::ssl_options ssl_options(const tls::Options& tls, const std::string& key_password) {
@@ -192,7 +193,8 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
     // The library's bound on queued messages also counts those on the way; ours is the window.
     ::mqtt::create_options create(version, static_cast<int>(settings.window) + 1);
     create.set_send_while_disconnected(false);
-    state->client_ = std::make_unique<::mqtt::async_client>(paho_url(url), settings.client_id, create, nullptr);
+    state->client_ =
+        std::make_unique<::mqtt::async_client>(paho_url(url, settings.tls.verify), settings.client_id, create, nullptr);
     state->client_->set_callback(*state);
     if (settings.v5) {
       state->client_->set_disconnected_handler(

@@ -23,8 +23,8 @@ Mosquitto::Mosquitto(const Options& options)
   if (options_.tls) make_certificates();
   std::string config = "listener " + std::to_string(port_) + " 127.0.0.1\n";
   if (options_.tls) {
-    config += "listener " + std::to_string(tls_port_) + " 127.0.0.1\ncafile " + file("ca.pem") + "\ncertfile " +
-              file("server.pem") + "\nkeyfile " + file("server.key") + "\n";
+    config += "listener " + std::to_string(tls_port_) + (options_.ipv6 ? " ::1" : " 127.0.0.1") + "\ncafile " +
+              file("ca.pem") + "\ncertfile " + file("server.pem") + "\nkeyfile " + file("server.key") + "\n";
     if (options_.client_certificate) config += "require_certificate true\n";
     if (options_.websockets) config += "protocol websockets\n";
   }
@@ -85,7 +85,7 @@ void Mosquitto::forget() {
 void Mosquitto::make_certificates() const {
   const std::string at = directory_.path();
   directory_.write("extensions.cnf",
-                   "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n");
+                   "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\nextendedKeyUsage=serverAuth,clientAuth\n");
   const std::vector<std::string> key{"openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out"};
   const auto with = [](std::vector<std::string> argv, const std::string& last) {
     argv.push_back(last);

@@ -17,6 +17,7 @@ class Mosquitto {
   struct Options {
     bool tls = false;
     bool client_certificate = false;  // the TLS listener requires one
+    bool ipv6 = false;                // the TLS listener is at ::1
     bool websockets = false;          // on a third port, and with tls the TLS listener speaks them
     std::string password;             // not empty: only user `gateway` with this password
     std::string allowed;              // not empty: whoever it is may subscribe and publish under this topic alone
@@ -29,9 +30,11 @@ class Mosquitto {
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] std::uint16_t tls_port() const { return tls_port_; }
   [[nodiscard]] std::string url() const { return "mqtt://127.0.0.1:" + std::to_string(port_); }
-  [[nodiscard]] std::string tls_url() const { return "mqtts://127.0.0.1:" + std::to_string(tls_port_); }
+  [[nodiscard]] std::string tls_url() const { return "mqtts://" + tls_host() + ":" + std::to_string(tls_port_); }
   [[nodiscard]] std::string ws_url() const { return "ws://127.0.0.1:" + std::to_string(ws_port_) + "/mqtt"; }
-  [[nodiscard]] std::string wss_url() const { return "wss://127.0.0.1:" + std::to_string(tls_port_) + "/mqtt"; }
+  [[nodiscard]] std::string wss_url() const {
+    return "wss://" + tls_host() + ":" + std::to_string(tls_port_) + "/mqtt";
+  }
   // PEM files of the test's authority: ca.pem, client.pem, client.key.
   [[nodiscard]] std::string file(const std::string& name) const { return directory_.path() + "/" + name; }
 
@@ -49,6 +52,7 @@ class Mosquitto {
   [[nodiscard]] std::string log() const { return process_ ? process_->output() : std::string(); }
 
  private:
+  [[nodiscard]] std::string tls_host() const { return options_.ipv6 ? "[::1]" : "127.0.0.1"; }
   void make_certificates() const;
   [[nodiscard]] std::string rights() const;
 

@@ -196,6 +196,22 @@ TEST_CASE("TLS with a client certificate; a wrong authority is refused, and so i
   says(wrong, "key values mismatch");
 }
 
+TEST_CASE("TLS to an IPv6 address, with WebSockets too: the certificate's addresses are compared with it") {
+  for (const bool websockets : {false, true}) {
+    CAPTURE(websockets);
+    Mosquitto::Options options;
+    options.tls = true;
+    options.ipv6 = true;
+    options.websockets = websockets;
+    const Mosquitto broker(options);
+    SinkSettings settings = SinkRunner::settings(websockets ? broker.wss_url() : broker.tls_url());
+    settings.tls.ca = broker.file("ca.pem");
+    SinkRunner runner(settings);
+    runner.append("out/1", "1");
+    CHECK_MESSAGE(runner.done(), runner.link.why());
+  }
+}
+
 TEST_CASE("retain keeps the last value for those who come later") {
   Mosquitto broker;
   SinkSettings settings = SinkRunner::settings(broker.url());
