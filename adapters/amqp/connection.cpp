@@ -91,6 +91,7 @@ struct Connection::State {
   std::string return_id;
   std::uint64_t return_left = 0;
   bool return_has_header = false;
+  bool has_more = false;
 
   ~State() {
     if (connection != nullptr) amqp_destroy_connection(connection);
@@ -263,6 +264,16 @@ Result<std::unique_ptr<Connection>> Connection::open(const Target& target, Liste
   return std::unique_ptr<Connection>(new Connection(std::move(state)));
 }
 
+bool Connection::has_more() const {
+  // publish() may read, too.
+  return state_->has_more || amqp_frames_enqueued(state_->connection) != 0 ||
+         amqp_data_in_buffer(state_->connection) != 0;
+}
+
+std::chrono::seconds Connection::heartbeat() const {
+  return std::chrono::seconds{amqp_get_heartbeat(state_->connection)};
+}
+
 int Connection::fd() const { return amqp_get_sockfd(state_->connection); }
 
 Result<void> Connection::publish(const Publication& publication) {
@@ -304,6 +315,7 @@ Result<void> Connection::publish(const Publication& publication) {
 
 Result<void> Connection::receive() {
   const timeval no_wait{};
+  state_->has_more = false;
   for (std::size_t count = 0; count < kFramesAtOnce; ++count) {
     amqp_maybe_release_buffers(state_->connection);
     amqp_frame_t frame{};
@@ -312,6 +324,7 @@ Result<void> Connection::receive() {
     if (status != AMQP_STATUS_OK) return fail(Errc::unavailable, amqp_error_string2(status));
     if (Result<void> handled = state_->handle(frame); !handled) return handled;
   }
+  state_->has_more = true;
   return {};
 }
 

@@ -75,8 +75,12 @@ class Connection {
   [[nodiscard]] int fd() const;
   // The n-th success has delivery tag n.
   [[nodiscard]] Result<void> publish(const Publication& publication);
-  // Handles everything that has come; sends heartbeats when due, so call it at least twice a heartbeat.
+  // Handles what has come; sends heartbeats when due, so call it at least twice a heartbeat.
   [[nodiscard]] Result<void> receive();
+  // Something has come that fd() does not tell of: call receive().
+  [[nodiscard]] bool has_more() const;
+  // As agreed with the broker; 0: none.
+  [[nodiscard]] std::chrono::seconds heartbeat() const;
   // Says good-bye; waits at most that long for the answer.
   void close(std::chrono::milliseconds at_most);
 

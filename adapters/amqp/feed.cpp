@@ -17,8 +17,9 @@ using status::LinkStatus;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kTake = 200;           // records from the outlet at once; answers are read after each batch
-constexpr milliseconds kTick{500};           // the longest sleep: watchdog and heartbeats live on it
+constexpr std::size_t kTake = 200;  // records from the outlet at once; answers are read after each batch
+constexpr milliseconds kTick{500};  // while not connected, and at the stop
+constexpr seconds kIdleMost{60};
 constexpr seconds kPublishMost{10};          // one publish; then the socket is shut down
 constexpr seconds kHurry{1};                 // any call, after a stop
 constexpr milliseconds kConfirmMost{5'000};  // for confirmations at the stop
@@ -86,7 +87,7 @@ void Feed::serve(const std::stop_token& stop) {
       lost(turned.error());
       return;
     }
-    wait(room() && !blocked_, more_ && room() && !blocked_ ? milliseconds{0} : kTick);
+    sleep();
   }
 }
 
@@ -108,6 +109,34 @@ Result<void> Feed::turn(const std::stop_token& stop) {
     }
   }
   return {};
+}
+
+// Until the outlet has something new, the broker said something, a time of ours has come, or a stop.
+void Feed::sleep() {
+  const bool for_records = room() && !blocked_;
+  if ((for_records && more_) || connection_->has_more()) return wait(for_records, milliseconds{0});
+  const BootTime now = context_.clock.boot_now();
+  const std::optional<BootTime> outlet_due = for_records ? outlet_.next_due() : std::nullopt;
+  const BootTime until = std::min(due(now), outlet_due.value_or(BootTime::max()));
+  const auto left = std::chrono::ceil<milliseconds>(std::max(until - now, Duration{0}));
+  context_.link.sleeps_until(now + left);
+  wait(for_records, left);
+  if (outlet_due && context_.clock.boot_now() >= *outlet_due) more_ = true;
+}
+
+// When there is something to do though neither side says anything.
+BootTime Feed::due(BootTime now) const {
+  BootTime until = now + kIdleMost;
+  // The library sends its heartbeats, and misses the peer's, within receive().
+  if (const Duration heartbeat = connection_->heartbeat(); heartbeat > Duration{0}) {
+    until = std::min(until, now + heartbeat / 2);
+  }
+  if (blocked_) return until;
+  if (confirms_.size() > 0) until = std::min(until, last_answer_ + options_.confirm_timeout + milliseconds{1});
+  for (const auto& [destination, hold] : holds_) {
+    if (!hold.probing && !flying_.contains(destination)) until = std::min(until, hold.until);
+  }
+  return until;
 }
 
 bool Feed::room() const {
@@ -303,15 +332,13 @@ void Feed::lost(const Error& error) {
   }
 }
 
-// Until the outlet has something new, the broker said something, or a stop.
 void Feed::wait(bool for_records, milliseconds at_most) {
   std::array<pollfd, 3> waits{{{.fd = wake_.fd(), .events = POLLIN, .revents = 0},
                                {.fd = connection_ ? connection_->fd() : -1, .events = POLLIN, .revents = 0},
                                {.fd = for_records ? outlet_.ready_fd() : -1, .events = POLLIN, .revents = 0}}};
-  const int ready = ::poll(waits.data(), waits.size(), static_cast<int>(at_most.count()));
+  static_cast<void>(::poll(waits.data(), waits.size(), static_cast<int>(at_most.count())));
   if ((waits[0].revents & POLLIN) != 0) wake_.clear();
-  // Why: what waits for a time becomes due without a signal, so a quiet tick asks the outlet too.
-  if (ready == 0 || (waits[2].revents & POLLIN) != 0) more_ = true;
+  if ((waits[2].revents & POLLIN) != 0) more_ = true;
 }
 
 void Feed::finish() {

@@ -51,6 +51,9 @@ class Feed final : private Connection::Listener {
   void landed(std::string_view destination);
   void lost(const Error& error);
   void finish();
+  void sleep();
+  [[nodiscard]] BootTime due(BootTime now) const;
+  // Until the outlet has something new, the broker said something, or a stop.
   void wait(bool for_records, std::chrono::milliseconds at_most);
   [[nodiscard]] bool room() const;
 

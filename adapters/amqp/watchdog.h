@@ -46,6 +46,7 @@ class Watchdog {
   base::Mutex mutex_;
   base::CondVar changed_;
   int socket_ RAILHEAD_GUARDED_BY(mutex_) = -1;
+  bool idle_ RAILHEAD_GUARDED_BY(mutex_) = false;  // it waits to be armed
   BootTime due_ RAILHEAD_GUARDED_BY(mutex_){};
   std::optional<Duration> most_ RAILHEAD_GUARDED_BY(mutex_);
   std::atomic<std::uint64_t> fired_{0};

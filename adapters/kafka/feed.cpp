@@ -19,7 +19,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kTake = 1'000;  // records from the outlet at once
-constexpr milliseconds kTick{500};    // the longest sleep: the watchdog lives on it
+constexpr milliseconds kTick{500};    // while there is no handle
+constexpr seconds kIdleMost{60};
 constexpr seconds kFlushMost{5};      // for confirmations at the stop
 constexpr seconds kWithdrawMost{10};  // for what is on its way before a rewind; then a new handle
 constexpr milliseconds kWithdrawStep{50};
@@ -380,16 +381,33 @@ void Feed::check_link(BootTime now) {
   }
 }
 
-// Until the outlet has something new, the broker answered, or a stop. A tick at most.
+// Until the outlet has something new, the broker answered, a time of ours has come, or a stop.
 void Feed::sleep(const std::stop_token& stop) {
   const bool room = in_flight_ < window_ && in_flight_bytes_ < options_.in_flight_bytes.value();
   if (stop.stop_requested() || (room && more_)) return;
   std::array<pollfd, 2> waits{{{.fd = wake_.fd(), .events = POLLIN, .revents = 0},
                                {.fd = room ? outlet_.ready_fd() : -1, .events = POLLIN, .revents = 0}}};
-  const int ready = ::poll(waits.data(), waits.size(), static_cast<int>(kTick.count()));
+  const BootTime now = context_.clock.boot_now();
+  const std::optional<BootTime> outlet_due = room ? outlet_.next_due() : std::nullopt;
+  const BootTime until = std::min(due(now), outlet_due.value_or(BootTime::max()));
+  const auto left = std::chrono::ceil<milliseconds>(std::max(until - now, Duration{0}));
+  context_.link.sleeps_until(now + left);
+  static_cast<void>(::poll(waits.data(), waits.size(), static_cast<int>(left.count())));
   if ((waits[0].revents & POLLIN) != 0) wake_.clear();
-  // Why: what waits for a time becomes due without a signal, so a quiet tick asks the outlet too.
-  if (ready == 0 || (waits[1].revents & POLLIN) != 0) more_ = true;
+  if ((waits[1].revents & POLLIN) != 0 || (outlet_due && context_.clock.boot_now() >= *outlet_due)) more_ = true;
+}
+
+// When there is something to do though neither side says anything.
+BootTime Feed::due(BootTime now) const {
+  BootTime until = now + kIdleMost;
+  if (link_ == Link::unknown || link_ == Link::down) until = std::min(until, next_probe_);
+  if (link_ == Link::up && in_flight_ > 0) until = std::min(until, last_delivery_ + kStalledAfter);
+  for (const auto& [topic, hold] : holds_) {
+    if (hold.probing) continue;
+    const auto flying = topics_.find(topic);
+    if (flying == topics_.end() || flying->second == 0) until = std::min(until, hold.until);
+  }
+  return until;
 }
 
 void Feed::finish() {

@@ -67,6 +67,7 @@ class Feed final : private Producer::Listener {
   void narrow();
   void widen();
   void sleep(const std::stop_token& stop);
+  [[nodiscard]] BootTime due(BootTime now) const;
   void finish();
   [[nodiscard]] std::size_t release(std::uintptr_t token);
 

@@ -1,6 +1,9 @@
 #include "adapters/mqtt/sink.h"
 
+#include <poll.h>
+
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -15,6 +18,7 @@
 #include "gateway/status/link.h"
 #include "gateway/status/reporter.h"
 #include "gateway/system/clock.h"
+#include "gateway/system/descriptor.h"
 
 namespace railhead::mqtt {
 namespace {
@@ -22,8 +26,12 @@ namespace {
 using status::Event;
 using status::LinkStatus;
 
-constexpr Duration kIdleWait = std::chrono::milliseconds{500};
-constexpr Duration kBusyWait = std::chrono::milliseconds{20};  // while records are on the way
+constexpr Duration kIdleMost = std::chrono::minutes{1};
+constexpr Duration kLookWait =
+    std::chrono::milliseconds{500};                   // while records are on the way or the connection is young
+constexpr Duration kYoung = std::chrono::seconds{3};  // what Publisher::look() looks for shows by then
+constexpr Duration kCarefulWait = std::chrono::milliseconds{500};     // while Suspects watch
+constexpr Duration kCarefulBusyWait = std::chrono::milliseconds{20};  // and records are on the way
 constexpr Duration kRoomWait = std::chrono::milliseconds{500};
 constexpr std::size_t kBatchBytes = 1024 * 1024;
 
@@ -61,6 +69,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
 
   void run(ports::Outlet& outlet, std::stop_token stop) override {
     const std::stop_callback waker(stop, [this] {
+      wake_.signal();
       const base::MutexLock lock(mutex_);
       changed_.notify_all();
     });
@@ -80,7 +89,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
       window_ = (*publisher)->window();
       begin(outlet);
       const BootTime up_since = context_.clock.boot_now();
-      feed(outlet, **publisher, stop);
+      feed(outlet, **publisher, up_since, stop);
       if (stop.stop_requested()) drain();
       refuse_all(outlet);
       if (stop.stop_requested()) {
@@ -164,7 +173,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
   }
 
   // Until the connection is lost or `stop`.
-  void feed(ports::Outlet& outlet, Publisher& publisher, const std::stop_token& stop) {
+  void feed(ports::Outlet& outlet, Publisher& publisher, BootTime up_since, const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       const BootTime now = context_.clock.boot_now();
       context_.link.progress(now);
@@ -178,14 +187,34 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
       ports::Limits limits;
       limits.records = *room;
       limits.bytes = kBatchBytes;
-      limits.wait = *room == window_ ? kIdleWait : kBusyWait;
+      const bool careful = suspects_->watches();  // its steps are made by turns of this loop
+      limits.wait = !careful ? Duration{0} : *room == window_ ? kCarefulWait : kCarefulBusyWait;
       const std::span<const ports::Outgoing> batch = outlet.next(limits, stop);
       if (batch.empty()) publisher.look();
       if (batch.empty() && window == 1) suspects_->none_given(now);
+      if (batch.empty() && !careful) sleep(outlet, up_since);
       for (const ports::Outgoing& outgoing : batch) {
         if (!send(outlet, publisher, outgoing)) return;
       }
     }
+  }
+
+  // Until the outlet has something new, a callback has something to say, or a stop.
+  void sleep(const ports::Outlet& outlet, BootTime up_since) {
+    const BootTime now = context_.clock.boot_now();
+    Duration at_most = kIdleMost;
+    {
+      const base::MutexLock lock(mutex_);
+      if (!on_the_way_.empty()) at_most = kLookWait;
+    }
+    if (now - up_since < kYoung) at_most = kLookWait;
+    if (const std::optional<BootTime> due = outlet.next_due()) at_most = std::min(at_most, *due - now);
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(std::max(at_most, Duration{0}));
+    context_.link.sleeps_until(now + left);
+    std::array<pollfd, 2> waits{{{.fd = wake_.fd(), .events = POLLIN, .revents = 0},
+                                 {.fd = outlet.ready_fd(), .events = POLLIN, .revents = 0}}};
+    static_cast<void>(::poll(waits.data(), waits.size(), static_cast<int>(left.count())));
+    if ((waits[0].revents & POLLIN) != 0) wake_.clear();
   }
 
   void tell_served(BootTime now) {
@@ -339,6 +368,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
     answered(found->second);
     refused_.push_back({std::move(found->second), code});
     on_the_way_.erase(found);
+    wake_.signal();
   }
   void on_lost(const std::string& why, std::optional<std::uint8_t> said) override {
     const base::MutexLock lock(mutex_);
@@ -360,6 +390,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
                       std::to_string(record.body.size()) + " bytes";
       }
     }
+    wake_.signal();
     changed_.notify_all();
   }
 
@@ -372,6 +403,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
   std::size_t tried_ = 0;             // URLs that did not serve
   std::optional<Suspects> suspects_;  // of this run
   std::string said_;                  // of them, last
+  const system::EventFd wake_;        // something for feed()
   base::Mutex mutex_;
   base::CondVar changed_;
   ports::Outlet* outlet_ RAILHEAD_GUARDED_BY(mutex_) = nullptr;

@@ -15,6 +15,7 @@ using ports::SpoolId;
 constexpr std::size_t kLooksAtOnce = 10'000;
 constexpr Duration kStartedWait = std::chrono::seconds{10};
 constexpr Duration kReadAgain = std::chrono::milliseconds{500};     // what the spool could not read
+constexpr Duration kAppendAgain = std::chrono::milliseconds{100};   // dead letters that their spool did not take
 constexpr Duration kStartedWaitStopping = std::chrono::seconds{1};  // a disk that works needs no more
 
 constexpr std::size_t index_of(SpoolId spool) { return static_cast<std::size_t>(spool); }
@@ -207,14 +208,22 @@ bool Lane::is_expired(const Record& record, const spool::Frame& frame) const {
   return frame.clock_trusted && clock_.trusted() && clock_.now() - frame.appended > record.ttl;
 }
 
+std::optional<BootTime> Lane::next_due() const {
+  const BootTime now = clock_.boot_now();
+  std::optional<BootTime> earliest;
+  const auto take = [&earliest](std::optional<BootTime> due) {
+    if (due) earliest = std::min(earliest.value_or(*due), *due);
+  };
+  if (unreadable_) take(now + kReadAgain);
+  const base::MutexLock lock(mutex_);
+  if (!retries_.empty()) take(retries_.front().due);
+  take(held_.next_due());
+  if (!unwritten_.empty()) take(now + kAppendAgain);
+  return earliest;
+}
+
 void Lane::wait(Duration at_most, const std::stop_token& stop) {
-  if (unreadable_) at_most = std::min(at_most, kReadAgain);
-  {
-    const base::MutexLock lock(mutex_);
-    if (!retries_.empty()) at_most = std::min(at_most, retries_.front().due - clock_.boot_now());
-    if (const std::optional<BootTime> due = held_.next_due()) at_most = std::min(at_most, *due - clock_.boot_now());
-    if (!unwritten_.empty()) at_most = std::min<Duration>(at_most, std::chrono::milliseconds{100});
-  }
+  if (const std::optional<BootTime> due = next_due()) at_most = std::min(at_most, *due - clock_.boot_now());
   const std::stop_callback waker(stop, [this] { ready_.signal(); });
   if (stop.stop_requested()) return;
   pollfd ready{.fd = ready_.fd(), .events = POLLIN, .revents = 0};
@@ -309,6 +318,7 @@ void Lane::retry(const Outgoing& outgoing, const Error& /*why*/) {
   waiting.outgoing.late = true;
   retry_bytes_ += outgoing.record.body.size();
   retries_.push_back(std::move(waiting));
+  ready_.signal();  // next() may wait for longer
 }
 
 void Lane::wait_held(Place place) {

@@ -1,11 +1,13 @@
 // Lane: the Outlet of one sink: reads its records from the alarms' and the telemetry's spool, alarms first, steps over
 // those of held destinations, and settles what the sink reports.
-// Threads: next(), ready_fd(), started() and rewind() are the sink thread's; the rest may come from any thread.
+// Threads: next(), next_due(), ready_fd(), started() and rewind() are the sink thread's; the rest may come from any
+// thread.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <deque>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -51,6 +53,7 @@ class Lane final : public ports::Outlet {
   std::span<const ports::Outgoing> next(const ports::Limits& limits, std::stop_token stop) override
       RAILHEAD_EXCLUDES(mutex_);
   int ready_fd() const override { return ready_.fd(); }
+  std::optional<BootTime> next_due() const override RAILHEAD_EXCLUDES(mutex_);
   void settle(ports::Place place) override RAILHEAD_EXCLUDES(mutex_);
   void set_aside(const ports::Outgoing& outgoing, const Error& why) override RAILHEAD_EXCLUDES(mutex_);
   void retry(const ports::Outgoing& outgoing, const Error& why) override RAILHEAD_EXCLUDES(mutex_);
@@ -134,7 +137,7 @@ class Lane final : public ports::Outlet {
   std::atomic<bool> any_late_{false};   // late_ is not empty
   std::atomic<bool> any_aside_{false};  // aside_ is not empty
 
-  base::Mutex mutex_;
+  mutable base::Mutex mutex_;
   HeldDestinations held_ RAILHEAD_GUARDED_BY(mutex_);
   std::set<ports::Place> late_ RAILHEAD_GUARDED_BY(mutex_);
   std::deque<Waiting> retries_ RAILHEAD_GUARDED_BY(mutex_);

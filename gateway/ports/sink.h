@@ -5,8 +5,8 @@
 // neighbours (S9, S17): hold() keeps back all its records, those given out and not settled too; probe() lets the first
 // of them out alone, to see whether it is taken again; release() lets them follow in order, beginning with the first
 // unsettled one. Memory does not grow with how much is held: it is read again from the spool.
-// Threads: next(), started() and rewind() belong to the sink's thread; settle, set_aside, retry, hold, probe and
-// release may be called from any thread of the adapter (delivery reports).
+// Threads: next(), next_due(), started() and rewind() belong to the sink's thread; settle, set_aside, retry, hold,
+// probe and release may be called from any thread of the adapter (delivery reports).
 #pragma once
 
 #include <cstddef>
@@ -57,8 +57,12 @@ class Outlet {
   // The next durable records of this lane in order; waits up to limits.wait (or until stop) if there is none. The span
   // is valid until the next call. Expired records are left out and counted.
   [[nodiscard]] virtual std::span<const Outgoing> next(const Limits& limits, std::stop_token stop) = 0;
-  // An eventfd that is readable when next() would have something new; for sinks with an event loop of their own.
+  // For sinks that wait by themselves, also for their upstream (next() with no wait). An eventfd that is readable when
+  // next() would have something new, or next_due() changed; next() clears it.
   [[nodiscard]] virtual int ready_fd() const = 0;
+  // When next() may have something though nothing signals it: what was refused comes again, a hold ends. nullopt:
+  // never. May lie behind. On the sink's thread, after next().
+  [[nodiscard]] virtual std::optional<BootTime> next_due() const = 0;
   // The upstream has it. Any order; again for the same place is fine.
   virtual void settle(Place place) = 0;
   // Poison: it becomes a dead letter with the reason, durable before it counts as settled; its neighbours go on.

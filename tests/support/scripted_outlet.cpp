@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gateway/system/clock.h"
+
 namespace railhead::test {
 
 using std::chrono::steady_clock;
@@ -27,6 +29,7 @@ std::span<const ports::Outgoing> ScriptedOutlet::next(const ports::Limits& limit
   const std::stop_callback wake(stop, [this] { changed_.notify_all(); });
   const base::MutexLock lock(mutex_);
   const auto until = steady_clock::now() + limits.wait;
+  ++asked_;
   given_.clear();
   ready_.clear();
   for (;;) {
@@ -82,6 +85,14 @@ std::span<const ports::Outgoing> ScriptedOutlet::next(const ports::Limits& limit
     if (left <= left.zero()) return given_;
     changed_.wait_for(mutex_, std::min<std::chrono::nanoseconds>(left, std::chrono::milliseconds{20}));
   }
+}
+
+std::optional<BootTime> ScriptedOutlet::next_due() const {
+  const base::MutexLock lock(mutex_);
+  std::optional<steady_clock::time_point> earliest;
+  for (const Waiting& waiting : waiting_) earliest = std::min(earliest.value_or(waiting.due), waiting.due);
+  if (!earliest) return std::nullopt;
+  return system::SystemClock().boot_now() + (*earliest - steady_clock::now());
 }
 
 void ScriptedOutlet::settle(ports::Place place) {
@@ -188,6 +199,10 @@ std::set<std::string> ScriptedOutlet::held() const {
 std::set<std::uint64_t> ScriptedOutlet::started() const {
   const base::MutexLock lock(mutex_);
   return started_;
+}
+std::size_t ScriptedOutlet::asked() const {
+  const base::MutexLock lock(mutex_);
+  return asked_;
 }
 std::size_t ScriptedOutlet::handed_out() const {
   const base::MutexLock lock(mutex_);

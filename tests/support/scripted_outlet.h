@@ -26,6 +26,7 @@ class ScriptedOutlet final : public ports::Outlet {
 
   std::span<const ports::Outgoing> next(const ports::Limits& limits, std::stop_token stop) override;
   int ready_fd() const override { return ready_.fd(); }
+  std::optional<BootTime> next_due() const override;
   void settle(ports::Place place) override;
   void set_aside(const ports::Outgoing& outgoing, const Error& why) override;
   void retry(const ports::Outgoing& outgoing, const Error& why) override;
@@ -46,6 +47,7 @@ class ScriptedOutlet final : public ports::Outlet {
   // Makes an appended record one that was started in an earlier life.
   void start_before(ports::Place place);
   std::size_t handed_out() const;  // by next(), repeats counted
+  std::size_t asked() const;       // calls of next()
   bool is_settled(std::uint64_t sequence) const;
   // Sequence -> reason.
   std::map<std::uint64_t, std::string> aside() const;
@@ -81,6 +83,7 @@ class ScriptedOutlet final : public ports::Outlet {
   std::size_t retries_ RAILHEAD_GUARDED_BY(mutex_) = 0;
   std::size_t rewinds_ RAILHEAD_GUARDED_BY(mutex_) = 0;
   std::size_t handed_out_ RAILHEAD_GUARDED_BY(mutex_) = 0;
+  std::size_t asked_ RAILHEAD_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace railhead::test

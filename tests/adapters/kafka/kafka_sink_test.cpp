@@ -33,6 +33,23 @@ struct Bench : SinkBench {
   kafka::KafkaOptions options;
 };
 
+TEST_CASE("a sink with nothing to do sleeps until there is something, or no broker is left") {
+  Bench bench;
+  bench.start();
+  REQUIRE(bench.is_up(10s));
+  const auto asleep = [&] {
+    return eventually(15s, [&] { return bench.link.last_progress() > bench.clock.boot_now() + 30s; });
+  };
+  REQUIRE(asleep());
+  const std::size_t asked = bench.outlet.asked();
+  CHECK_FALSE(eventually(1200ms, [&] { return bench.outlet.asked() > asked; }));
+  bench.append(1, 100);
+  REQUIRE(bench.done());
+  REQUIRE(asleep());
+  bench.cluster.down(1);
+  CHECK(bench.is_down(10s));
+}
+
 TEST_CASE("a record arrives with its key, headers, time and body, and is settled") {
   Bench bench;
   Record record = Bench::numbered(7);

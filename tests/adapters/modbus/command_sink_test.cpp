@@ -51,6 +51,7 @@ class Records final : public ports::Outlet {
     return given_;
   }
   int ready_fd() const override { return outlet_.ready_fd(); }
+  std::optional<BootTime> next_due() const override { return outlet_.next_due(); }
   void settle(ports::Place place) override { outlet_.settle(place); }
   void set_aside(const ports::Outgoing& outgoing, const Error& why) override { outlet_.set_aside(outgoing, why); }
   void retry(const ports::Outgoing& outgoing, const Error& why) override { outlet_.retry(outgoing, why); }

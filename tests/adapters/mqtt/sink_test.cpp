@@ -141,6 +141,28 @@ TEST_CASE("what was not confirmed when the connection broke is sent again in ord
   CHECK(runner.reporter.count(Event::sink_connected) == 2);
 }
 
+TEST_CASE("a sink with nothing to do sleeps until there is something; a refusal and a lost connection wake it") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url()));
+  accept(broker);
+  const auto asleep = [&] {
+    return eventually(15s, [&] { return runner.link.last_progress() > runner.clock.boot_now() + 30s; });
+  };
+  REQUIRE(asleep());
+  const std::size_t asked = runner.outlet.asked();
+  CHECK_FALSE(eventually(1200ms, [&] { return runner.outlet.asked() > asked; }));
+  runner.append("out", "1");
+  Seen seen = read_publish(broker);
+  answer(broker, PacketType::puback, seen.packet_id, reason::kQuotaExceeded);
+  seen = read_publish(broker);
+  CHECK(runner.outlet.retries() == 1);
+  answer(broker, PacketType::puback, seen.packet_id);
+  CHECK(runner.done());
+  REQUIRE(asleep());
+  broker.close();
+  CHECK(eventually(5s, [&] { return runner.link.state() == status::LinkStatus::State::down; }));
+}
+
 TEST_CASE("QoS 2 settles at PUBCOMP") {
   ScriptedBroker broker;
   SinkRunner runner(SinkRunner::settings(broker.url(), 2));

@@ -70,6 +70,24 @@ TEST_CASE("AMQP: pika sees properties, headers, routing key and body as specifie
   CHECK(seen[1].value.empty());
 }
 
+TEST_CASE("AMQP: a sink with nothing to do sleeps until there is something, but for heartbeats") {
+  broker().declare({"queue:idle"});
+  broker().sync_declarations();
+  SinkBench bench;
+  amqp::AmqpOptions with_heartbeat = options();
+  with_heartbeat.heartbeat = 4s;
+  bench.start(std::make_unique<amqp::AmqpSink>(with_heartbeat, bench.context()));
+  REQUIRE(bench.is_up(30s));
+  REQUIRE(eventually(5s, [&] { return bench.link.last_progress() > bench.clock.boot_now() + 1500ms; }));
+  const std::size_t asked = bench.outlet.asked();
+  // Longer than any broker bears a silent peer: three heartbeats and one for the way.
+  CHECK_FALSE(
+      eventually(16s, [&] { return bench.outlet.asked() > asked + 1 || bench.link.state() != LinkStatus::State::up; }));
+  bench.append(1, 100, "", "idle");
+  REQUIRE(bench.done(10s));
+  CHECK(bench.reporter.count(Event::sink_lost) == 0);
+}
+
 TEST_CASE("AMQP: kill -9 of the broker in mid-stream loses nothing and keeps the order") {
   broker().declare({"queue:stream"});
   broker().sync_declarations();

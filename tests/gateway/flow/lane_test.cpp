@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <malloc.h>
+#include <poll.h>
 
 #include <filesystem>
 #include <map>
@@ -339,6 +340,31 @@ TEST_CASE("while no dead letter can be written, poison is bounded in memory, is 
   CHECK(bench.reporter.count(status::Event::dead_letter) == 3'010);
   CHECK(bench.stores->of(SpoolId::dead).ledger(bench.stores->of(SpoolId::dead).lane(flow::kDeadLane)).accepted ==
         3'010);
+}
+
+TEST_CASE("a sink that waits by itself knows when to ask again, and is told when that changes") {
+  const auto readable = [](int fd) {
+    pollfd ready{.fd = fd, .events = POLLIN, .revents = 0};
+    return ::poll(&ready, 1, 0) == 1;
+  };
+  test::TemporaryDirectory directory;
+  Bench bench(directory.path());
+  CHECK(bench.take().empty());
+  CHECK_FALSE(bench.lane->next_due().has_value());
+  bench.append("a", 1, 1);
+  REQUIRE(readable(bench.lane->ready_fd()));
+  const std::vector<ports::Outgoing> given = bench.take(false);
+  REQUIRE(given.size() == 1);
+  REQUIRE(test::eventually(10s, [&] { return bench.take().empty() && !readable(bench.lane->ready_fd()); }));
+  const BootTime before = bench.clock.boot_now();
+  bench.lane->retry(given[0], {Errc::unavailable, "full"});
+  CHECK(readable(bench.lane->ready_fd()));
+  CHECK(bench.take().empty());
+  REQUIRE(bench.lane->next_due().has_value());
+  CHECK(*bench.lane->next_due() >= before + flow::kRetryAfter);
+  CHECK(*bench.lane->next_due() <= bench.clock.boot_now() + flow::kRetryAfter);
+  CHECK(bench.lane->next({.records = 10, .bytes = 1 << 20, .wait = 1min}, {}).size() == 1);
+  CHECK_FALSE(bench.lane->next_due().has_value());
 }
 
 TEST_CASE("what waits to be given again is held with its destination, and counted so") {
