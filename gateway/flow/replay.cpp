@@ -1,6 +1,7 @@
 #include "gateway/flow/replay.h"
 
 #include <algorithm>
+#include <stop_token>
 #include <thread>
 
 #include "gateway/message/record.h"
@@ -60,10 +61,11 @@ Result<std::uint64_t> replay(spool::Spool& spool, const ReplayOptions& options, 
   std::uint64_t appended = 0;
   std::uint64_t looked = 0;
   Result<void> result;
+  std::stop_source enough;
   const auto visit = [&](const spool::Frame& frame) {
-    if (!result || end < frame.sequence) return;
-    if (stop.stop_requested()) {
-      result = fail(Errc::stopped, "stopped");
+    if (stop.stop_requested()) result = fail(Errc::stopped, "stopped");
+    if (!result || end < frame.sequence) {
+      enough.request_stop();
       return;
     }
     if (++looked % kProgressEvery == 0 && progress) {
@@ -80,7 +82,7 @@ Result<std::uint64_t> replay(spool::Spool& spool, const ReplayOptions& options, 
     result = append(spool, {.lane = to, .klass = frame.klass, .payload = payload}, stop);
     if (result) ++appended;
   };
-  if (const Result<void> read = spool.for_each(begin, visit); !read) return fail(read.error());
+  if (const Result<void> read = spool.for_each(begin, visit, enough.get_token()); !read) return fail(read.error());
   if (!result) return fail(result.error());
   if (const Result<void> flushed = spool.flush(kFlushMost); !flushed) return fail(flushed.error());
   if (progress) progress(appended, 100);

@@ -20,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -63,7 +64,8 @@ class Spool::Engine {
   [[nodiscard]] std::vector<LaneInfo> lanes() const;
   void set_note(std::string note);
   [[nodiscard]] std::string note() const;
-  [[nodiscard]] Result<void> for_each(Sequence from, const std::function<void(const Frame&)>& visit) const;
+  [[nodiscard]] Result<void> for_each(Sequence from, const std::function<void(const Frame&)>& visit,
+                                      const std::stop_token& enough) const;
   [[nodiscard]] Usage usage() const;
   [[nodiscard]] Result<void> flush(Duration at_most);
 

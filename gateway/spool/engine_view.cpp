@@ -90,10 +90,11 @@ constexpr auto kTrimWait = std::chrono::milliseconds{1};
 constexpr int kTrimWaitsMax = 5'000;
 }  // namespace
 
-Result<void> Spool::Engine::for_each(Sequence from, const std::function<void(const Frame&)>& visit) const {
+Result<void> Spool::Engine::for_each(Sequence from, const std::function<void(const Frame&)>& visit,
+                                     const std::stop_token& enough) const {
   const ReadContext context = read_context();
   int waits = 0;
-  for (Sequence at = std::max(from, Sequence(1));;) {
+  for (Sequence at = std::max(from, Sequence(1)); !enough.stop_requested();) {
     Segment marks;  // a copy of what tells settled from unsettled
     {
       const base::MutexLock lock(shelf_.mutex);
@@ -115,6 +116,7 @@ Result<void> Spool::Engine::for_each(Sequence from, const std::function<void(con
     }
     const auto scanned = scan_segment(read->bytes, *marks.header, marks.last.value() + 1, [&](const ScannedFrame& one) {
       if (one.header.sequence < at || one.header.lane >= marks.lane_of->size()) return;
+      if (enough.stop_requested()) return;
       const LaneId lane = (*marks.lane_of)[one.header.lane];
       Frame frame = make_frame(context, *marks.header, one.header, lane, one.payload);
       frame.settled = marks.settled(lane, one.header.sequence);
@@ -123,6 +125,7 @@ Result<void> Spool::Engine::for_each(Sequence from, const std::function<void(con
     static_cast<void>(scanned);
     at = marks.last.next();
   }
+  return {};
 }
 
 Usage Spool::Engine::usage() const {

@@ -43,8 +43,9 @@ status::LaneLedger Spool::ledger(LaneId lane) const { return engine_->ledger(lan
 std::vector<LaneInfo> Spool::lanes() const { return engine_->lanes(); }
 void Spool::set_note(std::string note) { engine_->set_note(std::move(note)); }
 std::string Spool::note() const { return engine_->note(); }
-Result<void> Spool::for_each(Sequence from, const std::function<void(const Frame&)>& visit) const {
-  return engine_->for_each(from, visit);
+Result<void> Spool::for_each(Sequence from, const std::function<void(const Frame&)>& visit,
+                             const std::stop_token& enough) const {
+  return engine_->for_each(from, visit, enough);
 }
 Usage Spool::usage() const { return engine_->usage(); }
 Result<void> Spool::flush(Duration at_most) { return engine_->flush(at_most); }

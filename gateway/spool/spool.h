@@ -19,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -163,8 +164,10 @@ class Spool final {
   void set_note(std::string note);
   [[nodiscard]] std::string note() const;
   // Every durable frame still on disk from `from` on, internal and settled ones too, in order: to rebuild state at
-  // start, to replay. `visit` may append and settle.
-  [[nodiscard]] Result<void> for_each(Sequence from, const std::function<void(const Frame&)>& visit) const;
+  // start, to replay. `visit` may append and settle. Ends early, without an error, when `enough` is requested, which
+  // `visit` may do itself.
+  [[nodiscard]] Result<void> for_each(Sequence from, const std::function<void(const Frame&)>& visit,
+                                      const std::stop_token& enough = {}) const;
 
   [[nodiscard]] Usage usage() const;
   // Commits everything appended so far and saves the lane states. Errors: timeout, io.

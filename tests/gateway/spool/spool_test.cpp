@@ -1,5 +1,6 @@
 #include "gateway/spool/spool.h"
 
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -158,6 +159,23 @@ TEST_CASE("the backlog of a lane is told in bytes and by the time of its oldest 
   CHECK(info("sink").backlog_bytes == 0);
   CHECK_FALSE(info("sink").oldest.has_value());
   CHECK(h.spool->usage().payload_bytes >= 1011);
+}
+
+TEST_CASE("reading all frames ends where its caller has enough, without an error") {
+  SpoolHarness h(1 << 20);
+  h.open();
+  for (int i = 0; i < 300; ++i) h.put("sink", {std::string(1000, 'x')});
+  h.flush();
+  REQUIRE(h.spool->usage().segments > 2);
+  std::stop_source enough;
+  int told = 0;
+  const auto visit = [&](const Frame&) {
+    if (++told == 150) enough.request_stop();
+  };
+  CHECK(h.spool->for_each(Sequence(1), visit, enough.get_token()).has_value());
+  CHECK(told == 150);
+  CHECK(h.spool->for_each(Sequence(1), visit).has_value());
+  CHECK(told == 450);
 }
 
 }  // namespace
