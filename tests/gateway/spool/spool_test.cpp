@@ -164,8 +164,10 @@ TEST_CASE("the backlog of a lane is told in bytes and by the time of its oldest 
 TEST_CASE("reading all frames ends where its caller has enough, without an error") {
   SpoolHarness h(1 << 20);
   h.open();
-  for (int i = 0; i < 300; ++i) h.put("sink", {std::string(1000, 'x')});
-  h.flush();
+  for (int i = 0; i < 300; ++i) {
+    h.put("sink", {std::string(1000, 'x')});
+    if (i % 50 == 49) h.flush();
+  }
   REQUIRE(h.spool->usage().segments > 2);
   std::stop_source enough;
   int told = 0;
