@@ -160,6 +160,7 @@ struct Publisher::State final : public ::mqtt::callback, public ::mqtt::iaction_
   bool up_ = false;
   std::uint32_t window_ = 0;
   std::uint32_t packet_bytes_max_ = 0;  // 0: the broker names none
+  Duration server_keep_alive_{};        // zero: the broker names none, or wants none
   std::atomic<bool> lost_{false};
   base::Mutex mutex_;
   std::string said_ RAILHEAD_GUARDED_BY(mutex_);  // the broker, when it ended the connection
@@ -176,8 +177,27 @@ void Publisher::look() {
 
 std::uint32_t Publisher::window() const { return state_->window_; }
 
-Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settings, const Url& url, Observer& observer,
+Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settings, const Url& url,
+                                                      Duration& keep_alive, Observer& observer,
                                                       const std::stop_token& stop) {
+  constexpr int kTries = 2;  // a broker that says another one each time gets the owner's backoff
+  for (int n = 0; n < kTries; ++n) {
+    const Duration asked = keep_alive;
+    auto made = connect_once(settings, url, asked, observer, stop);
+    if (!made) return made;
+    const Duration said = (*made)->state_->server_keep_alive_;
+    if (said == Duration::zero()) return made;
+    const bool ours_is_shorter = settings.keep_alive > Duration::zero() && settings.keep_alive < said;
+    keep_alive = ours_is_shorter ? settings.keep_alive : said;
+    // Pinging more often does no harm.
+    if (asked > Duration::zero() && asked <= said) return made;
+  }
+  return fail(Errc::unavailable, url.text() + ": the broker wants another keep-alive each time");
+}
+
+Result<std::unique_ptr<Publisher>> Publisher::connect_once(const SinkSettings& settings, const Url& url,
+                                                           Duration keep_alive, Observer& observer,
+                                                           const std::stop_token& stop) {
   const Result<std::optional<std::string>> password = password_of(settings.password);
   if (!password) return fail(password.error());
   const Result<std::string> key_password = tls::key_password_of(settings.tls);
@@ -209,7 +229,7 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
     } else {
       options.set_clean_session(true);
     }
-    options.set_keep_alive_interval(static_cast<int>(settings.keep_alive / std::chrono::seconds{1}));
+    options.set_keep_alive_interval(static_cast<int>(keep_alive / std::chrono::seconds{1}));
     options.set_connect_timeout(
         static_cast<int>(std::max<std::int64_t>(settings.timeout / std::chrono::seconds{1}, 1)));
     options.set_max_inflight(static_cast<int>(settings.window));
@@ -237,6 +257,10 @@ Result<std::unique_ptr<Publisher>> Publisher::connect(const SinkSettings& settin
       }
       if (said.contains(::mqtt::property::MAXIMUM_PACKET_SIZE)) {
         state->packet_bytes_max_ = ::mqtt::get<std::uint32_t>(said, ::mqtt::property::MAXIMUM_PACKET_SIZE);
+      }
+      if (said.contains(::mqtt::property::SERVER_KEEP_ALIVE)) {
+        state->server_keep_alive_ =
+            std::chrono::seconds{::mqtt::get<std::uint16_t>(said, ::mqtt::property::SERVER_KEEP_ALIVE)};
       }
       // Why no lower QoS by itself: 0 confirms nothing, 1 repeats.
       if (said.contains(::mqtt::property::MAXIMUM_QOS)) {

@@ -34,9 +34,13 @@ class Publisher {
     virtual void on_waiting() = 0;
   };
 
-  // Waits for the broker's answer, at most settings.timeout or until `stop`.
+  // Waits for the broker's answer, at most settings.timeout or until `stop`. `keep_alive` is what this server is asked
+  // for, at first settings.keep_alive; it comes back as what to ask for next time. The library heeds no Server Keep
+  // Alive [MQTT-3.2.2-21]: where the broker's is shorter, this connects a second time with it. Where the second answer
+  // is shorter still: unavailable.
   [[nodiscard]] static Result<std::unique_ptr<Publisher>> connect(const SinkSettings& settings, const Url& url,
-                                                                  Observer& observer, const std::stop_token& stop);
+                                                                  Duration& keep_alive, Observer& observer,
+                                                                  const std::stop_token& stop);
   // Says goodbye if still connected. No observer call comes after it.
   ~Publisher();
   Publisher(const Publisher&) = delete;
@@ -59,6 +63,10 @@ class Publisher {
 
  private:
   struct State;
+  // Once; the keep-alive need not be what the broker wants.
+  [[nodiscard]] static Result<std::unique_ptr<Publisher>> connect_once(const SinkSettings& settings, const Url& url,
+                                                                       Duration keep_alive, Observer& observer,
+                                                                       const std::stop_token& stop);
   explicit Publisher(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

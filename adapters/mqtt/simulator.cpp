@@ -270,8 +270,9 @@ void Simulator::run(std::stop_token stop) {
   const BootTime started = clock_.boot_now();
   while (!stop.stop_requested()) {
     Confirms confirms;
+    Duration keep_alive = settings_.keep_alive;
     Result<std::unique_ptr<Publisher>> publisher =
-        Publisher::connect(settings_, settings_.urls.front(), confirms, stop);
+        Publisher::connect(settings_, settings_.urls.front(), keep_alive, confirms, stop);
     if (!publisher) {
       if (publisher.error().code == Errc::unsupported) settings_.v5 = false;
       pause(kReconnect);

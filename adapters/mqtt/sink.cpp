@@ -64,6 +64,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
   MqttSink(SinkSettings settings, ports::Context context)
       : settings_(std::move(settings)),
         context_(std::move(context)),
+        keep_alives_(settings_.urls.size(), settings_.keep_alive),
         backoff_(settings_.backoff, system::random_seed()),
         long_backoff_(settings_.long_backoff, system::random_seed()) {}
 
@@ -77,7 +78,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
     while (!stop.stop_requested()) {
       context_.link.progress(context_.clock.boot_now());
       prepare(outlet);
-      Result<std::unique_ptr<Publisher>> publisher = Publisher::connect(settings_, url(), *this, stop);
+      Result<std::unique_ptr<Publisher>> publisher = Publisher::connect(settings_, url(), keep_alive(), *this, stop);
       if (!publisher) {
         if (publisher.error().code == Errc::stopped) break;
         down(publisher.error().what);
@@ -126,6 +127,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
     std::optional<std::uint8_t> said = {};
   };
 
+  [[nodiscard]] Duration& keep_alive() { return keep_alives_[tried_ % keep_alives_.size()]; }
   [[nodiscard]] const Url& url() const { return settings_.urls[tried_ % settings_.urls.size()]; }
 
   // Before a connection is made: from then on the library's threads may speak.
@@ -396,6 +398,7 @@ class MqttSink final : public ports::Sink, private Publisher::Observer {
 
   const SinkSettings settings_;
   const ports::Context context_;
+  std::vector<Duration> keep_alives_;  // by URL: what that server wants of us
   system::Backoff backoff_;
   system::Backoff long_backoff_;
   Enveloper enveloper_;

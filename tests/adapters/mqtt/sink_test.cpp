@@ -521,6 +521,43 @@ TEST_CASE("a broker that has a session, though a new one was asked for, is left,
   }
 }
 
+TEST_CASE("MQTT 5: the sink keeps to the server's keep-alive by a second connection, and asks for it from then on") {
+  ScriptedBroker broker;
+  SinkRunner runner(SinkRunner::settings(broker.url()));
+  const auto connack = [&](std::uint32_t seconds) {
+    PropertyWriter properties;
+    properties.number(PropertyId::server_keep_alive, seconds);
+    broker.send(Connack{false, 0, properties.bytes()});
+  };
+  const auto serves = [&](const char* body) {
+    runner.append("out", body);
+    const Seen seen = read_publish(broker);
+    CHECK(seen.payload == body);
+    answer(broker, PacketType::puback, seen.packet_id);
+    CHECK(runner.done());
+  };
+  CHECK(broker.accept().keep_alive_seconds == 60);
+  connack(2);
+  CHECK(std::holds_alternative<Disconnect>(broker.read()));
+  CHECK(broker.accept().keep_alive_seconds == 2);
+  connack(2);
+  CHECK(std::holds_alternative<Pingreq>(broker.read()));
+  broker.send_raw(std::string_view("\xd0\x00", 2));  // PINGRESP
+  broker.close();
+  // Remembered. A longer one costs no connection, and is asked for by the next; ours is the longest.
+  CHECK(broker.accept().keep_alive_seconds == 2);
+  connack(90);
+  serves("1");
+  broker.close();
+  CHECK(broker.accept().keep_alive_seconds == 60);
+  connack(0);
+  serves("2");
+  broker.close();
+  CHECK(broker.accept().keep_alive_seconds == 60);
+  broker.send(Connack{false, 0, {}});
+  serves("3");
+}
+
 TEST_CASE("a broker that confirms nothing is left and tried anew") {
   ScriptedBroker broker;
   SinkSettings settings = SinkRunner::settings(broker.url());
