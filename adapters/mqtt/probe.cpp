@@ -9,6 +9,8 @@
 #include <thread>
 #include <utility>
 
+#include "adapters/mqtt/credentials.h"
+#include "adapters/tls/context.h"
 #include "gateway/base/mutex.h"
 #include "gateway/status/link.h"
 #include "gateway/status/reporter.h"
@@ -85,6 +87,11 @@ Result<void> probe(const ProbeSettings& settings, Probed& out,
                    const std::function<void(std::uint64_t messages)>& progress) {
   Result<TopicPattern> pattern = TopicPattern::parse(settings.filter);
   if (!pattern) return fail(pattern.error().in("topic"));
+  if (const auto password = password_of(settings.password); !password)
+    return fail(Errc::invalid, password.error().what);
+  if (settings.url.tls) {
+    if (const auto tls = tls::Context::make(settings.tls); !tls) return fail(Errc::invalid, tls.error().what);
+  }
   SourceSettings source;
   source.urls = {settings.url};
   source.tls = settings.tls;

@@ -25,7 +25,7 @@ int run_probe_mqtt(const ProbeMqttArguments& arguments) {
   settings.url = std::move(*url);
   settings.filter = arguments.topic;
   if (Result<mqtt::TopicPattern> pattern = mqtt::TopicPattern::parse(settings.filter); !pattern) {
-    return refuse("'" + arguments.topic + "': " + pattern.error().what);
+    return refuse("the topic: " + pattern.error().what);
   }
   const std::optional<Duration> listen = base::parse_duration(arguments.listen);
   if (!listen || *listen < std::chrono::seconds{1} || *listen > std::chrono::hours{1}) {
@@ -45,7 +45,7 @@ int run_probe_mqtt(const ProbeMqttArguments& arguments) {
   line.clear();
   if (!done) {
     std::cerr << "railhead: " << settings.url.text() << ": " << done.error().what << '\n';
-    return 2;
+    return done.error().code == Errc::invalid ? 1 : 2;
   }
   if (probed.survey.messages() == 0) {
     std::cout << "nothing was published to '" << arguments.topic << "' in " << arguments.listen << '\n';
