@@ -1,6 +1,7 @@
 // probe: listens to a broker's topics for a while and tells what is there (survey.h). Nothing is kept: a session of its
 // own name that ends with the connection, QoS 0.
-// Errors:  invalid: the password or the TLS files, before anything is tried; else what the source says: denied, unavailable, ... if nothing could be heard at all.
+// Errors:  invalid: the password or the TLS files, before anything is tried; else what the source says: denied,
+//          unavailable, ... if nothing could be heard at all.
 // Threads: listens on one of its own; `progress` is called on the caller's about four times a second.
 #pragma once
 
