@@ -19,7 +19,6 @@ void Batch::begin_part() {
   part_bytes_ = 0;
   left_out_ = 0;
   repeated_ = 0;
-  part_taken_ = false;
   offered_ = false;
   ticket_ = {};
   while (fates_.size() < inbox.size() && part_bytes_ < kPartBytes) judge(fates_.size());
@@ -99,9 +98,8 @@ void Batch::judge_split(std::size_t item) {
 }
 
 Result<bool> Batch::go_on() {
-  if (part_taken_) begin_part();
+  if (acknowledged_ == fates_.size()) begin_part();  // the one before is through
   if (Result<void> done = offer_part(); !done) return fail(std::move(done.error()));
-  part_taken_ = true;
   if (fates_.size() < parts_.link.inbox().size()) return false;
   parts_.link.clear_inbox();
   return true;

@@ -79,7 +79,6 @@ class Batch {
   bool clock_trusted_ = false;
   std::size_t part_bytes_ = 0;  // of the part at hand
   // How far it came.
-  bool part_taken_ = false;
   bool offered_ = false;
   ports::Ticket ticket_;
   std::size_t refused_ = 0;
